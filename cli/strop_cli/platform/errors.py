@@ -1,0 +1,7 @@
+"""What can go wrong with the servers of one machine."""
+
+from strop import errors
+
+
+class PlatformError(errors.StropError):
+    """The local platform cannot run."""

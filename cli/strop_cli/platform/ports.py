@@ -1,0 +1,29 @@
+"""Ports on 127.0.0.1 that stay the same over restarts as long as nobody else takes them."""
+
+import random
+import socket
+from pathlib import Path
+
+# Below the ranges that Linux and macOS give to outgoing connections, so that none of those takes a port while we are down.
+_CHOICE = range(20_000, 32_000)
+
+
+def stable(state: Path, name: str) -> int:
+    """Return the port this folder used for `name` before, or a new free one."""
+    memory = state / "run" / f"{name}.port"
+    port = int(memory.read_text()) if memory.exists() else random.choice(_CHOICE)
+    while not is_free(port):
+        port = random.choice(_CHOICE)
+    memory.write_text(str(port))
+    return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # Connections of the last run that linger in TIME_WAIT do not make a port busy: the servers set this too.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

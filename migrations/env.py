@@ -1,0 +1,29 @@
+"""Alembic's entry: one schema, from `strop.models`. DATABASE_URL says where."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+from strop import db, models
+
+URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]
+
+
+def migrate(connection: Connection) -> None:
+    # A migration that waits for a lock makes everybody behind it wait: give up instead, and try again later.
+    connection.exec_driver_sql("set lock_timeout = '5s'")
+    context.configure(connection=connection, target_metadata=models.Base.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main() -> None:
+    engine = db.engine(URL)
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(main())

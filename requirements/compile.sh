@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Pin every member's needs with hashes: one file per service for its image, `run.txt` for one machine, `dev.txt` on top.
+# Our own members are left out (they are in the repository), releases younger than a week too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+ours() { sed -nE 's/^  "(.*)",$/\1/p' "$@" | grep -vE '^(strop|shared|edge|cli|services)(-|$|/)' | sort -u; }
+pin() { # OUTPUT, then the requirement lines on standard input
+  "$uv" pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+    --no-emit-index-url --exclude-newer "${EXCLUDE_NEWER:-$(date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)}" -o "requirements/$1.txt"
+  echo "requirements/$1.txt"
+}
+deps() { for member in "$@"; do sed -n '/^dependencies/,/^]/p' "$member/pyproject.toml"; done | ours; }
+for service in ingest router labeling-queue deployer; do deps shared "services/$service" | pin "$service"; done
+deps shared edge services/trainer | pin trainer
+deps edge | pin edge
+deps shared edge cli services/* | pin run
+{ deps shared edge cli services/*; cat requirements/dev.in; } | pin dev

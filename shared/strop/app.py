@@ -1,0 +1,204 @@
+"""The frame of every service: clients opened once, loops run side by side, one HTTP port, a clean stop.
+
+A service is built by its `__main__.build(runtime)`; `serve` runs one of them (a container) or all (one machine).
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiobotocore.session
+import structlog
+import uvicorn
+from botocore.config import Config
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from strop import db, metrics, outbox, sqs, storage
+from strop.settings import Settings
+
+log = structlog.get_logger()
+
+Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""Runs until the event is set, then finishes what it has in hand and returns."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The clients that services share in one process."""
+
+    settings: Settings
+    sessions: db.Sessions
+    queues: sqs.Queues
+    storage: storage.Storage
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    loops: Sequence[Loop]
+    router: APIRouter | None = None
+    ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
+
+
+Build = Callable[[Runtime], Service]
+
+
+@asynccontextmanager
+async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open database, SQS and S3. Credentials, region and endpoints come from botocore's usual places."""
+    session = aiobotocore.session.get_session()
+    common = {"retries": {"mode": "standard", "max_attempts": 3}, "max_pool_connections": 50}
+    # An endpoint of one's own has no bucket names in its host names.
+    style = {"addressing_style": "path"} if settings.s3_url or settings.public_s3_url else {}
+    s3_config = Config(signature_version="s3v4", s3=style, **common)
+    engine = db.engine(settings.database_url)
+    async with (
+        session.create_client("sqs", config=Config(**common, read_timeout=40, connect_timeout=5)) as sqs_client,
+        session.create_client("s3", config=s3_config) as s3_client,
+        session.create_client(
+            "s3", config=s3_config, endpoint_url=settings.public_s3_url or settings.s3_url
+        ) as public_client,
+    ):
+        try:
+            yield Runtime(
+                settings,
+                db.sessions(engine),
+                sqs.Queues(sqs_client, settings.queue_prefix),
+                storage.Storage(s3_client, public_client, settings.bucket),
+            )
+        finally:
+            await engine.dispose()
+
+
+async def serve(
+    settings: Settings,
+    builds: Sequence[Build],
+    *,
+    stop: asyncio.Event | None = None,
+    ready: asyncio.Event | None = None,
+) -> None:
+    """Run the services until `stop` (or SIGINT, SIGTERM); set `ready` once the HTTP port answers."""
+    stop = stop or asyncio.Event()
+    _on_signals(stop)
+    async with runtime(settings) as opened:
+        services = [build(opened) for build in builds]
+        server = _Server(
+            uvicorn.Config(
+                web(opened, services), host=settings.host, port=settings.port, log_config=None, access_log=False
+            )
+        )
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                metrics.SERVICE_UP.labels(service.name).set(1)
+                for loop in service.loops:
+                    group.create_task(loop(stop))
+            group.create_task(outbox.relay(opened.sessions, opened.queues, stop))
+            group.create_task(server.serve())
+            group.create_task(_end(server, stop))
+            group.create_task(_announce(server, services, ready))
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: ours stop everything, not only the HTTP port."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+async def _announce(server: uvicorn.Server, services: Sequence[Service], ready: asyncio.Event | None) -> None:
+    while not (server.started and all(service.ready() for service in services)):
+        await asyncio.sleep(0.02)
+    log.info("ready", services=[service.name for service in services])
+    if ready:
+        ready.set()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
+    """The HTTP side: the services' own routes, and what operators ask every service."""
+    api = FastAPI(title="Strop", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
+    for service in services:
+        if service.router:
+            api.include_router(service.router)
+
+    @api.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @api.get("/readyz", include_in_schema=False)
+    async def readyz(response: Response) -> dict[str, bool]:
+        """The database answers and every service has what it needs."""
+        found = {"database": await _answers(opened), **{service.name: service.ready() for service in services}}
+        response.status_code = 200 if all(found.values()) else 503
+        return found
+
+    @api.get("/metrics", include_in_schema=False)
+    async def exposition() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return api
+
+
+async def _answers(opened: Runtime) -> bool:
+    try:
+        async with opened.sessions() as session:
+            await asyncio.wait_for(session.execute(text("select 1")), 2)
+    except Exception:
+        log.exception("the database does not answer")
+        return False
+    return True
+
+
+def every(seconds: float, tick: Callable[[], Awaitable[None]]) -> Loop:
+    """A loop that calls `tick` now and then; a tick that fails is logged and tried again."""
+
+    async def loop(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await tick()
+            except Exception:
+                log.exception("tick failed, trying again", tick=getattr(tick, "__qualname__", str(tick)))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds)
+
+    return loop
+
+
+def logs(settings: Settings) -> None:
+    """Structured logs on standard error: an event name plus fields; context variables carry event and capture id."""
+    final = structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, final] if settings.log_json else [final]
+    )
+    structlog.configure(processors=[*shared, *render], logger_factory=structlog.WriteLoggerFactory(sys.stderr))
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def main(settings: Settings, build: Build) -> None:
+    """Run one service as a process of its own: the body of every `__main__`."""
+    logs(settings)
+    asyncio.run(serve(settings, [build]))

@@ -1,0 +1,118 @@
+"""Every message between services: frozen, past tense, additive (add fields with a default, never change a meaning).
+
+The envelope on a queue is `{"id": …, "name": "ImageStored", "at": …, "body": {…}}`.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from strop import errors
+from strop_wire import ids
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Event(BaseModel):
+    """What every event carries. `id` is the idempotency key: the inbox of each consumer accepts it once."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    registry: ClassVar[dict[str, type["Event"]]] = {}
+
+    id: UUID = Field(default_factory=ids.uuid7)
+    at: datetime = Field(default_factory=_now)
+    project: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Event.registry[cls.__name__] = cls
+
+    def dumps(self) -> str:
+        body = self.model_dump(mode="json", exclude={"id", "at"})
+        return json.dumps({"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat(), "body": body})
+
+
+class CaptureReceived(Event):
+    """A device announced a capture; its row is there. The router decides."""
+
+    capture_id: UUID
+    device: str
+
+
+class ImageRequested(Event):
+    """The router wants the image of a capture: ingest grants its upload."""
+
+    capture_id: UUID
+    device: str
+
+
+class ImageDeclined(Event):
+    """The router does not want the image of a capture: ingest tells the device to drop it."""
+
+    capture_id: UUID
+    device: str
+    reason: str
+
+
+class ImageStored(Event):
+    """The image of a capture arrived, was verified and lies at `{project}/images/{sha256}`."""
+
+    capture_id: UUID
+    device: str
+    sha256: str
+
+
+class LabelFiled(Event):
+    """Somebody moved a capture's file by hand into `labeled_field_data/{label}/`."""
+
+    capture_id: UUID
+    label: str
+
+
+class ImageLabeled(Event):
+    """A person's answer became the ground truth of a capture (`label` None: it was taken back or is unusable)."""
+
+    capture_id: UUID
+    device: str
+    label: str | None
+    author: str
+
+
+class TrainingRequested(Event):
+    """A training run was created (by a trigger or by a person) and waits for a trainer."""
+
+    run_id: UUID
+
+
+class ModelApproved(Event):
+    """A model version passed the gate (or a person approved it) and shall be rolled out."""
+
+    model_version: int
+
+
+class DeviceReported(Event):
+    """A device answered a deployment, or was seen running another model version than before."""
+
+    device: str
+    model: str | None
+    deployment_id: UUID | None = None
+    outcome: str | None = None
+    reason: str = ""
+
+
+def loads(text: str) -> Event:
+    """Read an envelope; InvalidMessage says what is wrong with it."""
+    try:
+        data = json.loads(text)
+        kind = Event.registry[data["name"]]
+        return kind.model_validate({**data["body"], "id": data["id"], "at": data["at"]})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise errors.InvalidMessage(f"{data['name']}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise errors.InvalidMessage(f"not an event: {type(error).__name__}: {error}") from error

@@ -1,0 +1,151 @@
+"""MQTT with acknowledgement after the commit.
+
+paho-mqtt runs its network loop in a thread of its own; messages cross into asyncio in batches, and a PUBACK is sent only
+when the caller says so (`manual_ack`), because a QoS 1 message acknowledged before its commit is lost by a crash.
+MQTT 3.1.1 with a persistent session: what comes in while the service is away waits at the broker.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from paho.mqtt.client import Client, MQTTMessage, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str
+    payload: bytes
+    mid: int
+    qos: int
+    session: int  # of which connection: an acknowledgement for an older one would hit another message's id
+
+
+class NotConnected(ConnectionError):
+    """The broker is away."""
+
+
+class Mqtt:
+    """One connection. Use `connect` below; it closes cleanly."""
+
+    def __init__(self, url: str, client_id: str, filters: Sequence[str] = (), *, ca: str | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._address = urlsplit(url)
+        self._filters = filters
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._sent: dict[int, asyncio.Future[None]] = {}
+        self._session = 0
+        self.connected = asyncio.Event()
+        self._client = self._make(client_id, ca)
+
+    def _make(self, client_id: str, ca: str | None) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=not self._filters, protocol=MQTTv311, manual_ack=True
+        )
+        if self._address.username:
+            client.username_pw_set(unquote(self._address.username), unquote(self._address.password or ""))
+        if self._address.scheme == "mqtts":
+            client.tls_set_context(ssl.create_default_context(cafile=ca))
+        client.max_inflight_messages_set(1000)
+        client.reconnect_delay_set(min_delay=1, max_delay=10)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
+
+    def start(self) -> None:
+        self._client.connect_async(self._address.hostname or "localhost", self._address.port or 1883, keepalive=30)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # paho calls these in its own thread.
+    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.error("the broker refuses the connection", reason=str(reason))
+            return
+        if self._filters:
+            client.subscribe([(each, 1) for each in self._filters])
+        self._call(self._connected)
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        log.info("mqtt disconnected", reason=str(reason))
+        self._call(self._disconnected)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        topic, payload, mid, qos = message.topic, bytes(message.payload), message.mid, message.qos
+        self._call(lambda: self._inbox.put_nowait(Message(topic, payload, mid, qos, self._session)))
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
+        self._call(lambda: self._settle(mid))
+
+    def _call(self, function: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(function)
+
+    # The rest runs in the loop.
+    def _connected(self) -> None:
+        self._session += 1
+        self.connected.set()
+
+    def _disconnected(self) -> None:
+        self.connected.clear()
+        while not self._inbox.empty():  # not acknowledged, so the broker sends them again
+            self._inbox.get_nowait()
+
+    def _settle(self, mid: int) -> None:
+        waiting = self._sent.pop(mid, None)
+        if waiting and not waiting.done():
+            waiting.set_result(None)
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, timeout: float = 10) -> None:
+        """Publish at QoS 1 and wait for the broker's PUBACK. NotConnected or TimeoutError when that fails."""
+        if not self.connected.is_set():
+            raise NotConnected("the MQTT broker is away")
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        self._sent[info.mid] = waiting
+        try:
+            await asyncio.wait_for(waiting, timeout)
+        finally:
+            self._sent.pop(info.mid, None)
+
+    async def batch(self, limit: int = 500, linger: float = 0.02) -> list[Message]:
+        """The next messages: at least one, up to `limit`, gathered for `linger` seconds after the first."""
+        first = await self._inbox.get()
+        if self._inbox.qsize() + 1 < limit:
+            await asyncio.sleep(linger)
+        messages = [first]
+        while len(messages) < limit and not self._inbox.empty():
+            messages.append(self._inbox.get_nowait())
+        return messages
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them."""
+        for message in messages:
+            if message.session == self._session and self.connected.is_set():
+                self._client.ack(message.mid, message.qos)
+
+
+@asynccontextmanager
+async def connect(
+    url: str, client_id: str, filters: Sequence[str] = (), *, ca: str | None = None
+) -> AsyncIterator[Mqtt]:
+    """Open a connection that reconnects by itself. With filters, the session is persistent: `client_id` must be stable."""
+    client = Mqtt(url, client_id, filters, ca=ca)
+    client.start()
+    try:
+        yield client
+    finally:
+        await asyncio.to_thread(client.stop)

@@ -1,0 +1,68 @@
+"""What follows from a transaction leaves with it: rows written by the caller's session, sent by the relay after the commit."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import db, events, models, sqs, topology
+
+log = structlog.get_logger()
+
+CLAIM = 200
+"""Rows a relay takes at a time: enough to fill many batches, few enough that a second relay finds work too."""
+
+
+async def add(session: AsyncSession, *happened: events.Event) -> None:
+    """Write the events for every consumer's queue. Never commits: the caller's transaction decides."""
+    session.add_all(
+        models.Outbox(queue=queue, body=event.dumps()) for event in happened for queue in topology.ROUTES[type(event)]
+    )
+
+
+async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str, str]]) -> None:
+    """Write (body, reason) pairs for the service's dead-letter queue: for input that did not come through SQS."""
+    queue = topology.dead_letter(service)
+    session.add_all(models.Outbox(queue=queue, body=body, reason=reason) for body, reason in letters)
+
+
+async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:
+    """Send what waits and delete it; returns how many rows. A crash between the two sends again, and inboxes absorb it."""
+    async with make.begin() as session:
+        rows = list(
+            await session.scalars(
+                select(models.Outbox).order_by(models.Outbox.id).limit(CLAIM).with_for_update(skip_locked=True)
+            )
+        )
+        by_queue: dict[str, list[models.Outbox]] = {}
+        for row in rows:
+            by_queue.setdefault(row.queue, []).append(row)
+        sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
+        done = [row_id for ids in sent for row_id in ids]
+        await session.execute(delete(models.Outbox).where(models.Outbox.id.in_(done)))
+    return len(done)
+
+
+async def _send(queues: sqs.Queues, queue: str, rows: list[models.Outbox]) -> list[int]:
+    """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others."""
+    failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
+    for index, reason in failed.items():
+        log.error("outbox row refused by the queue", queue=queue, row=rows[index].id, reason=reason)
+    return [row.id for index, row in enumerate(rows) if index not in failed]
+
+
+async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle: float = 0.1) -> None:
+    """Send until told to stop; look again after `idle` seconds when nothing waits."""
+    while not stop.is_set():
+        try:
+            if await relay_once(make, queues):
+                continue
+            pause = idle
+        except Exception:
+            log.exception("relay failed, trying again")
+            pause = 1.0
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)

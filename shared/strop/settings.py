@@ -1,0 +1,25 @@
+"""What every service can be told, by environment variables. AWS credentials and endpoints are botocore's own variables."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Shared by all services; a service adds its own beside these."""
+
+    model_config = SettingsConfigDict(env_prefix="STROP_", extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host:port/name")
+    mqtt_url: str = Field(validation_alias="MQTT_URL", description="mqtt://[user:password@]host:port, or mqtts://")
+    mqtt_ca: str | None = Field(None, description="CA file for mqtts://, when it is not a public one")
+    mqtt_shared: bool = Field(True, description="use shared subscriptions, so that two ingests split the work")
+    mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
+    bucket: str = Field("strop", description="the bucket of images, data sets and models")
+    queue_prefix: str = Field("strop", description="queues are named {prefix}-{service}")
+    s3_url: str | None = Field(
+        None, validation_alias="AWS_ENDPOINT_URL_S3", description="S3 endpoint other than AWS's own"
+    )
+    public_s3_url: str | None = Field(None, description="S3 address that devices and browsers reach, when it differs")
+    host: str = Field("127.0.0.1", description="address the HTTP port binds")
+    port: int = Field(8080, description="HTTP port: pages, API, /healthz, /readyz, /metrics")
+    log_json: bool = Field(True, description="logs as JSON lines; else for people")

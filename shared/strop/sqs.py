@@ -1,0 +1,145 @@
+"""SQS by service name instead of URL, with batches and partial failures handled.
+
+Needs `sqs:GetQueueUrl, SendMessage, ReceiveMessage, DeleteMessage, ChangeMessageVisibility, GetQueueAttributes`;
+`create` also `sqs:CreateQueue, SetQueueAttributes`.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strop import topology
+
+BATCH = 10
+BATCH_BYTES = 200_000
+"""Under the 256 KB that older queues and local endpoints allow a batch; AWS itself takes 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    body: str
+    reason: str | None = None  # travels as the attribute `reason`, for dead letters
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    id: str
+    body: str
+    receipt: str
+    receives: int  # 1 at the first delivery
+
+
+class Queues:
+    """The queues of one deployment, all named `{prefix}-{name}`."""
+
+    def __init__(self, client: Any, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._urls: dict[str, str] = {}
+
+    async def create(self, services: Sequence[str] = topology.SERVICES) -> None:
+        """Make each service's queue and its dead-letter queue; what is there already is brought up to date."""
+        for service in services:
+            dead = await self._create(topology.dead_letter(service), MessageRetentionPeriod="1209600")
+            redrive = {"deadLetterTargetArn": await self.arn(dead), "maxReceiveCount": str(topology.MAX_RECEIVES)}
+            await self._create(
+                service,
+                VisibilityTimeout=str(topology.VISIBILITY),
+                MessageRetentionPeriod="345600",
+                RedrivePolicy=json.dumps(redrive),
+            )
+
+    async def _create(self, name: str, **attributes: str) -> str:
+        made = await self._client.create_queue(QueueName=f"{self._prefix}-{name}")
+        await self._client.set_queue_attributes(QueueUrl=made["QueueUrl"], Attributes=attributes)
+        return name
+
+    async def url(self, name: str) -> str:
+        if name not in self._urls:
+            found = await self._client.get_queue_url(QueueName=f"{self._prefix}-{name}")
+            self._urls[name] = found["QueueUrl"]
+        return self._urls[name]
+
+    async def arn(self, name: str) -> str:
+        return str((await self._attributes(name, "QueueArn"))["QueueArn"])
+
+    async def allow_s3(self, name: str, bucket: str) -> None:
+        """Let the bucket's notifications in."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": await self.arn(name),
+            "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        await self._client.set_queue_attributes(QueueUrl=await self.url(name), Attributes={"Policy": policy})
+
+    async def depth(self, name: str) -> int:
+        """How many messages wait or are in flight, as SQS estimates it."""
+        found = await self._attributes(name, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        return sum(int(value) for value in found.values())
+
+    async def _attributes(self, name: str, *wanted: str) -> dict[str, str]:
+        answer = await self._client.get_queue_attributes(QueueUrl=await self.url(name), AttributeNames=list(wanted))
+        return dict(answer["Attributes"])
+
+    async def send(self, name: str, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """Send all, in batches bounded by count and bytes; the answer names those refused, by index, with the reason."""
+        failed: dict[int, str] = {}
+        for batch in batches(messages):
+            entries = [_entry(index, messages[index]) for index in batch]
+            answer = await self._client.send_message_batch(QueueUrl=await self.url(name), Entries=entries)
+            for failure in answer.get("Failed", []):
+                failed[int(failure["Id"])] = f"{failure['Code']}: {failure.get('Message', '')}"
+        return failed
+
+    async def receive(self, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
+        answer = await self._client.receive_message(
+            QueueUrl=await self.url(name),
+            MaxNumberOfMessages=limit,
+            WaitTimeSeconds=wait,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        return [
+            Incoming(
+                m["MessageId"],
+                m["Body"],
+                m["ReceiptHandle"],
+                int(m.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            )
+            for m in answer.get("Messages", [])
+        ]
+
+    async def delete(self, name: str, receipts: Sequence[str]) -> None:
+        """Delete messages. One that cannot be deleted comes again, and the inbox absorbs it."""
+        for start in range(0, len(receipts), BATCH):
+            entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[start : start + BATCH])]
+            await self._client.delete_message_batch(QueueUrl=await self.url(name), Entries=entries)
+
+    async def hide(self, name: str, receipt: str, seconds: float) -> None:
+        """Let the message come back after `seconds`: later for work in hand, sooner for a retry."""
+        await self._client.change_message_visibility(
+            QueueUrl=await self.url(name), ReceiptHandle=receipt, VisibilityTimeout=max(0, min(43_200, round(seconds)))
+        )
+
+
+def batches(messages: Sequence[Outgoing]) -> Iterator[range]:
+    """Cut into index ranges of at most BATCH messages and BATCH_BYTES bytes."""
+    start = size = 0
+    for index, message in enumerate(messages):
+        added = len(message.body.encode()) + len((message.reason or "").encode())
+        if index > start and (index - start == BATCH or size + added > BATCH_BYTES):
+            yield range(start, index)
+            start, size = index, 0
+        size += added
+    if start < len(messages):
+        yield range(start, len(messages))
+
+
+def _entry(index: int, message: Outgoing) -> dict[str, Any]:
+    entry: dict[str, Any] = {"Id": str(index), "MessageBody": message.body}
+    if message.reason:
+        entry["MessageAttributes"] = {"reason": {"DataType": "String", "StringValue": message.reason[:1000]}}
+    return entry

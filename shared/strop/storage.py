@@ -1,0 +1,120 @@
+"""The bucket: bytes in, bytes out, presigned addresses that devices and browsers can reach.
+
+Needs `s3:GetObject, PutObject, DeleteObject` on the bucket's objects and `s3:ListBucket`.
+"""
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from strop import errors
+
+
+class NoSuchObject(errors.NotFound):
+    """There is no object at this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    url: str
+    headers: dict[str, str]  # to be sent exactly so, or the signature does not hold
+
+
+def image_key(project: str, sha256: str) -> str:
+    return f"{project}/images/{sha256}"
+
+
+class Storage:
+    """One bucket. `public` signs addresses for others; it differs from `client` only in its endpoint."""
+
+    def __init__(self, client: Any, public: Any, bucket: str) -> None:
+        self._client = client
+        self._public = public
+        self.bucket = bucket
+
+    async def create(self, queue_arn: str) -> None:
+        """Make the bucket when it is missing, and send its ObjectCreated events to the queue."""
+        try:
+            await self._client.head_bucket(Bucket=self.bucket)
+        except ClientError:
+            await self._client.create_bucket(Bucket=self.bucket)
+        wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]}
+        await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
+
+    async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        await self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+
+    async def get(self, key: str, limit: int | None = None) -> bytes:
+        """Read an object; with `limit`, one byte more at the most, so the caller can tell that it is too large."""
+        wanted = {"Range": f"bytes=0-{limit}"} if limit else {}
+        try:
+            answer = await self._client.get_object(Bucket=self.bucket, Key=key, **wanted)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidRange":  # how S3 answers a range of an empty object
+                return b""
+            raise _translated(error, key) from error
+        async with answer["Body"] as stream:
+            return bytes(await stream.read())
+
+    async def size(self, key: str) -> int | None:
+        """Bytes of an object, or None when there is none."""
+        try:
+            return int((await self._client.head_object(Bucket=self.bucket, Key=key))["ContentLength"])
+        except ClientError as error:
+            if isinstance(_translated(error, key), NoSuchObject):
+                return None
+            raise
+
+    async def copy(self, source: str, target: str) -> None:
+        try:
+            await self._client.copy_object(
+                Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
+            )
+        except ClientError as error:
+            raise _translated(error, source) from error
+
+    async def delete(self, key: str) -> None:
+        await self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        async for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"]
+
+    async def presign_put(self, key: str, sha256: str, size: int, content_type: str, seconds: int = 3600) -> Presigned:
+        """Sign an upload of exactly these bytes: S3 itself refuses another length, type or checksum."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        params = {
+            "Bucket": self.bucket,
+            "Key": key,
+            "ContentType": content_type,
+            "ContentLength": size,
+            "ChecksumSHA256": checksum,
+        }
+        url = await self._public.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
+        headers = {"content-type": content_type, "content-length": str(size), "x-amz-checksum-sha256": checksum}
+        return Presigned(url, headers)
+
+    async def presign_get(self, key: str, seconds: int = 3600) -> str:
+        return str(
+            await self._public.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+            )
+        )
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _translated(error: Any, key: str) -> BaseException:
+    """NoSuchObject for a missing key (S3 says 404, NoSuchKey or NotFound, by operation), else the error itself."""
+    if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
+        return NoSuchObject(f"no object at {key}")
+    found: BaseException = error
+    return found

@@ -1,0 +1,31 @@
+"""The map of the system: which service's queue gets which event.
+
+Each consuming service has one queue `{prefix}-{service}` and one dead-letter queue `{prefix}-{service}-dlq`. Ingest's queue
+also takes the bucket's `ObjectCreated` events.
+"""
+
+from strop import events
+
+ROUTES: dict[type[events.Event], tuple[str, ...]] = {
+    events.CaptureReceived: ("router",),
+    events.ImageRequested: ("ingest",),
+    events.ImageDeclined: ("ingest",),
+    events.ImageStored: ("labeling-queue",),
+    events.LabelFiled: ("labeling-queue",),
+    events.ImageLabeled: ("labeling-queue",),
+    events.TrainingRequested: ("trainer",),
+    events.ModelApproved: ("deployer",),
+    events.DeviceReported: ("deployer",),
+}
+
+SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
+
+VISIBILITY = 60
+"""Seconds a received message stays hidden; the consumer's heartbeat prolongs it while the work goes on."""
+
+MAX_RECEIVES = 8
+"""After so many receives SQS itself moves a message to the dead-letter queue."""
+
+
+def dead_letter(service: str) -> str:
+    return f"{service}-dlq"
