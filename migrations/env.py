@@ -5,6 +5,7 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection
+
 from strop import db, models
 
 URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]

@@ -21,7 +21,7 @@ RESIZE = 256
 MAX_PIXELS = 50_000_000
 
 
-class BadImage(ValueError):  # noqa: N818 - reads as the reason it is
+class BadImage(ValueError):
     """These bytes are not an image that can be used."""
 
 

@@ -28,7 +28,7 @@ TOLERANCE = 0.02
 INPUT = {"size": image.SIZE, "resize": image.RESIZE}
 
 
-class BadModel(ValueError):  # noqa: N818 - reads as the reason it is
+class BadModel(ValueError):
     """This package must not run."""
 
 

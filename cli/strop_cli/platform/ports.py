@@ -10,15 +10,23 @@ _CHOICE = range(20_000, 32_000)
 
 def stable(state: Path, name: str) -> int:
     """Return the port this folder used for `name` before, or a new free one."""
-    memory = state / "run" / f"{name}.port"
-    port = int(memory.read_text()) if memory.exists() else random.choice(_CHOICE)
-    while not is_free(port):
+    memory = _memory(state, name)
+    port = remembered(state, name) if memory.exists() else random.choice(_CHOICE)
+    while not _is_free(port):
         port = random.choice(_CHOICE)
     memory.write_text(str(port))
     return port
 
 
-def is_free(port: int) -> bool:
+def remembered(state: Path, name: str) -> int:
+    return int(_memory(state, name).read_text())
+
+
+def _memory(state: Path, name: str) -> Path:
+    return state / "run" / f"{name}.port"
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # Connections of the last run that linger in TIME_WAIT do not make a port busy: the servers set this too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

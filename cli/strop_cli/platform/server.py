@@ -28,7 +28,6 @@ class Plan:
     answers: Callable[[], bool]  # is it ready for work?
     stop_signal: signal.Signals = signal.SIGTERM
     wrapper: tuple[str, ...] = ()  # a program that changes what the server may do and then becomes it
-    user: int | None = None
 
 
 class Server:
@@ -84,7 +83,6 @@ class Server:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=os.environ | {"LC_ALL": "C"},
-            user=self.plan.user,
         )
 
     def _report(self, what: str) -> str:

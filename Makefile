@@ -1,0 +1,63 @@
+# Everything a person runs here. `make` alone lists it.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/.run-installed
+DEV    := $(VENV)/.dev-installed
+MEMBERS := $(wildcard */pyproject.toml services/*/pyproject.toml) pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint types imports migrations check bench compose-test requirements clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## Run the whole loop here: fleet, labels, retraining, rollout (IMAGES=DIR DEVICES=N STATE=DIR ARGS="--exit --report r.json")
+	$(VENV)/bin/strop demo --state "$(or $(STATE),.strop/demo)" $(if $(IMAGES),--images "$(IMAGES)") $(if $(DEVICES),--devices $(DEVICES)) $(ARGS)
+
+up: $(RUN) ## Run the platform and the services without a fleet; writes STATE/strop.env
+	$(VENV)/bin/strop up --state "$(or $(STATE),.strop/up)" $(ARGS)
+
+test: $(DEV) ## Run all tests (ARGS="-k name" for some)
+	$(VENV)/bin/python -m tests.browser
+	$(VENV)/bin/pytest $(ARGS)
+
+lint: $(DEV) ## Check style, formatting and import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: $(DEV) ## Check types
+	$(VENV)/bin/mypy
+
+migrations: $(DEV) ## Check that the migrations make exactly the tables of the models
+	$(VENV)/bin/pytest -q tests/integration/strop/test_migrations.py
+
+check: lint types test ## All that CI runs
+
+bench: $(DEV) ## Run the benchmarks
+	@for script in benchmarks/[a-z]*.py; do [ ! -e "$$script" ] || $(VENV)/bin/python "$$script" || exit 1; done
+
+compose-test: ## Bring the containers up and send captures through
+	@echo "The containers are not there yet: see CHANGELOG.md, Unreleased." && exit 1
+
+requirements: $(DEV) ## Pin the requirement files anew
+	requirements/compile.sh
+
+clean: ## Remove the environment, caches and state
+	rm -rf $(VENV) .strop .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Strop needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/uv.txt
+	@touch $@
+
+$(RUN): $(VENV)/bin/uv requirements/run.txt $(MEMBERS)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/run.txt
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps -e .
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,142 @@
+"""The MQTT connection: keeps itself up, hands messages over, and says how much is on its way."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from strop_edge.config import Broker, Config
+
+Handler = Callable[[bytes], None]
+
+KEEPALIVE = 30
+MAX_ON_ITS_WAY = 200
+"""More messages than this are not queued for a slow line; the spool and the next state take care of what is refused."""
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """One device's connection. `handlers` by topic are called from the network thread: brief, please."""
+
+    def __init__(
+        self,
+        config: Config,
+        handlers: dict[str, Handler],
+        on_connect: Callable[[], None],
+        on_error: Callable[[str], None],
+    ) -> None:
+        self.bytes_sent = 0  # payloads, as handed to the broker
+        self._handlers, self._on_connect, self._on_error = handlers, on_connect, on_error
+        self.connected = False
+        self._published = self._acknowledged = 0
+        self._changed = threading.Condition()
+        self._broker = Broker.parse(config.broker)
+        self._client = self._make_client(config)
+
+    def _make_client(self, config: Config) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"{config.project}-{config.device}",
+            clean_session=False,  # grants and models sent while the device is away wait at the broker
+            protocol=mqtt.MQTTv311,
+        )
+        if self._broker.tls:
+            client.tls_set_context(config.tls())
+        if config.username:
+            client.username_pw_set(config.username, config.password)
+        client.on_connect = self._connect
+        client.on_connect_fail = self._unreachable
+        client.on_disconnect = self._disconnect
+        client.on_subscribe = self._subscribed
+        client.on_publish = self._published_one
+        client.on_message = self._message
+        _jitter(client)
+        return client
+
+    def start(self) -> None:
+        self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE)
+        self._client.loop_start()
+
+    def stop(self, patience: float = 3.0) -> None:
+        """Wait a little for what is on its way, then say goodbye."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.on_its_way == 0 or not self.connected, patience)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def on_its_way(self) -> int:
+        """Messages that the broker has not acknowledged yet."""
+        return self._published - self._acknowledged
+
+    def wait_connected(self, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.connected, timeout)
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send at least once; False when there is no connection, or too much on its way: say it again later."""
+        with self._changed:
+            if not self.connected or self.on_its_way >= MAX_ON_ITS_WAY:
+                return False
+            self._published += 1
+            self.bytes_sent += len(payload)
+        self._client.publish(topic, payload, qos=1)
+        return True
+
+    def _connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self._on_error(f"the broker refuses the connection: {reason}")
+            return
+        # On every connect, session or not: a broker may have lost its memory.
+        client.subscribe([(topic, 1) for topic in self._handlers])
+        self._set_connected(True)
+        log.info("connected to %s:%d", self._broker.host, self._broker.port)
+        self._guard("connecting", self._on_connect)
+
+    def _disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        self._set_connected(False)
+        _jitter(client)
+        if reason.is_failure:
+            self._on_error(f"disconnected: {reason}")
+
+    def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
+        for topic, reason in zip(self._handlers, reasons, strict=False):
+            if reason.is_failure:
+                self._on_error(f"the broker refuses the subscription to {topic}: {reason}")
+
+    def _published_one(self, *_args: Any) -> None:
+        with self._changed:
+            self._acknowledged += 1
+            self._changed.notify_all()
+
+    def _message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        handler = self._handlers.get(message.topic)
+        if handler is not None:
+            payload = bytes(message.payload)
+            self._guard(f"message on {message.topic}", lambda: handler(payload))
+
+    def _guard(self, what: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # whatever went wrong here, the next message must still be heard
+            log.exception(what)
+            self._on_error(f"{what}: {error}")
+
+    def _unreachable(self, *_args: Any) -> None:
+        self._on_error(f"cannot reach the broker at {self._broker.host}:{self._broker.port}")
+
+    def _set_connected(self, connected: bool) -> None:
+        with self._changed:
+            self.connected = connected
+            self._changed.notify_all()
+
+
+def _jitter(client: mqtt.Client) -> None:
+    """Choose new waits (seconds; they double from the first to the last), so that a fleet does not return as one."""
+    client.reconnect_delay_set(random.uniform(0.5, 2.0), random.uniform(60, 120))  # type: ignore[arg-type]

@@ -1,0 +1,96 @@
+"""Who is asking: one-time sign-in links become a session cookie, programs send a Bearer token.
+
+Only hashes of tokens are kept, so a copy of the database signs nobody in. A token is 256 random bits: one round of
+SHA-256 is enough, and looking a hash up in an index tells an attacker nothing about it.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import Request, Response
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import models
+
+LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
+"""Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
+
+HINT = "Sign in: open a sign-in link in the browser, or send the header `Authorization: Bearer TOKEN`."
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks, and through what: "page" (the cookie) or "api" (a Bearer token)."""
+
+    name: str
+    source: str
+
+
+async def make_token(session: AsyncSession, user: str, kind: str) -> str:
+    """Make a token for a user, who is made too when new; the caller commits. What it returns is shown nowhere again."""
+    token = f"strop_{kind}_{secrets.token_urlsafe(32)}"
+    lifetime = LIFETIMES[kind]
+    await session.execute(insert(models.User).values(name=user).on_conflict_do_nothing())
+    await session.execute(delete(models.Token).where(models.Token.expires_at < func.now()))
+    values = {"sha256": _digest(token), "user": user, "kind": kind}
+    expires_at = func.now() + lifetime if lifetime else None
+    await session.execute(insert(models.Token).values(**values, expires_at=expires_at))
+    return token
+
+
+async def exchange(session: AsyncSession, link_token: str) -> str | None:
+    """Use up the token of a sign-in link for one that lasts a session; None when it is unknown, used or expired."""
+    spent = delete(models.Token).where(*_valid(link_token, "once")).returning(models.Token.user)
+    user = await session.scalar(spent)
+    return await make_token(session, user, "session") if user else None
+
+
+async def forget(session: AsyncSession, request: Request) -> None:
+    """End the session of the request's cookie."""
+    token = request.cookies.get(_cookie(request), "")
+    await session.execute(delete(models.Token).where(*_valid(token, "session")))
+
+
+async def find(session: AsyncSession, request: Request) -> Person | None:
+    """Tell who sent the request, or None."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        user = await _user(session, bearer.strip(), "api") if scheme.lower() == "bearer" else None
+        return Person(user, "api") if user else None
+    user = await _user(session, request.cookies.get(_cookie(request), ""), "session")
+    return Person(user, "page") if user else None
+
+
+def remember(request: Request, response: Response, token: str) -> None:
+    """Set the session cookie. Lax keeps it out of other sites' requests that change something."""
+    lifetime = LIFETIMES["session"] or timedelta()
+    response.set_cookie(
+        _cookie(request),
+        token,
+        max_age=int(lifetime.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def _cookie(request: Request) -> str:
+    """The cookie's name. Browsers keep cookies by host alone, so two instances on one machine need two names."""
+    return f"strop_session_{request.url.port or 'default'}"
+
+
+async def _user(session: AsyncSession, token: str, kind: str) -> str | None:
+    return await session.scalar(select(models.Token.user).where(*_valid(token, kind)))
+
+
+def _valid(token: str, kind: str) -> tuple[object, ...]:
+    unexpired = models.Token.expires_at.is_(None) | (models.Token.expires_at > func.now())
+    return models.Token.sha256 == _digest(token), models.Token.kind == kind, unexpired
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

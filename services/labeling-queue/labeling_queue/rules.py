@@ -1,0 +1,96 @@
+"""What the labeling queue decides: pure functions, no clock, no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from strop import errors
+from strop_wire import fields
+
+ANSWERS = ("label", "unclear", "none", "bad")
+"""A label; the person cannot tell; the thing is none of the labels; the image is of no use."""
+
+LEASE = timedelta(minutes=10)
+"""How long a task is kept for a person who shows no sign of life; the page renews it while it shows the image."""
+
+SKIPPED = 2.0
+"""Added to the priority of a skipped task: margins lie between 0 and 1 and audits at -1, so it comes after all others."""
+
+ECHO = timedelta(minutes=5)
+"""Longest time from our own move of a file to the bucket's event about it, by the clocks of two servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said of one image; `label` is set when `answer` is "label", and only then."""
+
+    answer: str
+    label: str | None = None
+
+
+def read_answer(answer: str, label: str | None) -> Answer:
+    """Check an answer from outside; Malformed says what is wrong."""
+    if answer not in ANSWERS:
+        raise fields.Malformed(f"answer: expected one of {', '.join(ANSWERS)}, got {answer!r}")
+    if answer != "label":
+        if label is not None:
+            raise fields.Malformed(f"label: the answer {answer!r} goes without one")
+        return Answer(answer)
+    return Answer(answer, fields.label(label))
+
+
+def priority(margin: float, *, audit: bool) -> float:
+    """Smaller comes first: audits, because live accuracy waits for them, then what the model is least sure of."""
+    return -1.0 if audit else margin
+
+
+def settles(answer: Answer) -> bool:
+    """Whether the answer makes ground truth: an unclear one does not, none and bad say that there is no label."""
+    return answer.answer != "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that stands, and whose it is."""
+
+    author: str
+    answer: Answer
+
+
+def is_repeat(author: str, answer: Answer, standing: Given | None, leased_by: str | None) -> bool:
+    """Whether this very answer stands already; Refused when the task is not the author's to answer.
+
+    `standing` is None while the task is open; `leased_by` is whoever holds it at this moment. A person whose lease ran
+    out may still answer as long as nobody else took the task.
+    """
+    if standing == Given(author, answer):
+        return True
+    if standing and standing.author == author:
+        raise errors.Refused("You answered this image already: take that answer back first.")
+    if standing:
+        raise errors.Refused("Somebody else answered this image in the meantime.")
+    if leased_by not in {None, author}:
+        raise errors.Refused("Your time for this image ran out and somebody else has it now.")
+    return False
+
+
+def is_echo(label: str, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
+    """Whether a file that appeared in a label's folder is the late echo of our own move.
+
+    We move a file to where its ground truth says. When the answer is taken back or replaced before the bucket's event
+    about the move comes in, that event would file the old label again. `ended`: until when each earlier label stood.
+    """
+    return label in ended and filed_at - ended[label] < ECHO
+
+
+def same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a request that changes something came from our own pages, or from no browser at all.
+
+    Browsers say where a request comes from (Fetch Metadata, else Origin); without either it is a program's.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site in {"same-origin", "none"}
+    if origin := headers.get("origin"):
+        return urlsplit(origin).netloc == headers.get("host")
+    return True

@@ -1,0 +1,105 @@
+"""Each broker there is on this machine keeps what the services and devices count on."""
+
+import queue
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+
+from strop_cli.platform import mqtt, ports
+from strop_cli.platform.server import Server
+
+BROKERS = [pytest.param(None, id="wheel")]
+if program := mqtt.find_mosquitto():
+    BROKERS.append(pytest.param(program, id="mosquitto"))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    for folder in ("run", "logs"):
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+@pytest.fixture(params=BROKERS)
+def broker(state: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    server = Server(mqtt.plan(state, ports.stable(state, "mqtt"), request.param), state)
+    server.await_answer()
+    yield server
+    server.stop()
+
+
+class Subscriber:
+    """A client with a persistent session that keeps what it gets."""
+
+    def __init__(self, port: int, name: str) -> None:
+        self.got: queue.Queue[bytes] = queue.Queue()
+        subscribed: queue.Queue[int] = queue.Queue()
+        self._client = Client(CallbackAPIVersion.VERSION2, name, clean_session=False, protocol=MQTTv311)
+        self._client.on_message = lambda _client, _data, message: self.got.put(message.payload)
+        self._client.on_subscribe = lambda _client, _data, mid, *_: subscribed.put(mid)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        self._client.subscribe("strop/#", 1)
+        subscribed.get(timeout=10)
+
+    def leave(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def publish(port: int, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTv311)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish(topic, payload, 1, retain).wait_for_publish(10)
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_a_disconnected_subscriber_gets_its_messages_when_it_returns(broker: Server, state: Path) -> None:
+    port = ports.remembered(state, "mqtt")
+    Subscriber(port, "away").leave()
+    publish(port, "strop/p/d/capture", b"while you were away")
+
+    back = Subscriber(port, "away")
+
+    assert back.got.get(timeout=10) == b"while you were away"
+    back.leave()
+
+
+def test_a_large_payload_passes_and_a_retained_one_waits(broker: Server, state: Path) -> None:
+    port = ports.remembered(state, "mqtt")
+    publish(port, "strop/p/d/desired", b"x" * 262_144, retain=True)
+
+    late = Subscriber(port, "late")
+
+    assert len(late.got.get(timeout=10)) == 262_144
+    late.leave()
+
+
+@pytest.mark.parametrize("mosquitto", BROKERS[1:])
+def test_mosquitto_keeps_messages_of_the_absent_over_a_kill(state: Path, mosquitto: str) -> None:
+    plan = mqtt.plan(state, ports.stable(state, "mqtt"), mosquitto)
+    first = Server(plan, state)
+    first.await_answer()
+    Subscriber(ports.remembered(state, "mqtt"), "away").leave()
+    publish(ports.remembered(state, "mqtt"), "strop/p/d/capture", b"kept")
+    psutil.Process(first.pid).send_signal(signal.SIGKILL)
+    first.stop()
+
+    second = Server(plan, state)
+    second.await_answer()
+    back = Subscriber(ports.remembered(state, "mqtt"), "away")
+
+    assert back.got.get(timeout=10) == b"kept"
+    back.leave()
+    second.stop()
+
+
+def test_an_open_port_without_a_broker_is_no_broker(state: Path) -> None:
+    assert not mqtt.accepts_clients(ports.stable(state, "nobody"))
