@@ -73,6 +73,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_deployments'))
     )
     op.create_index(op.f('ix_deployments_project_at'), 'deployments', ['project', 'at'], unique=False)
+    op.create_index('uq_deployments_rollout', 'deployments', ['project', 'model_version'], unique=True, postgresql_where=sa.text("kind = 'rollout'"))
     op.create_index('uq_deployments_running', 'deployments', ['project'], unique=True, postgresql_where=sa.text("state = 'running'"))
     op.create_table('device_reports',
     sa.Column('project', sa.String(), nullable=False),
@@ -225,13 +226,16 @@ def upgrade() -> None:
     sa.Column('device', sa.String(), nullable=False),
     sa.Column('project', sa.String(), nullable=False),
     sa.Column('stage', sa.BigInteger(), nullable=False),
+    sa.Column('current', sa.Boolean(), server_default=sa.text('false'), nullable=False),
     sa.Column('state', sa.String(), server_default=sa.text("'waiting'"), nullable=False),
     sa.Column('reason', sa.String(), nullable=True),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('policy', sa.BigInteger(), nullable=True),
     sa.Column('answered_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['deployment_id'], ['deployments.id'], name=op.f('fk_deployment_devices_deployment_id_deployments')),
     sa.PrimaryKeyConstraint('deployment_id', 'device', name=op.f('pk_deployment_devices'))
     )
+    op.create_index('uq_deployment_devices_current', 'deployment_devices', ['project', 'device'], unique=True, postgresql_where=sa.text('current'))
     op.create_table('devices',
     sa.Column('project', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -284,6 +288,7 @@ def downgrade() -> None:
     op.drop_table('tokens')
     op.drop_table('model_versions')
     op.drop_table('devices')
+    op.drop_index('uq_deployment_devices_current', table_name='deployment_devices', postgresql_where=sa.text('current'))
     op.drop_table('deployment_devices')
     op.drop_index(op.f('ix_annotations_task_id'), table_name='annotations')
     op.drop_index(op.f('ix_annotations_author_at'), table_name='annotations')
@@ -308,6 +313,7 @@ def downgrade() -> None:
     op.drop_table('ground_truth')
     op.drop_table('evaluations')
     op.drop_table('device_reports')
+    op.drop_index('uq_deployments_rollout', table_name='deployments', postgresql_where=sa.text("kind = 'rollout'"))
     op.drop_index('uq_deployments_running', table_name='deployments', postgresql_where=sa.text("state = 'running'"))
     op.drop_index(op.f('ix_deployments_project_at'), table_name='deployments')
     op.drop_table('deployments')

@@ -16,12 +16,14 @@ import aiobotocore.session
 import structlog
 import uvicorn
 from botocore.config import Config
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, metrics, outbox, sqs, storage
+from strop import db, errors, metrics, outbox, sqs, storage
 from strop.settings import Settings
+from strop_wire import fields
 
 log = structlog.get_logger()
 
@@ -135,6 +137,10 @@ def _on_signals(stop: asyncio.Event) -> None:
 def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     """The HTTP side: the services' own routes, and what operators ask every service."""
     api = FastAPI(title="Strop", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
+    api.state.runtime = opened  # for the services' routes
+    api.add_exception_handler(errors.NotFound, _answer_with(404))
+    api.add_exception_handler(errors.Refused, _answer_with(409))
+    api.add_exception_handler(fields.Malformed, _answer_with(422))
     for service in services:
         if service.router:
             api.include_router(service.router)
@@ -156,6 +162,15 @@ def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return api
+
+
+def _answer_with(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """An exception handler: the error's text is written for whoever asked."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, status)
+
+    return answer
 
 
 async def _answers(opened: Runtime) -> bool:
@@ -194,7 +209,11 @@ def logs(settings: Settings) -> None:
     render: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, final] if settings.log_json else [final]
     )
-    structlog.configure(processors=[*shared, *render], logger_factory=structlog.WriteLoggerFactory(sys.stderr))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[*shared, *render],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 

@@ -19,4 +19,6 @@ TRAINING_SECONDS = Histogram(
 DEPLOYMENT_ANSWERS = Counter(
     "strop_deployment_answers_total", "Devices' answers to a deployment", ["project", "outcome"]
 )
+DEPLOYMENTS = Counter("strop_deployments_total", "Deployments that ended, by how", ["project", "kind", "state"])
+DESIRED_SENT = Counter("strop_desired_sent_total", "`desired` messages that the target has taken", ["project"])
 SERVICE_UP = Gauge("strop_service_up", "1 while the service runs in this process", ["service"])

@@ -366,6 +366,9 @@ class Deployment(Base):
     __tablename__ = "deployments"
     __table_args__ = (
         Index("uq_deployments_running", "project", unique=True, postgresql_where=text("state = 'running'")),
+        Index(
+            "uq_deployments_rollout", "project", "model_version", unique=True, postgresql_where=text("kind = 'rollout'")
+        ),
         Index(None, "project", "at"),
     )
     id: Mapped[UUID] = _id()
@@ -386,11 +389,16 @@ class DeploymentDevice(Base):
     """A device in a deployment. State: `waiting`, `sent`, `installed`, `failed`."""
 
     __tablename__ = "deployment_devices"
+    __table_args__ = (
+        Index("uq_deployment_devices_current", "project", "device", unique=True, postgresql_where=text("current")),
+    )
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
     device: Mapped[str] = mapped_column(primary_key=True)
     project: Mapped[str]
     stage: Mapped[int]
+    current: Mapped[bool] = mapped_column(server_default=text("false"))  # the device follows this deployment
     state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
     reason: Mapped[str | None]
-    sent_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]  # None: its `desired` is to be published, for the first time or again
+    policy: Mapped[int | None]  # the version of the policy in it
     answered_at: Mapped[datetime | None]

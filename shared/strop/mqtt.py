@@ -62,6 +62,11 @@ class Mqtt:
         client.on_publish = self._on_publish
         return client
 
+    @property
+    def session(self) -> int:
+        """How often the broker has accepted us: another number means that it may have forgotten what it retained."""
+        return self._session
+
     def start(self) -> None:
         self._client.connect_async(self._address.hostname or "localhost", self._address.port or 1883, keepalive=30)
         self._client.loop_start()

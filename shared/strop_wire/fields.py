@@ -19,11 +19,14 @@ class Malformed(ValueError):
 
 
 def load(payload: bytes | str) -> dict[str, Any]:
-    """Decode one JSON object; Malformed when it is too large, not JSON, not an object, or holds NaN."""
+    """Decode one JSON object; Malformed when it is too large, not JSON, not an object, or holds what nobody can store."""
     if len(payload) > MAX_PAYLOAD:
         raise Malformed(f"payload of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
     try:
-        data = json.loads(payload, parse_constant=_refuse_constant)
+        text = payload if isinstance(payload, str) else payload.decode()
+        data = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            _refuse_unstorable(data)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from error
     if not isinstance(data, dict):
@@ -35,6 +38,20 @@ def load(payload: bytes | str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise Malformed(f"{name} is not JSON")
+
+
+def _refuse_unstorable(value: Any) -> None:
+    """No database takes a zero character or half a surrogate pair, and only an escape can bring them in."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise Malformed("a text holds a zero character")
+        value.encode()  # a UnicodeEncodeError is a ValueError
+    elif isinstance(value, dict):
+        for each in (*value, *value.values()):
+            _refuse_unstorable(each)
+    elif isinstance(value, list):
+        for each in value:
+            _refuse_unstorable(each)
 
 
 def text(data: dict[str, Any], name: str, limit: int = 256) -> str:
