@@ -29,7 +29,8 @@ def choose(
     if value > policy.high:
         high = high_draw < policy.high_rate
         reason = "high" if high else "audit" if audit else ""
-        return Choice(high or audit, reason, audit, 1 - (1 - policy.audit_rate) * (1 - policy.high_rate))
+        either = min(1.0, policy.audit_rate + (1 - policy.audit_rate) * policy.high_rate)
+        return Choice(high or audit, reason, audit, either)
     return Choice(audit, "audit" if audit else "", audit, policy.audit_rate)
 
 

@@ -60,6 +60,8 @@ class Config:
                 raise BadConfig(f"{what} {name!r}: expected letters, digits, - and _, at most 63, no leading - or _")
         if self.alias is not None and not topics.valid_name(self.alias):
             raise BadConfig(f"alias {self.alias!r}: expected letters, digits, - and _")
+        if self.interval < 0 or self.spool_bytes < 1 or self.threads < 1:
+            raise BadConfig("the interval must not be negative, the spool's size and the threads must be positive")
         if (self.cert is None) != (self.key is None):
             raise BadConfig("a certificate needs its key, and the other way round")
 

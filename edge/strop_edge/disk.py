@@ -1,9 +1,11 @@
 """Writing so that it survives a kill and a power cut, and opening a database that may not have."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from pathlib import Path
+from typing import TextIO
 
 
 def write(path: Path, data: bytes) -> None:
@@ -14,15 +16,16 @@ def write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file or a folder's entries to the disk."""
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def database(path: Path, schema: str) -> tuple[sqlite3.Connection, bool]:
@@ -51,3 +54,14 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def lock(folder: Path) -> TextIO:
+    """Take a folder for this process alone, until the returned file is closed; BlockingIOError when it is taken."""
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

@@ -1,4 +1,4 @@
-"""What a spool's database tells a reader from outside, also while an agent runs on it."""
+"""What an agent's state folder tells a reader from outside, also while the agent runs on it."""
 
 import contextlib
 import sqlite3
@@ -8,18 +8,22 @@ from typing import Any
 from strop_edge import spool
 
 
-def fates(folder: Path) -> dict[str, str]:
-    """Every capture that this spool ever kept, oldest first, with its last fate."""
-    return dict(_rows(folder, "SELECT id, fate FROM captures ORDER BY seq"))
+def spool_folder(state: Path) -> Path:
+    """Where an agent's spool is, below its state folder."""
+    return state / "spool"
 
 
-def drops(folder: Path) -> dict[str, int]:
+def fates(state: Path) -> dict[str, str]:
+    """Every capture that the agent ever kept, oldest first, with its last fate."""
+    return dict(_rows(state, "SELECT id, fate FROM captures ORDER BY seq"))
+
+
+def drops(state: Path) -> dict[str, int]:
     """How many captures were dropped, by reason, of all times."""
-    return dict(_rows(folder, "SELECT reason, count FROM drops"))
+    return dict(_rows(state, "SELECT reason, count FROM drops"))
 
 
-def _rows(folder: Path, query: str) -> list[tuple[str, Any]]:
-    with contextlib.closing(
-        sqlite3.connect(f"{(folder / spool.DATABASE).absolute().as_uri()}?mode=ro", uri=True)
-    ) as db:
+def _rows(state: Path, query: str) -> list[tuple[str, Any]]:
+    uri = (spool_folder(state) / spool.DATABASE).absolute().as_uri()
+    with contextlib.closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
         return db.execute(query).fetchall()

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ class Link:
     def __init__(
         self,
         config: Config,
+        tls: ssl.SSLContext,
         handlers: dict[str, Handler],
         on_connect: Callable[[], None],
         on_error: Callable[[str], None],
@@ -37,9 +39,9 @@ class Link:
         self._published = self._acknowledged = 0
         self._changed = threading.Condition()
         self._broker = Broker.parse(config.broker)
-        self._client = self._make_client(config)
+        self._client = self._make_client(config, tls)
 
-    def _make_client(self, config: Config) -> mqtt.Client:
+    def _make_client(self, config: Config, tls: ssl.SSLContext) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"{config.project}-{config.device}",
@@ -47,7 +49,7 @@ class Link:
             protocol=mqtt.MQTTv311,
         )
         if self._broker.tls:
-            client.tls_set_context(config.tls())
+            client.tls_set_context(tls)
         if config.username:
             client.username_pw_set(config.username, config.password)
         client.on_connect = self._connect

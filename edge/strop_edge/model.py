@@ -131,7 +131,10 @@ class Model:
     def self_test(self) -> None:
         """Predict the shipped samples; BadModel when this machine sees them otherwise than the trainer did."""
         for number, sample in enumerate(self.manifest.samples):
-            found = self.predict(image.load(sample.jpeg)[None])[0]
+            try:
+                found = self.predict(image.load(sample.jpeg)[None])[0]
+            except image.BadImage as error:
+                raise BadModel(f"self-test: sample {number} {error}") from error
             if len(sample.probabilities) != len(found):
                 raise BadModel(f"self-test: sample {number} has {len(sample.probabilities)} probabilities")
             worst = float(np.abs(found - np.asarray(sample.probabilities)).max())

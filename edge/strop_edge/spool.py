@@ -55,13 +55,14 @@ class Spool:
 
     def __init__(self, folder: Path, limit: int, answer_after: float = 30.0) -> None:
         """Open or create, and repair what a crash left; `limit` in bytes, `answer_after` in seconds."""
-        self.limit, self._answer_after = limit, answer_after
         self.items = self.bytes = 0
+        self._limit, self._answer_after = limit, answer_after
         self._images = folder / "images"
         self._images.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._db, damaged = disk.database(folder / DATABASE, SCHEMA)
-        self._dropped_before = self._all_drops()
+        self._recount()
+        self._drops_before = self._drops.copy()
         self._recover(damaged)
 
     def _recover(self, damaged: bool) -> None:
@@ -78,7 +79,6 @@ class Spool:
             self._db.execute(
                 "DELETE FROM captures WHERE message IS NULL AND seq <= (SELECT max(seq) FROM captures) - ?", (JOURNAL,)
             )
-        self._recount()
         self._unlink(on_disk.keys() - whole)
 
     def put(self, capture: messages.Capture, data: bytes) -> bool:
@@ -86,14 +86,14 @@ class Spool:
 
         OSError or sqlite3.Error when the disk does not take it; then nothing was kept.
         """
-        if len(data) > self.limit:
+        if len(data) > self._limit:
             self.count_drop("too-large")
             return False
         path = self._images / capture.id
         disk.write(path, data)
         try:
             with self._transaction():
-                evicted = self._evict(self.bytes + len(data) - self.limit)
+                evicted = self._evict(self.bytes + len(data) - self._limit)
                 self._db.execute(
                     "INSERT INTO captures (id, audit, size, message) VALUES (?, ?, ?, ?)",
                     (capture.id, capture.audit, len(data), capture.dumps()),
@@ -210,14 +210,11 @@ class Spool:
             "INSERT INTO drops VALUES (?, ?) ON CONFLICT (reason) DO UPDATE SET count = count + excluded.count",
             (reason, times),
         )
+        self._drops[reason] += times
 
     def dropped(self) -> Counter[str]:
         """Drops by reason since this spool was opened; those the cloud decided are none."""
-        return self._all_drops() - self._dropped_before
-
-    def _all_drops(self) -> Counter[str]:
-        with self._lock:
-            return Counter(dict(self._db.execute("SELECT reason, count FROM drops").fetchall()))
+        return self._drops - self._drops_before
 
     def close(self) -> None:
         with self._lock:
@@ -240,6 +237,7 @@ class Spool:
         self.items, self.bytes = self._db.execute(
             "SELECT count(*), coalesce(sum(size), 0) FROM captures WHERE message IS NOT NULL"
         ).fetchone()
+        self._drops = Counter(dict(self._db.execute("SELECT reason, count FROM drops").fetchall()))
 
     def _unlink(self, ids: Iterable[str]) -> None:
         for id_ in ids:

@@ -1,26 +1,30 @@
 """The models a device holds: files by their content, a folder per model, and one small file that says which one runs.
 
-    models/files/{sha256}       every file once: a new head reuses the backbone that is here
-    models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links into files/
-    models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
+models/files/{sha256}       every file once: a new head reuses the backbone that is here
+models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links into files/
+models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
 """
 
-import contextlib
+import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 from strop_edge import disk, model
-from strop_wire import fields, messages
+from strop_wire import messages
+
+POINTER = "running.json"
+
+
+class Corrupt(ValueError):
+    """What arrived is not what was announced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`desired` is what the cloud asked for when it was installed, with the policy that goes with it."""
+    """What the cloud asked for when the model was installed, with the policy that went with it."""
 
     current: messages.Desired | None = None
     previous: messages.Desired | None = None
@@ -28,14 +32,100 @@ class Running:
 
 class Store:
     def __init__(self, folder: Path) -> None:
-        self._files, self._versions, self._pointer = folder / "files", folder / "versions", folder / "running.json"
+        self._folder, self._files, self._versions = folder, folder / "files", folder / "versions"
         self._files.mkdir(parents=True, exist_ok=True)
         self._versions.mkdir(exist_ok=True)
 
     def running(self) -> Running:
-        """What to run; empty when nothing was ever installed, or the pointer is unreadable."""
-        try:
-            data = fields.load(self._pointer.read_bytes())
-            return Running(*(messages.Desired.loads(json.dumps(data[key]).encode()) if data.get(key) else None for key in ("current", "previous")))
-        except (OSError, fields.Malformed):
-            return Running()
+        return running(self._folder)
+
+    def switch(self, running: Running) -> None:
+        data = {"current": _dumps(running.current), "previous": _dumps(running.previous)}
+        disk.write(self._folder / POINTER, json.dumps(data).encode())
+
+    def missing(self, desired: messages.Desired) -> dict[str, messages.ModelFile]:
+        """The files of this model that are not here, or no longer what they were; by name."""
+        return {name: file for name, file in desired.files.items() if not _is_whole(self._files / file.sha256, file)}
+
+    def partial(self, file: messages.ModelFile) -> Path:
+        """Where a download goes before it is verified; what is there already is the beginning of the file."""
+        return self._files / f"{file.sha256}.part"
+
+    def keep(self, file: messages.ModelFile) -> None:
+        """Verify a complete download and take it in; Corrupt, and gone, when it is something else."""
+        path = self.partial(file)
+        if not _is_whole(path, file):
+            path.unlink(missing_ok=True)
+            raise Corrupt("the download does not match its sha256")
+        disk.sync(path)
+        path.replace(self._files / file.sha256)
+        disk.sync(self._files)
+
+    def assemble(self, desired: messages.Desired) -> None:
+        """Make the model's folder from files that are all here."""
+        folder = self._version(desired)
+        folder.mkdir(exist_ok=True)
+        for name, file in desired.files.items():
+            (folder / name).unlink(missing_ok=True)
+            _link(self._files / file.sha256, folder / name)
+        disk.sync(folder)
+
+    def load(self, desired: messages.Desired, threads: int) -> model.Model:
+        """Load and verify; BadModel when the folder is not exactly what was asked for."""
+        folder = self._version(desired)
+        if not _is_whole(folder / "model.json", desired.files["model.json"]):
+            raise model.BadModel("model.json is missing or altered")
+        loaded = model.Model(folder, threads)
+        if loaded.version != desired.model:
+            raise model.BadModel(f"model.json is of version {loaded.version}, expected {desired.model}")
+        if any(loaded.manifest.files[name].sha256 != desired.files[name].sha256 for name in loaded.manifest.files):
+            raise model.BadModel("model.json names other files than were asked for")
+        return loaded
+
+    def prune(self, running: Running) -> None:
+        """Delete all that neither the current nor the previous model needs."""
+        kept = [desired for desired in (running.current, running.previous) if desired]
+        folders = {self._version(desired) for desired in kept}
+        files = {self._files / file.sha256 for desired in kept for file in desired.files.values()}
+        for folder in set(self._versions.iterdir()) - folders:
+            shutil.rmtree(folder)
+        for file in set(self._files.iterdir()) - files:
+            file.unlink()
+
+    def _version(self, desired: messages.Desired) -> Path:
+        # Named by content: a version is a text from outside, and must not become a path.
+        return self._versions / desired.files["model.json"].sha256[:16]
+
+
+def running(folder: Path) -> Running:
+    """What a folder of models says to run; empty when nothing was ever installed, or the pointer is unreadable."""
+    try:
+        data = json.loads((folder / POINTER).read_bytes())
+        return Running(*(_loads(data[key]) for key in ("current", "previous")))
+    except (OSError, KeyError, TypeError, ValueError):
+        return Running()
+
+
+def _loads(data: dict[str, Any] | None) -> messages.Desired | None:
+    return messages.Desired.loads(json.dumps(data).encode()) if data else None
+
+
+def _dumps(desired: messages.Desired | None) -> Any:
+    return json.loads(desired.dumps()) if desired else None
+
+
+def _is_whole(path: Path, file: messages.ModelFile) -> bool:
+    try:
+        if path.stat().st_size != file.size:
+            return False
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)

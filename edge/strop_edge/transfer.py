@@ -20,24 +20,26 @@ class Unavailable(Exception):
 
 
 class Stopped(Exception):
-    """The agent stops."""
+    """The agent stops; for a `check` to raise."""
 
 
 class Http:
-    """`stopping` is asked between pieces."""
+    """`check` is called between pieces; what it raises ends the transfer."""
 
-    def __init__(self, tls: ssl.SSLContext, stopping: Callable[[], bool]) -> None:
+    def __init__(self, tls: ssl.SSLContext, check: Callable[[], None]) -> None:
         self.bytes_sent = self.bytes_received = 0  # bodies
-        self._tls, self._stopping = tls, stopping
+        self._tls, self._check = tls, check
 
     def put(self, url: str, headers: dict[str, str], data: bytes) -> None:
-        """PUT with exactly these headers; raises Refused, Unavailable or Stopped."""
+        """PUT with exactly these headers; raises Refused or Unavailable."""
         length = {} if any(name.lower() == "content-length" for name in headers) else {"Content-Length": str(len(data))}
         self._exchange("PUT", url, {**headers, **length}, self._outgoing(data), lambda _status, _pieces: None)
 
     def get(self, url: str, path: Path, size: int) -> None:
-        """Download to `path`, going on where an earlier attempt ended; raises as `put`."""
+        """Download `size` bytes to `path`, going on where an earlier attempt ended; raises as `put`."""
         start = path.stat().st_size if path.exists() else 0
+        if start >= size:
+            return
         headers = {"Range": f"bytes={start}-"} if start else {}
 
         def save(status: int, pieces: Iterator[bytes]) -> None:
@@ -47,29 +49,31 @@ class Http:
                     if file.tell() > size:
                         raise Refused(f"longer than {size} bytes")
 
-        self._exchange("GET", url, headers, iter(()), save)
+        self._exchange("GET", url, headers, None, save)
+        if (found := path.stat().st_size) < size:
+            raise Unavailable(f"ended after {found} of {size} bytes")
 
     def _exchange(
         self,
         method: str,
         url: str,
         headers: dict[str, str],
-        body: Iterator[bytes],
+        body: Iterator[bytes] | None,
         use: Callable[[int, Iterator[bytes]], None],
     ) -> None:
         try:
             connection, target = self._connection(url)
             try:
-                connection.request(method, target, body if method == "PUT" else None, headers)
+                connection.request(method, target, body, headers)
                 response = connection.getresponse()
                 _check(response)
                 use(response.status, self._incoming(response))
             finally:
                 connection.close()
+        except (ValueError, http.client.InvalidURL) as error:  # a URL or a header that HTTP does not allow
+            raise Refused(str(error)) from error
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
-        except ValueError as error:  # a URL or a header that HTTP does not allow
-            raise Refused(str(error)) from error
 
     def _connection(self, url: str) -> tuple[http.client.HTTPConnection, str]:
         parts = urlsplit(url)
@@ -82,15 +86,13 @@ class Http:
 
     def _outgoing(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), PIECE):
-            if self._stopping():
-                raise Stopped
+            self._check()
             yield data[start : start + PIECE]
             self.bytes_sent += len(data[start : start + PIECE])
 
     def _incoming(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
         while piece := response.read(PIECE):
-            if self._stopping():
-                raise Stopped
+            self._check()
             self.bytes_received += len(piece)
             yield piece
 

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 
@@ -20,9 +21,10 @@ log = logging.getLogger(__name__)
 class Uploader:
     """One worker thread; the latest grant for a capture is the one that counts."""
 
-    def __init__(self, images: spool.Spool, http: transfer.Http, on_error: Callable[[str], None]) -> None:
+    def __init__(self, images: spool.Spool, tls: ssl.SSLContext, on_error: Callable[[str], None]) -> None:
         self.done = 0  # finished PUTs
-        self._spool, self._http, self._on_error = images, http, on_error
+        self.http = transfer.Http(tls, self._check)
+        self._spool, self._on_error = images, on_error
         self._grants: dict[str, messages.CaptureGrant] = {}  # in order of arrival
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -44,6 +46,10 @@ class Uploader:
         with self._changed:
             self._grants.update({id_: grant for id_, grant in by_id.items() if id_ in wanted})
             self._changed.notify_all()
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise transfer.Stopped
 
     def _work(self) -> None:
         while (grant := self._next()) is not None:
@@ -79,9 +85,9 @@ class Uploader:
         assert grant.url is not None, "the wire has no upload without a URL"
         for wait in (FIRST_WAIT * 2**attempt for attempt in range(ATTEMPTS - 1)):
             try:
-                return self._http.put(grant.url, grant.headers, data)
+                return self.http.put(grant.url, grant.headers, data)
             except transfer.Unavailable as error:
                 log.warning("upload of %s: %s", grant.capture, error)
                 if self._stopping.wait(wait * random.uniform(0.5, 1.5)):
                     raise transfer.Stopped from error
-        return self._http.put(grant.url, grant.headers, data)
+        return self.http.put(grant.url, grant.headers, data)

@@ -1,0 +1,249 @@
+"""The device agent: takes images from a source, classifies, keeps the telling ones, and obeys the cloud.
+
+Threads: the one that runs the agent announces, reports and answers requests; images, MQTT, uploads and model changes have
+one each, since each may wait for something else.
+Several agents can live in one process; they share nothing but the backbone.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TextIO
+
+from strop_edge import (
+    __version__,
+    classify,
+    counts,
+    disk,
+    intake,
+    journal,
+    link,
+    model,
+    ondemand,
+    spool,
+    store,
+    swap,
+    upload,
+)
+from strop_edge.config import BadConfig, Config
+from strop_wire import messages, topics
+
+TICK = 0.25
+"""Seconds between two looks at what is due."""
+ANNOUNCEMENTS = 25
+"""At most so many per tick: a full spool is announced at 100 a second, not all at once."""
+ASK_EVERY = 5.0
+"""Seconds between two states while there is no model: each asks for one."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What an agent did since it was made; bytes are payloads."""
+
+    classified: int
+    kept: int
+    uploads: int
+    http_bytes: int
+    mqtt_bytes: int
+    swaps: tuple[swap.Swap, ...]
+    lost: dict[str, int]  # images that came to nothing and dropped captures, by reason
+
+
+class Agent:
+    """One device. `source` yields encoded images, or None when there is nothing at the moment; an agent runs once."""
+
+    def __init__(self, config: Config, source: Iterable[bytes | None]) -> None:
+        """Open the state folder and load the last model; BadConfig when another agent has the folder."""
+        tls = config.tls()
+        self._lock = _take(config)
+        self._config = config
+        self._errors: deque[str] = deque(maxlen=5)
+        self._requests: deque[ondemand.Request] = deque(maxlen=100)
+        self._sequence = 0
+        self._next_state = 0.0
+        self._reporting = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self.run, name=f"agent-{config.device}")
+        self._counts = counts.Counts()
+        self._spool = spool.Spool(journal.spool_folder(config.state), config.spool_bytes, config.answer_after)
+        self._uploader = upload.Uploader(self._spool, tls, self._note)
+        self._link = link.Link(config, tls, self._handlers(), self._connected, self._note)
+        self._swapper = swap.Swapper(
+            store.Store(config.state / "models"),
+            tls,
+            config.threads,
+            ask=lambda message: self._publish("fetch", message),
+            report=self._report,
+            on_error=self._note,
+        )
+        self._classifier = classify.Classifier(self._swapper, self._spool, self._counts, self._note)
+        self._intake = intake.Intake(source, config.interval, self._swapper, self._classifier, self._note)
+        self.exhausted = self._intake.exhausted  # an event: the source has ended
+
+    def _handlers(self) -> dict[str, link.Handler]:
+        replies = ondemand.reply_topics(self._config.project, self._config.device, self._config.alias)
+        return {
+            self._topic("grant"): self._take_grant,
+            self._topic("desired"): self._take_desired,
+            **{topic: partial(self._take_request, reply) for topic, reply in replies.items()},
+        }
+
+    def start(self) -> None:
+        """Run in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask to finish the image in hand and leave; `join` waits for it."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the agent has left; True when it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        workers = (self._uploader, self._swapper, self._link, self._intake)
+        for worker in workers:
+            worker.start()
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+                self._wake.wait(TICK)
+                self._wake.clear()
+        finally:
+            for worker in (self._intake, self._swapper, self._uploader):
+                worker.stop()
+            self._report()
+            self._link.stop()
+            self._spool.close()
+            self._lock.close()
+
+    def _turn(self) -> None:
+        """Do what is due."""
+        try:
+            self._answer_requests()
+            if self._link.connected:
+                self._announce()
+                if time.monotonic() >= self._next_state:
+                    self._report()
+        except (OSError, sqlite3.Error, model.BadModel) as error:  # a full disk, most likely: classifying goes on
+            self._note(f"{type(error).__name__}: {error}")
+
+    def _announce(self) -> None:
+        room = min(ANNOUNCEMENTS, link.MAX_ON_ITS_WAY // 2 - self._link.on_its_way)
+        if room > 0:
+            for item in self._spool.due(room):
+                self._link.publish(self._topic("capture"), item.message)
+
+    def _connected(self) -> None:
+        self._spool.announce_all()
+        self._next_state = 0.0
+        self._wake.set()
+
+    def _take_grant(self, payload: bytes) -> None:
+        grant = messages.Grant.loads(payload)
+        self._swapper.take_grants(grant.files)
+        self._spool.free((item.capture, _fate(item)) for item in grant.captures if item.action != "upload")
+        self._uploader.take(item for item in grant.captures if item.action == "upload")
+
+    def _take_desired(self, payload: bytes) -> None:
+        if payload:  # an empty one clears what a broker retained, and asks for nothing
+            self._swapper.take_desired(messages.Desired.loads(payload))
+
+    def _take_request(self, reply_to: str, payload: bytes) -> None:
+        self._requests.append(ondemand.read(payload, reply_to))
+        self._wake.set()
+
+    def _answer_requests(self) -> None:
+        while self._requests and self._swapper.running and self._classifier.has_seen:
+            request = self._requests.popleft()
+            self._link.publish(request.reply_to, self._classifier.answer(request, self._config.device).dumps())
+
+    def _report(self) -> None:
+        """Publish `state`; one at a time, so that sequence numbers and what they say grow together."""
+        with self._reporting:
+            self._sequence += 1
+            sent = self._publish("state", self._state())
+            every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
+            self._next_state = time.monotonic() + (every if sent else TICK)
+
+    def _state(self) -> messages.State:
+        running = self._swapper.running
+        classified, bins, lost = self._counts.snapshot()
+        return messages.State(
+            boot=self._counts.boot,
+            sequence=self._sequence,
+            at=datetime.now(UTC),
+            model=running.desired.model if running else None,
+            agent=__version__,
+            policy=running.desired.policy.version if running else 0,
+            answer=self._swapper.answer,
+            spool_items=self._spool.items,
+            spool_bytes=self._spool.bytes,
+            classified=classified,
+            dropped=dict(lost + self._spool.dropped()),
+            counts=bins,
+            errors=tuple(self._errors),
+        )
+
+    def _publish(self, kind: str, message: messages.Message) -> bool:
+        return self._link.publish(self._topic(kind), message.dumps())
+
+    def _topic(self, kind: str) -> str:
+        return topics.topic(self._config.project, self._config.device, kind)
+
+    def _note(self, error: str) -> None:
+        """Log an error, and tell it in the next states."""
+        log.error("%s: %s", self._config.device, error)
+        self._errors.append(error[:500])
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to leave."""
+        return self._stopping.is_set()
+
+    @property
+    def spooled(self) -> int:
+        """Captures that still wait for their final answer."""
+        return self._spool.items
+
+    def counters(self) -> Counters:
+        classified, _, lost = self._counts.snapshot()
+        return Counters(
+            classified=classified,
+            kept=self._classifier.kept,
+            uploads=self._uploader.done,
+            http_bytes=self._uploader.http.bytes_sent,
+            mqtt_bytes=self._link.bytes_sent,
+            swaps=tuple(self._swapper.swaps),
+            lost=dict(lost + self._spool.dropped()),
+        )
+
+    def journal(self) -> dict[str, str]:
+        """Every capture ever kept in this state folder, with its last fate; also after the agent has left."""
+        return journal.fates(self._config.state)
+
+
+def _take(config: Config) -> TextIO:
+    try:
+        config.state.mkdir(parents=True, exist_ok=True)
+        return disk.lock(config.state)
+    except BlockingIOError as error:
+        raise BadConfig(f"another agent runs on {config.state}") from error
+    except OSError as error:
+        raise BadConfig(f"state folder: {error}") from error
+
+
+def _fate(grant: messages.CaptureGrant) -> str:
+    return "stored" if grant.action == "stored" else f"dropped:cloud:{grant.reason or 'no reason given'}"

@@ -1,0 +1,96 @@
+"""One image: decode, predict, count, and keep it when it is telling."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from strop_edge import choose, counts, image, model, ondemand, spool, swap
+from strop_wire import ids, messages
+
+RANKS = 10
+"""How many of the predictions a capture tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A decoded image, as the model gets it and as the cloud will."""
+
+    data: bytes
+    pixels: image.Pixels
+    phash: str
+
+
+class Classifier:
+    """Needs a running model; used by one thread."""
+
+    def __init__(
+        self, swapper: swap.Swapper, images: spool.Spool, tally: counts.Counts, on_error: Callable[[str], None]
+    ) -> None:
+        self.kept = 0
+        self._swapper, self._spool, self._counts, self._on_error = swapper, images, tally, on_error
+        self._latest: Seen | None = None
+        self._random = random.Random()
+
+    def take(self, data: bytes) -> None:
+        """Classify one image and keep it if its turn comes; one that is bad is counted and left."""
+        try:
+            picture = image.decode(data)
+            self._latest = Seen(data, image.prepare(picture), image.dhash(picture))
+            with self._swapper.switching:
+                running, predictions = self._predict(self._latest)
+                self._counts.add(predictions[0])
+        except (image.BadImage, model.BadModel) as error:
+            reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
+            self._counts.lose(reason)
+            self._on_error(f"{reason}: {error}")
+            return
+        choice = choose.choose(predictions, running.desired.policy, self._random.random(), self._random.random())
+        if choice.keep:
+            self._keep(self._latest, predictions, choice, running.desired)
+
+    def _predict(self, seen: Seen) -> tuple[swap.Installed, tuple[messages.Prediction, ...]]:
+        running = self._swapper.running
+        assert running is not None, "the agent waits for the first model"
+        return running, running.model.rank(running.model.predict(seen.pixels[np.newaxis])[0])
+
+    def _keep(
+        self,
+        seen: Seen,
+        predictions: tuple[messages.Prediction, ...],
+        choice: choose.Choice,
+        desired: messages.Desired,
+    ) -> None:
+        capture = messages.Capture(
+            id=ids.new_id(),
+            captured_at=datetime.now(UTC),
+            model=desired.model,
+            predictions=predictions[:RANKS],
+            reason=choice.reason,
+            audit=choice.audit,
+            audit_probability=desired.policy.audit_rate,
+            probability=choice.probability,
+            policy=desired.policy.version,
+            sha256=image.sha256(seen.data),
+            size=len(seen.data),
+            content_type=image.content_type(seen.data),
+            phash=seen.phash,
+        )
+        try:
+            self.kept += self._spool.put(capture, seen.data)
+        except (OSError, sqlite3.Error) as error:
+            self._counts.lose("disk")
+            self._on_error(f"spool: {type(error).__name__}: {error}")
+
+    @property
+    def has_seen(self) -> bool:
+        return self._latest is not None
+
+    def answer(self, request: ondemand.Request, device: str) -> messages.Answer:
+        """Classify the latest image once more, with the model of now; BadModel when that fails."""
+        assert self._latest is not None, "asked before the first image"
+        running, predictions = self._predict(self._latest)
+        return ondemand.answer(request, device, running.model.manifest, predictions[0])

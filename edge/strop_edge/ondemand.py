@@ -1,0 +1,45 @@
+"""Classification on request, over MQTT: what was asked, and the answer to it."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from strop_edge import choose, model
+from strop_wire import ids, messages, topics
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    id: str | None  # echoed in the answer, when the request carried one
+    reply_to: str  # topic
+
+
+def reply_topics(project: str, device: str, alias: str | None) -> dict[str, str]:
+    """Where to answer, by the topic of the request; the alias has the leading slash of the original walkthrough."""
+    own = {topics.classify_request(project, device): topics.classify_response(project, device)}
+    return {**own, f"/request/classify/{alias}": f"/response/prediction/{alias}"} if alias else own
+
+
+def read(payload: bytes, reply_to: str) -> Request:
+    """Any payload is a request; a JSON object may carry an `id`."""
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        data = None
+    found = data.get("id") if isinstance(data, dict) else None
+    return Request(str(found)[:256] if found is not None else None, reply_to)
+
+
+def answer(request: Request, device: str, manifest: model.Manifest, best: messages.Prediction) -> messages.Answer:
+    label = choose.answer(best, manifest.thresholds)
+    shown = f"{best.confidence:.1%}"
+    return messages.Answer(
+        id=ids.new_id(),
+        request=request.id,
+        at=datetime.now(UTC),
+        device=device,
+        model=manifest.version,
+        label=label,
+        confidence=best.confidence,
+        message=f"This is {label} ({shown})." if label else f"Nothing known: {best.label} is too unsure ({shown}).",
+    )

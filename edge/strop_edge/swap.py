@@ -1,0 +1,175 @@
+"""Changes the model while the agent runs: fetch what is missing, verify, self-test, switch; or stay and say why.
+
+The switch is one rename of a small file and one change of a reference; until then nothing that runs is touched.
+"""
+
+import contextlib
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from strop_edge import fetch, model, store, transfer
+from strop_wire import messages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What classifies: one reference, so that a model and its policy change together."""
+
+    model: model.Model
+    desired: messages.Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One change of model, for the record."""
+
+    version: str
+    seconds: float  # from the arrival of `desired` to the switch
+
+
+class Superseded(Exception):
+    """Another model is wanted by now."""
+
+
+class Swapper:
+    """One worker thread. `report` is called on both sides of a switch, so that counts fall to the right model."""
+
+    def __init__(
+        self,
+        models: store.Store,
+        tls: ssl.SSLContext,
+        threads: int,
+        *,
+        ask: Callable[[messages.Fetch], bool],
+        report: Callable[[], None],
+        on_error: Callable[[str], None],
+    ) -> None:
+        self.running: Installed | None = None
+        self.ready = threading.Event()  # set when there is a first model
+        self.answer: messages.Outcome | None = None
+        self.swaps: list[Swap] = []
+        self.switching = threading.Lock()  # to be held while an image is classified and counted
+        self._store, self._threads, self._report, self._on_error = models, threads, report, on_error
+        self.fetcher = fetch.Fetcher(models, tls, ask, self._check)
+        self._wanted: messages.Desired | None = None
+        self._doing: messages.Desired | None = None
+        self._since = time.monotonic()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="swap", daemon=True)
+        self._previous = self._load_last()
+
+    def _load_last(self) -> messages.Desired | None:
+        """Load what ran last, or else what ran before that; returns what could be gone back to."""
+        last = self._store.running()
+        for desired in (last.current, last.previous):
+            if desired is None:
+                continue
+            try:
+                self.running = Installed(self._store.load(desired, self._threads), desired)
+                self.ready.set()
+            except (model.BadModel, OSError) as error:
+                self._on_error(f"model {desired.model} does not load: {error}")
+            else:
+                break
+        if self.running is None or self.running.desired is not last.current:
+            self._wanted = last.current  # what is damaged is fetched again
+            return None
+        self.answer = messages.Outcome(self.running.desired.deployment, "installed")
+        return last.previous
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self.fetcher.interrupt()
+        self._thread.join()
+
+    def take_desired(self, desired: messages.Desired) -> None:
+        with self._changed:
+            if desired == self._doing:
+                return
+            self._wanted, self._since = desired, time.monotonic()
+            self._changed.notify_all()
+        self.fetcher.interrupt()
+
+    def take_grants(self, grants: Iterable[messages.FileGrant]) -> None:
+        self.fetcher.take(grants)
+
+    def _check(self) -> None:
+        if self._stopping:
+            raise transfer.Stopped
+        if self._wanted is not None:
+            raise Superseded
+
+    def _work(self) -> None:
+        while (desired := self._next()) is not None:
+            try:
+                self._obey(desired)
+            except transfer.Stopped:
+                return
+            except Superseded:
+                log.info("deployment %s is superseded", desired.deployment)
+            except Exception as error:
+                log.exception("deployment %s", desired.deployment)
+                self._fail(desired, f"{type(error).__name__}: {error}")
+
+    def _next(self) -> messages.Desired | None:
+        with self._changed:
+            self._doing = None
+            self._changed.wait_for(lambda: self._wanted or self._stopping)
+            self._doing, self._wanted = self._wanted, None
+            return None if self._stopping else self._doing
+
+    def _obey(self, desired: messages.Desired) -> None:
+        """Do what is desired; when that was done or tried before, only say again what came of it."""
+        if self.answer and self.answer.outcome == "failed" and self.answer.deployment == desired.deployment:
+            self._report()
+        elif self.running and self.running.desired.files == desired.files:
+            self._switch(Installed(self.running.model, desired))
+        else:
+            self._install(desired)
+
+    def _install(self, desired: messages.Desired) -> None:
+        since = self._since
+        try:
+            for file in self._store.missing(desired).values():
+                self.fetcher.get(file)
+            self._store.assemble(desired)
+            loaded = self._store.load(desired, self._threads)
+            loaded.self_test()
+        except (model.BadModel, store.Corrupt, transfer.Refused, transfer.Unavailable, OSError) as error:
+            self._fail(desired, str(error))
+            return
+        self._switch(Installed(loaded, desired))
+        self.swaps.append(Swap(desired.model, time.monotonic() - since))
+        log.info("model %s runs after %.1f s", desired.model, time.monotonic() - since)
+
+    def _switch(self, new: Installed) -> None:
+        old = self.running.desired if self.running else None
+        if old != new.desired:
+            self._previous = old if old and old.files != new.desired.files else self._previous
+            pointer = store.Running(new.desired, self._previous)
+            with self.switching:
+                self._report()
+                self._store.switch(pointer)
+                self.running = new
+            self.ready.set()
+            with contextlib.suppress(OSError):  # what is left over goes the next time
+                self._store.prune(pointer)
+        self.answer = messages.Outcome(new.desired.deployment, "installed")
+        self._report()
+
+    def _fail(self, desired: messages.Desired, reason: str) -> None:
+        self.answer = messages.Outcome(desired.deployment, "failed", reason[:1000])
+        self._on_error(f"model {desired.model}: {reason}")
+        self._report()

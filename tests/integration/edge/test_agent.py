@@ -1,0 +1,428 @@
+"""The agent against a real broker and a real HTTP server."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from strop_edge import agent as agents
+from strop_edge import image, journal
+from strop_edge.agent import Agent
+from strop_edge.config import BadConfig, Config
+from strop_wire import messages
+from tests.integration.edge.broker import Broker, both_brokers
+from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
+from tests.unit.edge import packages
+
+Start = Callable[..., Agent]
+
+ALL = messages.Policy(version=7, audit_rate=1.0)
+"""Keeps every image, as an audit."""
+LOW_ONLY = messages.Policy(version=3, high_rate=0.0, audit_rate=0.0)
+V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
+
+
+@both_brokers
+def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path) -> None:
+    agent = start_agent()
+    cloud.wait(lambda: cloud.states and cloud.states[0].model is None)
+    feed.pour(packages.GREY)
+    cloud.offer(V1, "d1", LOW_ONLY)
+
+    state = cloud.wait(lambda: next((s for s in cloud.states if s.classified == 1), None))
+    until(lambda: set(agent.journal().values()) == {"stored"})
+
+    assert state.model == "v1"
+    assert state.policy == 3
+    assert state.answer == messages.Outcome("d1", "installed")
+    assert sum(state.counts["red"]) == 1
+    (capture,) = cloud.captures
+    assert (capture.model, capture.policy, capture.reason, capture.audit) == ("v1", 3, "low", False)
+    assert (capture.sha256, capture.size) == (image.sha256(packages.GREY), len(packages.GREY))
+    assert capture.phash == image.dhash(image.decode(packages.GREY))
+    assert cloud.web.objects[f"/{capture.id}"] == packages.GREY
+    assert journal.fates(tmp_path / "device") == {capture.id: "stored"}
+    assert agent.spooled == 0
+    counters = agent.counters()
+    assert (counters.classified, counters.kept, counters.uploads) == (1, 1, 1)
+    assert counters.http_bytes == len(packages.GREY)
+    assert counters.mqtt_bytes > 0
+    assert [swap.version for swap in counters.swaps] == ["v1"]
+
+
+def test_a_put_carries_exactly_the_granted_headers(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED)
+
+    cloud.wait(lambda: cloud.captures)
+    ((_, headers),) = until(lambda: cloud.web.asked("PUT"))
+
+    assert headers["x-capture"] == cloud.captures[0].id
+    assert headers["content-type"] == "image/jpeg"
+    assert headers["content-length"] == str(len(packages.RED))
+    assert set(headers) == {"host", "accept-encoding", "content-length", "content-type", "x-capture"}
+
+
+def test_unwanted_captures_are_freed(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: "drop"
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED)
+
+    until(lambda: set(agent.journal().values()) == {"dropped:cloud:too many"})
+
+    assert agent.spooled == 0
+    assert cloud.web.asked("PUT") == []
+
+
+@both_brokers
+def test_a_put_alone_frees_nothing(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.confirms = False
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED)
+    until(lambda: "uploaded" in agent.journal().values())
+    assert agent.spooled == 1
+
+    cloud.confirms = True  # the next announcement is answered from what is stored
+
+    until(lambda: set(agent.journal().values()) == {"stored"})
+    assert len({capture.id for capture in cloud.captures}) == 1
+
+
+def test_without_an_answer_a_capture_is_announced_again(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: "upload" if len(cloud.captures) > 2 else None
+    agent = start_agent(answer_after=0.1)
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED)
+
+    until(lambda: set(agent.journal().values()) == {"stored"})
+
+    assert len(cloud.captures) >= 3
+    assert len({capture.id for capture in cloud.captures}) == 1
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_an_expired_url_is_asked_for_again(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent(answer_after=60.0)
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_model("v1")
+    cloud.web.statuses = [403, 503, 500]
+    feed.pour(packages.RED)
+
+    until(lambda: set(agent.journal().values()) == {"stored"})
+
+    assert len(cloud.web.asked("PUT")) == 4
+    assert len(cloud.captures) == 2, "once at first, once after the refusal; a 5xx is retried with the same grant"
+    assert any("403" in error for state in cloud.states for error in state.errors) or cloud.wait(
+        lambda: any("403" in error for error in cloud.states[-1].errors)
+    )
+
+
+def test_a_policy_alone_is_applied_without_a_download(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", LOW_ONLY)
+    cloud.wait_outcome("d1")
+    feed.pour(packages.RED)
+    until(lambda: agent.counters().classified == 1)
+
+    cloud.offer(V1, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+
+    assert state.policy == 7
+    assert cloud.captures[0].policy == 7
+    assert len(agent.counters().swaps) == 1
+    assert len(cloud.fetches) == 3
+
+
+@both_brokers
+def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    cloud.fetches.clear()
+
+    cloud.offer(V2, "d2", ALL)
+    cloud.wait_outcome("d2")
+    feed.pour(packages.GREEN)
+    cloud.wait(lambda: cloud.captures)
+
+    assert cloud.captures[0].model == "v2"
+    fetched = {sha for fetch in cloud.fetches for sha in fetch.files}
+    assert fetched == {V2.files["model.json"].sha256, V2.files["head.onnx"].sha256}
+    assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
+
+
+def test_counts_before_a_switch_are_reported_under_the_old_model(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent(state_every=60.0)
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    feed.pour(*[packages.RED] * 3)
+    until(lambda: agent.counters().classified == 3)
+
+    cloud.offer(V2, "d2", ALL)
+    cloud.wait_outcome("d2")
+
+    last_of_v1 = [state for state in cloud.states if state.model == "v1"][-1]
+    assert last_of_v1.classified == 3
+    assert [state.sequence for state in cloud.states] == sorted(state.sequence for state in cloud.states)
+
+
+def test_a_bad_model_changes_nothing_and_says_why(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    broken = packages.package("v2", samples=[{**packages.sample(packages.RED), "probabilities": [0.0, 1.0, 0.0]}])
+
+    cloud.offer(broken, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+
+    assert state.answer is not None
+    assert state.answer.outcome == "failed"
+    assert "self-test" in state.answer.reason
+    assert state.model == "v1"
+    assert cloud.captures[0].model == "v1"
+
+
+def test_a_failed_deployment_is_answered_again_but_not_tried_again(cloud: Cloud, start_agent: Start) -> None:
+    start_agent(state_every=60.0)
+    broken = packages.package("v2", labels=["red"])
+    cloud.offer(broken, "d1")
+    cloud.wait_outcome("d1")
+    fetches, answers = len(cloud.fetches), len(cloud.states)
+
+    cloud.offer(broken, "d1")
+    cloud.wait(lambda: len(cloud.states) > answers)
+
+    assert len(cloud.fetches) == fetches
+    assert cloud.states[-1].answer == cloud.wait_outcome("d1").answer
+
+
+def test_going_back_needs_no_download(cloud: Cloud, start_agent: Start) -> None:
+    agent = start_agent()
+    for package, deployment in ((V1, "d1"), (V2, "d2")):
+        cloud.offer(package, deployment)
+        cloud.wait_outcome(deployment)
+    fetches = len(cloud.fetches)
+
+    cloud.offer(V1, "d3")
+    state = cloud.wait_outcome("d3")
+
+    assert state.model == "v1"
+    assert len(cloud.fetches) == fetches
+    assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2", "v1"]
+
+
+@both_brokers
+def test_a_restart_goes_on_with_model_policy_and_spool(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: None
+    first = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED, packages.GREEN)
+    until(lambda: first.counters().kept == 2)
+    first.stop()
+    assert first.join(30)
+    cloud.decide = lambda _: "upload"
+    fetches = len(cloud.fetches)
+
+    second = start_agent()
+    until(lambda: set(second.journal().values()) == {"stored"})
+
+    assert len(second.journal()) == 2
+    assert second.counters().swaps == ()
+    assert len(cloud.fetches) == fetches
+    boots = {state.boot for state in cloud.states}
+    assert len(boots) == 2
+    assert cloud.states[-1].model == "v1"
+    assert cloud.states[-1].answer == messages.Outcome("d1", "installed")
+
+
+def test_a_damaged_model_falls_back_and_is_fetched_again(
+    cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path
+) -> None:
+    first = start_agent()
+    for package, deployment in ((V1, "d1"), (V2, "d2")):
+        cloud.offer(package, deployment)
+        cloud.wait_outcome(deployment)
+    first.stop()
+    assert first.join(30)
+    (tmp_path / "device/models/files" / V2.files["head.onnx"].sha256).write_bytes(b"rotten")
+    cloud.serves = False
+    cloud.states.clear()
+
+    second = start_agent()
+    cloud.wait_model("v1")
+    cloud.wait(lambda: any("does not load" in error for state in cloud.states for error in state.errors))
+    cloud.serves = True
+    cloud.say("grant", messages.Grant(files=(head_grant(cloud),)))
+    cloud.wait_model("v2")
+
+    assert [swap.version for swap in second.counters().swaps] == ["v2"]
+
+
+def head_grant(cloud: Cloud) -> messages.FileGrant:
+    file = V2.files["head.onnx"]
+    return messages.FileGrant(file.sha256, file.size, f"{cloud.web.url}/{file.sha256}")
+
+
+def test_images_that_cannot_be_read_are_counted_and_passed_over(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(b"no image", packages.RED[:500], packages.GREEN)
+
+    state = cloud.wait(lambda: next((s for s in cloud.states if s.classified == 1), None))
+
+    assert state.dropped == {"bad-image": 2}
+    assert len(state.errors) == 2
+
+
+def test_a_bad_message_is_told_and_the_next_one_heard(cloud: Cloud, start_agent: Start) -> None:
+    start_agent()
+    cloud.wait(lambda: cloud.states)
+    for kind in ("grant", "desired"):
+        cloud.say_raw(f"strop/{PROJECT}/{DEVICE}/{kind}", b"{not json")
+    cloud.say_raw(f"strop/{PROJECT}/{DEVICE}/desired", b"", retain=True)
+    cloud.offer(V1, "d1")
+
+    cloud.wait_model("v1")
+
+    errors = cloud.wait(lambda: next((s.errors for s in cloud.states if len(s.errors) >= 2), None))
+    assert len([error for error in errors if "not JSON" in error]) == 2
+
+
+@both_brokers
+def test_requests_are_answered_on_both_topics(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent(alias="beverage_container")
+    cloud.offer(packages.package(thresholds={"green": 0.9, "red": 0.9}), "d1")
+    feed.pour(packages.GREEN)
+    until(lambda: any(state.classified for state in cloud.states))
+
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b'{"id": "r1"}')
+    cloud.say_raw("/request/classify/beverage_container", b"now, please")
+    cloud.wait(lambda: len(cloud.answers) == 2)
+
+    answers = dict(cloud.answers)
+    own = answers[f"response/prediction/{PROJECT}/{DEVICE}"]
+    alias = answers["/response/prediction/beverage_container"]
+    assert (own.request, own.label, own.device, own.model) == ("r1", "green", DEVICE, "v1")
+    assert (alias.request, alias.label) == (None, "green")
+    assert own.confidence > 0.9
+
+
+def test_a_request_before_the_first_image_waits_for_it(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(packages.package(thresholds={"red": 0.9}), "d1")
+    cloud.wait_model("v1")
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b"")
+    assert cloud.answers == []
+
+    feed.pour(packages.GREY)
+    cloud.wait(lambda: cloud.answers)
+
+    ((_, answer),) = cloud.answers
+    assert answer.label == "", "a third of certainty passes no threshold"
+
+
+def test_a_source_that_blocks_holds_up_nothing_else(cloud: Cloud, start_agent: Start) -> None:
+    release = threading.Event()
+
+    def camera() -> Iterator[bytes]:
+        yield packages.RED
+        release.wait(60)
+
+    agent = start_agent(camera())
+    cloud.offer(V1, "d1", ALL)
+    until(lambda: "stored" in agent.journal().values())
+    cloud.offer(V2, "d2", ALL)
+    cloud.wait_outcome("d2")
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b"")
+    cloud.wait(lambda: cloud.answers)
+
+    agent.stop()
+    assert agent.join(10), "nor the end"
+    assert not agent.exhausted.is_set()
+    release.set()
+
+
+def test_a_source_that_breaks_is_told_and_the_rest_goes_on(cloud: Cloud, start_agent: Start) -> None:
+    def camera() -> Iterator[bytes]:
+        yield packages.RED
+        raise OSError("no camera")
+
+    agent = start_agent(camera())
+    cloud.offer(V1, "d1", ALL)
+
+    cloud.wait(lambda: any("no camera" in error for state in cloud.states for error in state.errors))
+    until(lambda: set(agent.journal().values()) == {"stored"})
+    assert agent.exhausted.is_set()
+
+
+def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: None
+    agent = start_agent(spool_bytes=3 * len(packages.RED))
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(*[packages.RED] * 5)
+
+    state = cloud.wait(lambda: next((s for s in cloud.states if s.dropped.get("full") == 2), None))
+
+    assert state.spool_items == 3
+    assert list(agent.journal().values())[:2] == ["dropped:full"] * 2
+    assert agent.counters().lost == {"full": 2}
+
+
+def test_two_agents_do_not_share_a_folder(start_agent: Start, broker: Broker, tmp_path: Path) -> None:
+    start_agent()
+
+    with pytest.raises(BadConfig, match="another agent"):
+        Agent(Config(broker.url, PROJECT, "cam-2", tmp_path / "device"), [])
+
+
+def test_a_large_spool_is_announced_at_a_measured_pace(
+    cloud: Cloud, start_agent: Start, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents, "ANNOUNCEMENTS", 2)
+    monkeypatch.setattr(agents, "TICK", 0.1)
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(*[packages.RED] * 20)
+    until(lambda: agent.counters().kept == 20)
+
+    assert len(cloud.captures) < 20
+    until(lambda: set(agent.journal().values()) == {"stored"})
+
+
+@both_brokers
+def test_a_broker_that_dies_costs_nothing(
+    cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker, tmp_path: Path
+) -> None:
+    agent = start_agent(answer_after=2.0)  # the cloud may come back after the device
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+
+    broker.kill()
+    feed.pour(*[packages.RED] * 3)
+    until(lambda: agent.counters().kept == 3)
+    assert set(agent.journal().values()) == {"kept"}
+    broker.start()
+
+    until(lambda: set(agent.journal().values()) == {"stored"})
+    assert len(agent.journal()) == 3
+
+
+def test_a_broker_that_was_never_there_is_waited_for(
+    start_agent: Start, feed: Feed, broker: Broker, web: object, tmp_path: Path
+) -> None:
+    broker.kill()
+    start_agent()
+    broker.start()
+    cloud = Cloud(broker.url, web)  # type: ignore[arg-type]
+    cloud.start()
+
+    cloud.wait(lambda: cloud.states)
+    cloud.stop()

@@ -1,0 +1,176 @@
+"""The connection to the broker: TLS, passwords and refusals."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strop_edge import link
+from strop_edge.config import Config
+from tests.integration.edge.broker import Broker
+from tests.integration.edge.cloud import until
+
+TLS = Path(__file__).parent / "tls"  # an authority of our own, whose key is gone, and two certificates by it
+
+
+@contextmanager
+def linked(url: str, **changes: Any) -> Iterator[tuple[link.Link, list[str], list[bytes]]]:
+    """A link that listens on `topic`; with the errors and the messages it heard."""
+    errors: list[str] = []
+    heard: list[bytes] = []
+    config = Config(url, "p", "d", Path("unused"), **changes)
+    opened = link.Link(config, config.tls(), {"topic": heard.append}, lambda: None, errors.append)
+    opened.start()
+    yield opened, errors, heard
+    opened.stop()
+
+
+@pytest.fixture
+def tls_url(broker: Broker) -> Iterator[str]:
+    """The broker behind TLS that wants a certificate of the client."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(TLS / "ca.pem"))
+    context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    port = int(broker.url.rsplit(":", 1)[1])
+
+    def forward(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", port)) as inner:
+            up = threading.Thread(target=pump, args=(client, inner))
+            up.start()
+            pump(inner, client)
+            up.join()
+
+    with listening(forward, context) as address:
+        yield f"mqtts://localhost:{address}"
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(4096):
+            target.sendall(data)
+    except OSError:
+        pass
+    for each in (source, target):
+        try:
+            each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server on a free port that handles each connection in a thread."""
+    threads: list[threading.Thread] = []
+
+    def handle(client: socket.socket) -> None:
+        try:
+            serve(tls.wrap_socket(client, server_side=True) if tls else client)
+        except OSError:
+            client.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=handle, args=(client,)))
+            threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    for thread in (acceptor, *threads):
+        thread.join()
+
+
+def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str) -> None:
+    own = {"ca": TLS / "ca.pem", "cert": TLS / "device.pem", "key": TLS / "device.key"}
+    with linked(tls_url, **own) as (opened, errors, heard):
+        until(lambda: opened.connected)
+        until(lambda: opened.publish("topic", b"hello") and heard)
+
+        assert b"hello" in heard
+        assert opened.bytes_sent >= 5
+    assert errors == []
+
+
+@pytest.mark.parametrize("own", [{}, {"ca": TLS / "ca.pem"}], ids=["untrusted-server", "no-certificate"])
+def test_without_trust_or_certificate_there_is_no_connection(tls_url: str, own: dict[str, Path]) -> None:
+    with linked(tls_url, **own) as (opened, errors, _):
+        until(lambda: errors)
+        assert not opened.publish("topic", b"hello")
+
+
+def scripted(*answers: bytes) -> Callable[[socket.socket], None]:
+    """A broker that says these packets, each after one packet of the client's, and then listens only."""
+
+    def serve(client: socket.socket) -> None:
+        with client:
+            for answer in answers:
+                RECEIVED.append(client.recv(4096))
+                client.sendall(answer)
+            while client.recv(4096):
+                pass
+
+    return serve
+
+
+RECEIVED: list[bytes] = []
+ACCEPTED, NOT_AUTHORISED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
+SUBSCRIPTION_REFUSED = b"\x90\x03\x00\x01\x80"
+
+
+def test_a_refused_password_is_told(tmp_path: Path) -> None:
+    RECEIVED.clear()
+    with listening(scripted(NOT_AUTHORISED)) as port:
+        with linked(f"mqtt://127.0.0.1:{port}", username="cam", password="secret") as (opened, errors, _):
+            until(lambda: any("refuses the connection: Not authorized" in error for error in errors))
+            assert not opened.connected
+    assert b"cam" in RECEIVED[0]
+    assert b"secret" in RECEIVED[0]
+    assert b"p-d" in RECEIVED[0]
+
+
+def test_a_refused_subscription_is_told() -> None:
+    with listening(scripted(ACCEPTED, SUBSCRIPTION_REFUSED)) as port:
+        with linked(f"mqtt://127.0.0.1:{port}") as (_, errors, _heard):
+            until(lambda: any("refuses the subscription to topic" in error for error in errors))
+
+
+def test_a_line_that_takes_nothing_is_not_filled_without_end() -> None:
+    with listening(scripted(ACCEPTED)) as port, linked(f"mqtt://127.0.0.1:{port}") as (opened, _, _heard):
+        until(lambda: opened.connected)
+
+        taken = sum(opened.publish("up", b"x") for _ in range(2 * link.MAX_ON_ITS_WAY))
+
+        assert taken == link.MAX_ON_ITS_WAY
+        opened.stop(patience=0)
+
+
+def test_a_handler_that_fails_does_not_end_the_connection(broker: Broker) -> None:
+    heard: list[bytes] = []
+
+    def handle(payload: bytes) -> None:
+        heard.append(payload)
+        if payload == b"bad":
+            raise RuntimeError("no good")
+
+    errors: list[str] = []
+    config = Config(broker.url, "p", "d", Path("unused"))
+    opened = link.Link(config, config.tls(), {"topic": handle}, lambda: None, errors.append)
+    opened.start()
+    until(lambda: opened.publish("topic", b"bad"))
+    until(lambda: b"bad" in heard)
+    opened.publish("topic", b"good")
+    until(lambda: b"good" in heard)
+    opened.stop()
+
+    assert errors == ["message on topic: no good"]

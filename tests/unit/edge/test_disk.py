@@ -1,0 +1,53 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from strop_edge import disk
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS t (x INTEGER)"
+
+
+def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    disk.write(path, b"first, and longer")
+    disk.write(path, b"second")
+
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_taken_once(tmp_path: Path) -> None:
+    with disk.lock(tmp_path), pytest.raises(BlockingIOError):
+        disk.lock(tmp_path)
+    disk.lock(tmp_path).close()
+
+
+def test_a_database_survives_being_opened_again(tmp_path: Path) -> None:
+    first, damaged = disk.database(tmp_path / "db", SCHEMA)
+    first.execute("INSERT INTO t VALUES (1)")
+    first.close()
+    assert not damaged
+
+    again, damaged = disk.database(tmp_path / "db", SCHEMA)
+    assert again.execute("SELECT x FROM t").fetchall() == [(1,)]
+    assert not damaged
+    again.close()
+
+
+def test_a_database_that_is_none_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "db").write_bytes(b"garbage" * 1000)
+
+    fresh, damaged = disk.database(tmp_path / "db", SCHEMA)
+    assert damaged
+    assert fresh.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert (tmp_path / "damaged-db").read_bytes().startswith(b"garbage")
+    fresh.close()
+
+
+def test_a_database_that_cannot_be_opened_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+
+    with pytest.raises(sqlite3.OperationalError):
+        disk.database(tmp_path / "db", SCHEMA)
+    assert (tmp_path / "db").is_dir()

@@ -1,0 +1,158 @@
+import gc
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strop_edge import image, model
+from strop_wire import messages
+from tests.unit.edge import packages
+
+
+def test_it_ranks_the_labels_best_first(loaded: model.Model) -> None:
+    (found,) = loaded.predict(image.load(packages.GREEN)[np.newaxis])
+
+    ranked = loaded.rank(found)
+
+    assert ranked[0].label == "green"
+    assert [p.confidence for p in ranked] == sorted((p.confidence for p in ranked), reverse=True)
+    assert {p.label for p in ranked} == set(packages.LABELS)
+
+
+def test_equal_probabilities_keep_the_order_of_the_labels(loaded: model.Model) -> None:
+    ranked = loaded.rank(np.array([0.25, 0.5, 0.25], np.float32))
+
+    assert [p.label for p in ranked] == ["green", "red", "blue"]
+
+
+def test_features_have_length_1_and_lead_to_the_same_probabilities(loaded: model.Model) -> None:
+    images = np.stack([image.load(data) for data in (packages.RED, packages.GREEN, packages.GREY)])
+
+    features = loaded.features(images)
+
+    assert features.shape == (3, 1280)
+    assert np.linalg.norm(features, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(loaded.probabilities(features), loaded.predict(images))
+
+
+def test_no_images_give_no_predictions(loaded: model.Model) -> None:
+    assert loaded.predict(np.zeros((0, 224, 224, 3), np.uint8)).shape == (0, 3)
+
+
+def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
+    folder = packages.package(signature="…", trained_on=["field"]).write(tmp_path)
+
+    assert model.Model(folder).version == "v1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"labels": ["red", "green"]}, r"gives \(1, 3\)"),
+        ({"labels": ["red", "green", "green"]}, "repeat"),
+        ({"labels": []}, "missing or repeat"),
+        ({"labels": ["red", "green", "../etc"]}, "slash"),
+        ({"input": {"size": 260, "resize": 300}}, "all that this agent prepares"),
+        ({"thresholds": {"red": 2}}, "red: expected a number"),
+        ({"version": ""}, "version"),
+        ({"files": {}}, "backbone.onnx"),
+        ({"head": packages.head(offset=float("nan"))}, "not numbers from 0 to 1"),
+        ({"head": packages.head(offset=1.0)}, "not numbers from 0 to 1"),
+        ({"head": packages.head(labels=4)}, r"gives \(1, 4\)"),
+        ({"head": b"no graph"}, "onnxruntime"),
+        ({"backbone": packages.head()}, "onnxruntime"),
+    ],
+    ids=range(13),
+)
+def test_a_package_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    folder = packages.package(**changes).write(tmp_path)
+
+    with pytest.raises(model.BadModel, match=reason):
+        model.Model(folder)
+
+
+@pytest.mark.parametrize("name", ["backbone.onnx", "head.onnx"])
+def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = packages.package().write(tmp_path)
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+
+    with pytest.raises(model.BadModel, match=f"{name}: sha256"):
+        model.Model(folder)
+
+
+@pytest.mark.parametrize("name", messages.MODEL_FILES)
+def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = packages.package().write(tmp_path)
+    (folder / name).unlink()
+
+    with pytest.raises(model.BadModel, match="unreadable"):
+        model.Model(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", "\xff", '{"version": "v1"}'])
+def test_a_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
+    folder = packages.package().write(tmp_path)
+    (folder / "model.json").write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(model.BadModel, match=r"model\.json"):
+        model.Model(folder)
+
+
+def test_the_self_test_passes_where_the_samples_look_as_they_did(loaded: model.Model) -> None:
+    loaded.self_test()
+
+
+def off_by(difference: float) -> list[dict[str, Any]]:
+    sample = packages.sample(packages.GREY)
+    first, *rest = sample["probabilities"]
+    return [{**sample, "probabilities": [first + difference, *rest]}]
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (off_by(0.05), "off by 0.05"),
+        (off_by(float("nan")), "off by nan"),
+        ([{**packages.sample(packages.RED), "probabilities": [1.0]}], "has 1 probabilities"),
+        ([{**packages.sample(packages.RED), "jpeg": "AAAA"}], "sample 0"),
+    ],
+    ids=["far", "nan", "short", "no-image"],
+)
+def test_the_self_test_refuses_a_machine_that_sees_otherwise(tmp_path: Path, samples: Any, reason: str) -> None:
+    loaded = model.Model(packages.package(samples=samples).write(tmp_path))
+
+    with pytest.raises(model.BadModel, match=reason):
+        loaded.self_test()
+
+
+def test_a_small_difference_is_within_the_tolerance(tmp_path: Path) -> None:
+    model.Model(packages.package(samples=off_by(0.01)).write(tmp_path)).self_test()
+
+
+def test_models_with_the_same_backbone_share_it_and_the_last_one_frees_it(tmp_path: Path) -> None:
+    first = model.Model(packages.package().write(tmp_path / "1"))
+    second = model.Model(packages.package("v2", 5.0).write(tmp_path / "2"))
+    key = (first.manifest.files["backbone.onnx"].sha256, 1)
+
+    assert first._backbone is second._backbone
+
+    del first, second
+    gc.collect()
+    assert key not in model._sessions
+
+
+def test_the_manifest_tells_what_it_read() -> None:
+    package = packages.package(thresholds={"red": 0.7})
+
+    manifest = model.Manifest.loads(package.contents["model.json"])
+
+    assert manifest.labels == packages.LABELS
+    assert manifest.thresholds == {"red": 0.7}
+    assert manifest.files == {name: package.files[name] for name in ("backbone.onnx", "head.onnx")}
+    assert json.loads(package.contents["model.json"])["samples"][0]["probabilities"] == list(
+        manifest.samples[0].probabilities
+    )

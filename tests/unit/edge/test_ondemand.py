@@ -1,0 +1,59 @@
+import pytest
+
+from strop_edge import model, ondemand
+from strop_wire import messages
+from tests.unit.edge import packages
+
+BEST = messages.Prediction("red", 0.8)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b'{"id": "r-1", "more": 1}', "r-1"),
+        (b'{"id": 7}', "7"),
+        (b'{"id": null}', None),
+        (b"{}", None),
+        (b"", None),
+        (b"[1]", None),
+        (b"please", None),
+        (b"\xff\xfe", None),
+        (b"[" * 100_000, None),
+    ],
+    ids=range(9),
+)
+def test_any_payload_is_a_request_and_an_id_is_kept(payload: bytes, expected: str | None) -> None:
+    assert ondemand.read(payload, "reply") == ondemand.Request(expected, "reply")
+
+
+def test_an_id_without_end_is_cut() -> None:
+    assert ondemand.read(b'{"id": "' + b"x" * 1000 + b'"}', "reply").id == "x" * 256
+
+
+def test_the_answer_carries_what_was_seen() -> None:
+    found = answer({})
+
+    assert messages.Answer.loads(found.dumps()) == found
+    assert (found.request, found.device, found.model, found.label, found.confidence) == ("r", "cam", "v1", "red", 0.8)
+    assert "red" in found.message
+
+
+def test_below_the_threshold_of_its_label_the_answer_has_no_label() -> None:
+    found = answer({"red": 0.81})
+
+    assert found.label == ""
+    assert found.confidence == 0.8
+    assert "unsure" in found.message
+
+
+def answer(thresholds: dict[str, float]) -> messages.Answer:
+    manifest = model.Manifest.loads(packages.package(thresholds=thresholds).contents["model.json"])
+    return ondemand.answer(ondemand.Request("r", "reply"), "cam", manifest, BEST)
+
+
+def test_the_alias_has_the_topics_of_the_walkthrough() -> None:
+    assert ondemand.reply_topics("p", "d", "beverage_container") == {
+        "request/classify/p/d": "response/prediction/p/d",
+        "/request/classify/beverage_container": "/response/prediction/beverage_container",
+    }
+    assert list(ondemand.reply_topics("p", "d", None)) == ["request/classify/p/d"]
