@@ -1,0 +1,1 @@
+"""Decides which capture is worth an upload and a label."""

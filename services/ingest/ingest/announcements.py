@@ -1,0 +1,101 @@
+"""The MQTT side: take a batch, store it in one transaction, answer what can be answered, and only then acknowledge."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import answers, intake
+from strop import db, mqtt
+from strop.settings import Settings
+from strop_wire import topics
+
+log = structlog.get_logger()
+
+RETRY = 1.0
+"""Seconds between tries to store a batch while the database is away."""
+
+Work = Callable[[AsyncSession, Sequence[mqtt.Message]], Awaitable[intake.Result]]
+
+
+def filters(settings: Settings) -> list[str]:
+    """What to subscribe to; shared among several ingests where the broker can do that."""
+    share = f"$share/{settings.queue_prefix}-ingest/" if settings.mqtt_shared else ""
+    return [f"{share}strop/+/+/{kind}" for kind in topics.UP]
+
+
+def client_id(settings: Settings) -> str:
+    """A stable name for this copy of ingest: the broker keeps its messages by it while it is away."""
+    return f"{settings.mqtt_client_id or settings.queue_prefix}-ingest"
+
+
+class Announcements:
+    """Reads what devices say until told to stop."""
+
+    def __init__(self, make: db.Sessions, broker: mqtt.Mqtt, tell: answers.Answers) -> None:
+        self._make = make
+        self._broker = broker
+        self._tell = tell
+
+    async def run(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.ensure_future(stop.wait())
+        while not stop.is_set():
+            arriving = asyncio.ensure_future(self._broker.batch())
+            await asyncio.wait((arriving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if arriving.done():
+                await self.take(arriving.result(), stop)
+            else:
+                arriving.cancel()  # what it held is not acknowledged, so the broker sends it again
+
+    async def take(self, batch: Sequence[mqtt.Message], stop: asyncio.Event) -> None:
+        """Store, answer, acknowledge. A message that the database cannot take is set apart and does not hold up others."""
+        error = await self._attempt(batch, intake.store, stop)
+        if error is None:
+            return
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self.take(batch[:middle], stop)
+            await self.take(batch[middle:], stop)
+        else:
+            log.error("message cannot be stored", topic=batch[0].topic, error=repr(error))
+            await self._attempt(batch, partial(intake.refuse, reason=f"cannot be stored: {error}"), stop)
+
+    async def _attempt(self, batch: Sequence[mqtt.Message], work: Work, stop: asyncio.Event) -> Exception | None:
+        """Do the work in one transaction, again and again while the database is away; returns what the data is to blame for."""
+        while not stop.is_set():
+            try:
+                async with self._make.begin() as session:
+                    result = await work(session, batch)
+            except Exception as error:  # noqa: BLE001 - judged in the next line
+                if data_is_at_fault(error):
+                    return error
+                log.warning("batch not stored, trying again", messages=len(batch), error=repr(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY)
+            else:
+                await self._finish(batch, result)
+                break
+        return None
+
+    async def _finish(self, batch: Sequence[mqtt.Message], result: intake.Result) -> None:
+        result.count()
+        try:
+            await self._tell.captures(result.captures)
+            for device, files in result.files:
+                await self._tell.files(device, files)
+        except Exception:  # the device asks again; what is stored must be acknowledged
+            log.exception("cannot answer")
+        self._broker.acknowledge(batch)
+
+
+def data_is_at_fault(error: Exception) -> bool:
+    """Would the same batch fail again? Else something is away, and trying again is right."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig else None
+        # Classes 22 (data) and 23 (integrity); a ValueError is a value that cannot even be sent.
+        return isinstance(cause, ValueError) or str(getattr(cause, "sqlstate", ""))[:2] in {"22", "23"}
+    return isinstance(error, StatementError | ValueError | TypeError | LookupError | AttributeError | AssertionError)

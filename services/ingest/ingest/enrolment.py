@@ -1,0 +1,48 @@
+"""Projects and devices: who may speak. Used by the `strop` command; the caller commits."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import queries
+from strop import errors, models
+from strop_wire import topics
+
+
+async def create_project(session: AsyncSession, name: str) -> None:
+    """Make a project; Refused when the name is bad or taken."""
+    _check_name("project", name)
+    if not await queries.add_project(session, name):
+        raise errors.Refused(f"project {name} exists already")
+
+
+async def add_device(session: AsyncSession, project: str, name: str) -> None:
+    """Enrol a device; Refused when the name is bad or taken, NotFound when the project is unknown."""
+    _check_name("device", name)
+    await _check_project(session, project)
+    if not await queries.add_device(session, project, name):
+        raise errors.Refused(f"device {name} of project {project} exists already")
+
+
+async def projects(session: AsyncSession) -> Sequence[models.Project]:
+    """All projects, by name."""
+    return await queries.projects(session)
+
+
+async def devices(session: AsyncSession, project: str) -> Sequence[models.Device]:
+    """The devices of a project, by name; NotFound when the project is unknown."""
+    await _check_project(session, project)
+    return await queries.devices(session, project)
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not topics.valid_name(name):
+        raise errors.Refused(
+            f"{name!r} cannot be the name of a {kind}: take 1 to 63 letters, digits, hyphens and underscores, "
+            "a letter or digit first"
+        )
+
+
+async def _check_project(session: AsyncSession, name: str) -> None:
+    if not await queries.has_project(session, name):
+        raise errors.NotFound(f"there is no project {name}: create it first")

@@ -1,0 +1,140 @@
+"""One batch of MQTT messages in one transaction: a fixed number of statements, however many messages."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import queries, rules
+from strop import events, metrics, models, mqtt, outbox
+from strop_wire import messages, topics
+
+Known = Mapping[rules.Device, str | None]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a batch led to: dead letters, and answers to be told after the commit."""
+
+    received: Counter[str] = field(default_factory=Counter)  # messages by kind
+    new: Counter[str] = field(default_factory=Counter)  # captures by project
+    refused: list[rules.Refusal] = field(default_factory=list)
+    captures: list[queries.Pair] = field(default_factory=list)
+    files: list[tuple[rules.Device, list[models.ModelFile]]] = field(default_factory=list)
+
+    def count(self) -> None:
+        """Add to the metrics, once it is committed."""
+        for kind, number in self.received.items():
+            metrics.MQTT_RECEIVED.labels(kind).inc(number)
+        for project, number in self.new.items():
+            metrics.CAPTURES.labels(project).inc(number)
+        for refusal in self.refused:
+            metrics.MQTT_REFUSED.labels(refusal.kind).inc()
+
+
+async def store(session: AsyncSession, batch: Sequence[mqtt.Message]) -> Result:
+    result = Result()
+    read = _read(batch, result)
+    known = await queries.models_of_devices(session, {each.device for each in read}) if read else {}
+    by_kind: dict[str, list[rules.Announcement]] = {kind: [] for kind in topics.UP}
+    for each in read:
+        if each.device in known:
+            by_kind[each.address.kind].append(each)
+        else:
+            reason = f"device {each.address.device} of project {each.address.project} is not enrolled"
+            result.refused.append(rules.refuse(each, "unknown", reason))
+    if by_kind["capture"]:
+        await _captures(session, by_kind["capture"], result)
+    if by_kind["state"]:
+        await _states(session, by_kind["state"], known)
+    if by_kind["fetch"]:
+        await _fetches(session, by_kind["fetch"], result)
+    await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in result.refused])
+    return result
+
+
+async def refuse(session: AsyncSession, batch: Sequence[mqtt.Message], reason: str) -> Result:
+    """Bury messages that cannot be stored."""
+    result = Result(
+        refused=[rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason) for each in batch]
+    )
+    await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in result.refused])
+    return result
+
+
+def _read(batch: Sequence[mqtt.Message], result: Result) -> list[rules.Announcement]:
+    read = []
+    for message in batch:
+        match rules.read(message.topic, message.payload):
+            case rules.Refusal() as refusal:
+                result.refused.append(refusal)
+            case announcement:
+                result.received[announcement.address.kind] += 1
+                read.append(announcement)
+    return read
+
+
+async def _captures(session: AsyncSession, announced: Sequence[rules.Announcement], result: Result) -> None:
+    """Insert what is new, with its event; answer what is known from its row."""
+    rows = [rules.capture_row(each) for each in announced]
+    fresh = await queries.insert_captures(session, rows)
+    happened, repeats = [], []
+    for each, row in zip(announced, rows, strict=True):
+        if row["id"] in fresh:
+            fresh.remove(row["id"])  # a second one in the same batch is a repeat
+            happened.append(events.CaptureReceived(project=row["project"], capture_id=row["id"], device=row["device"]))
+            result.new[row["project"]] += 1
+        else:
+            repeats.append((each, row))
+    await outbox.add(session, *happened)
+    known = await queries.captures(session, {row["id"] for _, row in repeats}) if repeats else {}
+    for each, row in repeats:
+        capture, upload = known[row["id"]]
+        if differs := rules.difference(row, capture):
+            reason = f"capture {row['id']} is known with another {differs}"
+            result.refused.append(rules.refuse(each, "conflict", reason))
+        elif upload:
+            result.captures.append((capture, upload))
+
+
+async def _states(session: AsyncSession, said: Sequence[rules.Announcement], known: Known) -> None:
+    """Keep the newest state of each boot; pass on every answer, and every change of the model."""
+    newest = rules.newest(said)
+    news = await queries.upsert_reports(session, newest)
+    happened = {}
+    running = {}
+    for each in said:
+        state = each.content
+        assert isinstance(state, messages.State)
+        if state.answer:
+            event = rules.reported(each.device, state)
+            happened[event.id] = event
+    for (project, device, boot), state in newest.items():
+        if (project, device, boot) in news:
+            running[project, device] = state.model
+            if state.model != known[project, device]:
+                event = rules.reported((project, device), state)
+                happened[event.id] = event
+    await outbox.add(session, *happened.values())
+    await queries.update_devices(session, running)
+
+
+async def _fetches(session: AsyncSession, asked: Sequence[rules.Announcement], result: Result) -> None:
+    """Find the files that devices ask for."""
+    wanted = {
+        (each.address.project, sha256)
+        for each in asked
+        if isinstance(each.content, messages.Fetch)
+        for sha256 in each.content.files
+    }
+    found = await queries.model_files(session, wanted)
+    for each in asked:
+        assert isinstance(each.content, messages.Fetch)
+        hashes = each.content.files
+        files = [found[each.address.project, sha256] for sha256 in hashes if (each.address.project, sha256) in found]
+        if files:
+            result.files.append((each.device, files))
+        if missing := [sha256 for sha256 in hashes if (each.address.project, sha256) not in found]:
+            reason = f"no file of a model has the hash {', '.join(missing)}"
+            result.refused.append(rules.refuse(each, "missing", reason))

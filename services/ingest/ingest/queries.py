@@ -1,0 +1,209 @@
+"""What ingest reads and writes in Postgres. Nothing here commits.
+
+Rows go in sorted by their key: two ingests that are given the same messages then wait for each other, not in a circle.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import images, places, rules
+from strop import models
+from strop_wire import messages
+
+Pair = tuple[models.Capture, models.Upload]
+
+
+# --- devices ---
+
+
+async def models_of_devices(session: AsyncSession, devices: Collection[rules.Device]) -> dict[rules.Device, str | None]:
+    """The model each of these devices runs, as far as known; a device that is not enrolled is left out."""
+    columns = models.Device.project, models.Device.name, models.Device.model
+    found = await session.execute(select(*columns).where(tuple_(*columns[:2]).in_(devices)))
+    return {(project, name): model for project, name, model in found}
+
+
+async def upsert_reports(
+    session: AsyncSession, states: Mapping[tuple[str, str, UUID], messages.State]
+) -> set[tuple[str, str, UUID]]:
+    """Keep the newest state of each boot; returns the keys of those that were news."""
+    table = models.DeviceReport
+    rows = [
+        {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": _plain(state)}
+        for key, state in sorted(states.items(), key=lambda item: item[0])
+    ]
+    new = postgresql.insert(table)
+    statement = new.on_conflict_do_update(
+        index_elements=[table.project, table.device, table.boot],
+        set_={"sequence": new.excluded.sequence, "state": new.excluded.state, "at": func.now()},
+        where=table.sequence < new.excluded.sequence,
+    ).returning(table.project, table.device, table.boot)
+    return {(project, device, boot) for project, device, boot in await session.execute(statement, rows)}
+
+
+def _plain(state: messages.State) -> dict[str, Any]:
+    return {**asdict(state), "at": state.at.isoformat()}
+
+
+async def update_devices(session: AsyncSession, running: Mapping[rules.Device, str | None]) -> None:
+    """Write down which model each device runs, and that it was seen now."""
+    now = datetime.now(UTC)
+    rows = [
+        {"project": project, "name": name, "model": model, "seen_at": now}
+        for (project, name), model in sorted(running.items())
+    ]
+    await session.execute(update(models.Device), rows)
+
+
+async def model_files(
+    session: AsyncSession, wanted: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], models.ModelFile]:
+    """Files of models by (project, sha256)."""
+    table = models.ModelFile
+    found = await session.scalars(select(table).where(tuple_(table.project, table.sha256).in_(wanted)))
+    return {(file.project, file.sha256): file for file in found}
+
+
+# --- captures and their uploads ---
+
+
+async def insert_captures(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
+    """Insert captures; returns the ids of those that were not there before."""
+    ordered = sorted((dict(row) for row in rows), key=lambda row: row["id"])
+    statement = postgresql.insert(models.Capture).on_conflict_do_nothing().returning(models.Capture.id)
+    return set(await session.scalars(statement, ordered))
+
+
+async def captures(
+    session: AsyncSession, ids: Collection[UUID]
+) -> dict[UUID, tuple[models.Capture, models.Upload | None]]:
+    """Captures with what became of their images, None as long as nothing was decided."""
+    found = await session.execute(
+        select(models.Capture, models.Upload)
+        .outerjoin(models.Upload, models.Upload.capture_id == models.Capture.id)
+        .where(models.Capture.id.in_(ids))
+    )
+    return {capture.id: (capture, upload) for capture, upload in found}
+
+
+async def decide(session: AsyncSession, capture: models.Capture, state: str, **values: Any) -> models.Upload:
+    """Write what shall become of a capture's image, unless that was written before; returns what is now true."""
+    await session.execute(
+        postgresql.insert(models.Upload).values(capture_id=capture.id, state=state, **values).on_conflict_do_nothing()
+    )
+    return await session.get_one(models.Upload, capture.id)
+
+
+async def mark_stored(session: AsyncSession, capture: models.Capture, key: str) -> models.Upload | None:
+    """Record the arrival of a capture's image; None when it was recorded, or dropped, before.
+
+    The row may be missing: the device can be quicker than the commit of the grant.
+    """
+    table = models.Upload
+    values = {"state": "stored", "stored_at": datetime.now(UTC)}
+    return await session.scalar(
+        postgresql.insert(table)
+        .values(capture_id=capture.id, key=key, **values)
+        .on_conflict_do_update(index_elements=[table.capture_id], set_=values, where=table.state == "granted")
+        .returning(table)
+    )
+
+
+async def count_attempt(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:
+    """Count an arrival that did not match, and drop the capture when that was the last attempt."""
+    table = models.Upload
+    last = table.attempts + 1 >= places.MAX_ATTEMPTS
+    return await session.scalar(
+        update(table)
+        .where(table.capture_id == capture.id, table.state == "granted")
+        .values(
+            attempts=table.attempts + 1,
+            state=case((last, "dropped"), else_=table.state),
+            reason=case((last, reason), else_=table.reason),
+        )
+        .returning(table)
+    )
+
+
+async def drop(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:
+    """Give up on a capture's image; None when it was stored or dropped before."""
+    table = models.Upload
+    return await session.scalar(
+        update(table)
+        .where(table.capture_id == capture.id, table.state == "granted")
+        .values(state="dropped", reason=reason)
+        .returning(table)
+    )
+
+
+# --- images ---
+
+
+async def has_image(session: AsyncSession, project: str, sha256: str) -> bool:
+    return await session.get(models.Image, (project, sha256)) is not None
+
+
+async def add_image(session: AsyncSession, project: str, sha256: str, size: int, checked: images.Checked) -> None:
+    await session.execute(
+        postgresql.insert(models.Image)
+        .values(
+            project=project,
+            sha256=sha256,
+            size=size,
+            content_type=checked.content_type,
+            width=checked.width,
+            height=checked.height,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def put_dataset_item(
+    session: AsyncSession, key: str, place: places.DatasetImage, *, sha256: str | None, refused: str | None
+) -> None:
+    """Write down an image of a base data set, or why it was refused; a file written again replaces its row."""
+    table = models.DatasetItem
+    values = {"sha256": sha256, "refused": refused}
+    await session.execute(
+        postgresql.insert(table)
+        .values(project=place.project, key=key, dataset=place.dataset, split=place.split, label=place.label, **values)
+        .on_conflict_do_update(index_elements=[table.project, table.key], set_={**values, "at": func.now()})
+    )
+
+
+# --- enrolment ---
+
+
+async def add_project(session: AsyncSession, name: str) -> bool:
+    """False when there is one of this name."""
+    return await _add(session, models.Project, name=name)
+
+
+async def add_device(session: AsyncSession, project: str, name: str) -> bool:
+    """False when there is one of this name."""
+    return await _add(session, models.Device, project=project, name=name)
+
+
+async def _add(session: AsyncSession, table: type[models.Base], **values: Any) -> bool:
+    statement = postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.at)
+    return (await session.execute(statement)).first() is not None
+
+
+async def has_project(session: AsyncSession, name: str) -> bool:
+    return await session.get(models.Project, name) is not None
+
+
+async def projects(session: AsyncSession) -> Sequence[models.Project]:
+    return (await session.scalars(select(models.Project).order_by(models.Project.name))).all()
+
+
+async def devices(session: AsyncSession, project: str) -> Sequence[models.Device]:
+    wanted = select(models.Device).where(models.Device.project == project).order_by(models.Device.name)
+    return (await session.scalars(wanted)).all()

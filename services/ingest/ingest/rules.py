@@ -1,0 +1,159 @@
+"""What ingest decides about the messages of devices, without touching anything."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from strop import events
+from strop_wire import MAX_PAYLOAD, fields, messages, topics
+
+Content = messages.Capture | messages.State | messages.Fetch
+Device = tuple[str, str]  # project, name
+
+MAX_LETTER = 200_000
+"""Bytes of a dead letter: a queue takes 256 KB with everything around it."""
+
+MAX_GRANT = 100_000
+"""Bytes of a grant message, with room to spare under the wire's limit."""
+
+_READERS: Mapping[str, type[messages.Capture | messages.State | messages.Fetch]] = {
+    "capture": messages.Capture,
+    "state": messages.State,
+    "fetch": messages.Fetch,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One well-formed message of a device."""
+
+    topic: str
+    payload: bytes
+    address: topics.Address
+    content: Content
+
+    @property
+    def device(self) -> Device:
+        return self.address.project, self.address.device
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that cannot be accepted, on its way to the dead-letter queue."""
+
+    kind: str  # for the metric: "malformed", "unknown", "conflict" or "missing"
+    letter: str
+    reason: str
+
+
+def read(topic: str, payload: bytes) -> Announcement | Refusal:
+    """Read one MQTT message, whatever its sender put in it."""
+    try:
+        return _announcement(topic, payload)
+    except fields.Malformed as error:
+        return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000])
+
+
+def _announcement(topic: str, payload: bytes) -> Announcement:
+    address = topics.parse(topic)
+    if address is None or address.kind not in _READERS:
+        raise fields.Malformed("not a topic on which devices speak")
+    content = _READERS[address.kind].loads(payload)
+    if isinstance(content, messages.State) and content.answer:
+        fields.uuid({"deployment": content.answer.deployment}, "deployment")
+    return Announcement(topic, payload, address, content)
+
+
+def refuse(announcement: Announcement, kind: str, reason: str) -> Refusal:
+    return Refusal(kind, letter(announcement.topic, announcement.payload), reason)
+
+
+def letter(topic: str, payload: bytes) -> str:
+    """Write down a message for people to read: as text when it is some, else in base64, cut to what a queue takes."""
+    try:
+        text = json.dumps({"topic": topic[:256], "payload": payload.decode()})
+    except UnicodeDecodeError:
+        text = ""
+    if text and len(text) <= MAX_LETTER:
+        return text
+    return json.dumps({"topic": topic[:256], "base64": base64.b64encode(payload[:MAX_PAYLOAD]).decode()})
+
+
+def capture_row(announcement: Announcement) -> dict[str, Any]:
+    """The columns of `captures` that a device fills in."""
+    capture = announcement.content
+    assert isinstance(capture, messages.Capture)
+    return {
+        "id": UUID(capture.id),
+        "project": announcement.address.project,
+        "device": announcement.address.device,
+        "captured_at": capture.captured_at,
+        "model": capture.model,
+        "predictions": [{"label": each.label, "confidence": each.confidence} for each in capture.predictions],
+        "label": capture.label,
+        "confidence": capture.confidence,
+        "margin": capture.margin,
+        "reason": capture.reason,
+        "audit": capture.audit,
+        "audit_probability": capture.audit_probability,
+        "probability": capture.probability,
+        "policy": capture.policy,
+        "sha256": capture.sha256,
+        "size": capture.size,
+        "content_type": capture.content_type,
+        "phash": capture.phash,
+        "seen": capture.seen,
+    }
+
+
+def difference(announced: Mapping[str, Any], known: object) -> str | None:
+    """Name the first column in which a repeat differs from its row. `seen` may grow while the device holds the image."""
+    return next(
+        (name for name, value in announced.items() if name != "seen" and getattr(known, name) != value),
+        None,
+    )
+
+
+def newest(states: Iterable[Announcement]) -> dict[tuple[str, str, UUID], messages.State]:
+    """The newest state of each boot of each device, in the order of their first arrival."""
+    found: dict[tuple[str, str, UUID], messages.State] = {}
+    for announcement in states:
+        state = announcement.content
+        assert isinstance(state, messages.State)
+        key = (*announcement.device, UUID(state.boot))
+        if key not in found or found[key].sequence < state.sequence:
+            found[key] = state
+    return found
+
+
+def reported(device: Device, state: messages.State) -> events.DeviceReported:
+    """The event of one state. Its id follows from the state's own, so that a repeat of the message changes nothing."""
+    project, name = device
+    said = {"project": project, "device": name, "model": state.model}
+    if state.answer:
+        said |= {
+            "deployment_id": state.answer.deployment,
+            "outcome": state.answer.outcome,
+            "reason": state.answer.reason,
+        }
+    return events.DeviceReported.model_validate(
+        {"id": uuid5(UUID(state.boot), f"{project}/{name}/{state.sequence}"), **said}
+    )
+
+
+def pack(grants: Sequence[messages.CaptureGrant]) -> Iterator[tuple[messages.CaptureGrant, ...]]:
+    """Cut the answers for one device into messages that the wire takes."""
+    group: list[messages.CaptureGrant] = []
+    size = 0
+    for grant in grants:
+        added = len(messages.Grant(captures=(grant,)).dumps())
+        if group and size + added > MAX_GRANT:
+            yield tuple(group)
+            group, size = [], 0
+        group.append(grant)
+        size += added
+    if group:
+        yield tuple(group)

@@ -1,0 +1,115 @@
+"""What the router decides for a capture, as a pure function of the policy and of what the fleet did lately."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from strop import errors
+from strop_wire import messages
+
+_DEVICE = messages.Policy()
+
+Share = Field(ge=0, le=1)
+
+
+class Policy(BaseModel):
+    """One version of a project's policy: which captures are wanted. The first five a device applies alone as well."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    measure: Literal["margin", "confidence"] = Field(
+        "margin",
+        description="what low and high are compared with: the distance of the two best confidences, or the best",
+    )
+    low: float = Field(_DEVICE.low, ge=0, le=1, description="below: uncertain, always wanted")
+    high: float = Field(_DEVICE.high, ge=0, le=1, description="above: very confident, wanted now and then")
+    high_rate: float = Field(_DEVICE.high_rate, ge=0, le=1, description="share of those above high that a device keeps")
+    audit_rate: float = Field(
+        _DEVICE.audit_rate, ge=0, le=1, description="share of all images kept as an honest sample"
+    )
+    device_per_hour: int = Field(200, ge=0, description="uploads of one device in any hour, audits not counted")
+    fleet_per_hour: int = Field(5000, ge=0, description="uploads of the whole project in any hour, audits not counted")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
+    """A policy with some values changed; Refused says which value is wrong."""
+    if unknown := sorted(set(changes) - set(Policy.model_fields)):
+        raise errors.Refused(f"a policy has no {', '.join(unknown)}; it has {', '.join(Policy.model_fields)}")
+    try:
+        return Policy.model_validate({**policy.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise errors.Refused(": ".join([*map(str, first["loc"]), first["msg"]])) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What the decision needs to know of a capture."""
+
+    reason: str  # why the device kept it
+    audit: bool
+    audit_probability: float
+    probability: float  # that the device keeps such an image
+    margin: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What was asked for before."""
+
+    duplicate: bool  # another capture with the same bytes
+    device: int  # uploads of this device within the last hour, audits not counted
+    total: int  # uploads of the project within the last hour, audits not counted
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    upload: bool
+    reason: str
+    probability: float
+
+
+def decide(capture: Captured, policy: Policy, fleet: Fleet) -> Decision:
+    """Decide on one capture.
+
+    The inclusion probability is that of such an image being kept by the device and wanted here. An audit is drawn before
+    anything else and always wanted, so where the rules say no, an image still comes in with the audit's probability;
+    where they say yes, with the device's. It is conditional on what the fleet did before (budgets, duplicates).
+    """
+    reason = _interest(capture, policy)
+    refusal = _refusal(reason, policy, fleet)
+    probability = capture.audit_probability if refusal else capture.probability
+    if capture.audit:
+        return Decision(True, "audit", probability)
+    return Decision(not refusal, refusal or reason, probability)
+
+
+def _interest(capture: Captured, policy: Policy) -> str:
+    """Why a capture is of interest under this policy; the device may have applied an older one."""
+    if capture.reason in {"novel", "request"}:
+        return capture.reason
+    value = capture.margin if policy.measure == "margin" else capture.confidence
+    if value < policy.low:
+        return "low"
+    return "high" if value > policy.high else "between"
+
+
+def _refusal(reason: str, policy: Policy, fleet: Fleet) -> str | None:
+    if reason == "between":
+        return reason
+    if fleet.duplicate:
+        return "duplicate"
+    if fleet.device >= policy.device_per_hour:
+        return "device-budget"
+    if fleet.total >= policy.fleet_per_hour:
+        return "fleet-budget"
+    return None

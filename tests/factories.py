@@ -1,0 +1,126 @@
+"""Rows and bytes that many tests arrange. Nothing here commits."""
+
+import hashlib
+import io
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from PIL import Image
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import models
+from strop_wire import ids, messages
+
+PROJECT = "bottles"
+DEVICE = "line-1"
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (64, 48), image_format: str = "JPEG") -> bytes:
+    """The file of a small image of coloured noise, another one for each seed."""
+    width, height = size
+    noise = Image.frombytes("RGB", (8, 6), random.Random(seed).randbytes(8 * 6 * 3))
+    body = io.BytesIO()
+    noise.resize((width, height), Image.Resampling.BICUBIC).save(body, image_format)
+    return body.getvalue()
+
+
+async def make_project(session: AsyncSession, name: str = PROJECT, devices: tuple[str, ...] = (DEVICE,)) -> None:
+    session.add(models.Project(name=name))
+    await session.flush()
+    session.add_all(models.Device(project=name, name=device) for device in devices)
+    await session.flush()
+
+
+def capture(body: bytes, **changes: Any) -> models.Capture:
+    """A capture of these bytes, as ingest writes it; `changes` replace columns."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    columns = {
+        "id": ids.uuid7(),
+        "project": PROJECT,
+        "device": DEVICE,
+        "captured_at": datetime.now(UTC),
+        "model": "v1",
+        "predictions": [{"label": "can", "confidence": 0.55}, {"label": "mug", "confidence": 0.45}],
+        "label": "can",
+        "confidence": 0.55,
+        "margin": 0.1,
+        "reason": "low",
+        "audit": False,
+        "audit_probability": 0.05,
+        "probability": 1.0,
+        "policy": 0,
+        "sha256": sha256,
+        "size": len(body),
+        "content_type": "image/jpeg",
+        "seen": 1,
+    }
+    return models.Capture(**{**columns, **changes})
+
+
+async def make_capture(session: AsyncSession, body: bytes, **changes: Any) -> models.Capture:
+    made = capture(body, **changes)
+    session.add(made)
+    await session.flush()
+    return made
+
+
+async def make_image(session: AsyncSession, capture: models.Capture) -> models.Image:
+    """The row of a capture's verified image; its bytes are the caller's to put."""
+    columns = {"project": capture.project, "sha256": capture.sha256, "content_type": capture.content_type}
+    made = models.Image(**columns, size=capture.size, width=64, height=48)
+    session.add(made)
+    await session.flush()
+    return made
+
+
+def announcement(body: bytes, **changes: Any) -> messages.Capture:
+    """What a device says of these bytes; `changes` replace fields."""
+    said = messages.Capture(
+        id=ids.new_id(),
+        captured_at=datetime.now(UTC),
+        model="v1",
+        predictions=(messages.Prediction("can", 0.55), messages.Prediction("mug", 0.45)),
+        reason="low",
+        audit=False,
+        audit_probability=0.05,
+        probability=1.0,
+        policy=0,
+        sha256=hashlib.sha256(body).hexdigest(),
+        size=len(body),
+        content_type="image/jpeg",
+    )
+    return replace(said, **changes)
+
+
+def state(**changes: Any) -> messages.State:
+    """What a device says of itself; `changes` replace fields."""
+    said = messages.State(boot=ids.new_id(), sequence=1, at=datetime.now(UTC), model="v1", agent="0.1.0")
+    return replace(said, **changes)
+
+
+async def make_model(
+    session: AsyncSession, version: int, project: str = PROJECT, state: str = "approved"
+) -> models.ModelVersion:
+    """A trained model version with its run; the hashes of its files tell the version."""
+    run = models.TrainingRun(project=project, state="succeeded", trigger="manual")
+    session.add(run)
+    await session.flush()
+    files = {
+        name: {"sha256": f"{version:064x}", "size": 1000 + version, "key": f"{project}/models/v{version}/{name}"}
+        for name in messages.MODEL_FILES
+    }
+    made = models.ModelVersion(
+        project=project,
+        version=version,
+        run_id=run.id,
+        dataset_version=1,
+        state=state,
+        reasons=[],
+        labels=[],
+        files=files,
+    )
+    session.add(made)
+    await session.flush()
+    return made

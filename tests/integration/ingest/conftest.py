@@ -1,0 +1,49 @@
+"""Ingest at work on its own, and a device that talks to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ingest import __main__ as main
+from ingest import announcements
+from strop import app, outbox
+from tests import device, factories, wait
+
+
+@pytest.fixture
+async def enrolled(runtime: app.Runtime) -> None:
+    """One project with one device."""
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+
+
+@asynccontextmanager
+async def running(runtime: app.Runtime) -> AsyncIterator[app.Service]:
+    """Ingest with its relay, connected to the broker."""
+    stop = asyncio.Event()
+    service = main.build(runtime)
+    async with asyncio.TaskGroup() as group:
+        for loop in service.loops:
+            group.create_task(loop(stop))
+        group.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.02))
+        async with asyncio.timeout(wait.PATIENCE):
+            while not service.ready():
+                await asyncio.sleep(0.01)
+        yield service
+        stop.set()
+
+
+@pytest.fixture
+async def ingest(runtime: app.Runtime, enrolled: None) -> AsyncIterator[app.Service]:
+    async with running(runtime) as service:
+        yield service
+    await device.forget(runtime.settings.mqtt_url, announcements.client_id(runtime.settings))
+
+
+@pytest.fixture
+async def phone(runtime: app.Runtime, enrolled: None) -> AsyncIterator[device.Device]:
+    """The enrolled device."""
+    async with device.connect(runtime.settings.mqtt_url) as connected:
+        yield connected

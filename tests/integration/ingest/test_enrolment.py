@@ -1,0 +1,45 @@
+"""Who may speak."""
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import enrolment
+from strop import errors
+
+
+async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSession) -> None:
+    for project in ("cans", "bottles"):
+        await enrolment.create_project(session, project)
+    for device in ("line-2", "line-1"):
+        await enrolment.add_device(session, "bottles", device)
+
+    assert [project.name for project in await enrolment.projects(session)] == ["bottles", "cans"]
+    assert [device.name for device in await enrolment.devices(session, "bottles")] == ["line-1", "line-2"]
+    assert not await enrolment.devices(session, "cans")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "-a", "ä", "+", "a" * 64])
+async def test_a_bad_name_is_refused(session: AsyncSession, name: str) -> None:
+    await enrolment.create_project(session, "bottles")
+
+    with pytest.raises(errors.Refused, match="cannot be the name of a project"):
+        await enrolment.create_project(session, name)
+    with pytest.raises(errors.Refused, match="cannot be the name of a device"):
+        await enrolment.add_device(session, "bottles", name)
+
+
+async def test_a_name_can_be_taken_once(session: AsyncSession) -> None:
+    await enrolment.create_project(session, "bottles")
+    await enrolment.add_device(session, "bottles", "line-1")
+
+    with pytest.raises(errors.Refused, match="project bottles exists already"):
+        await enrolment.create_project(session, "bottles")
+    with pytest.raises(errors.Refused, match="device line-1 of project bottles exists already"):
+        await enrolment.add_device(session, "bottles", "line-1")
+
+
+async def test_an_unknown_project_has_no_devices(session: AsyncSession) -> None:
+    with pytest.raises(errors.NotFound, match="there is no project cans: create it first"):
+        await enrolment.add_device(session, "cans", "line-1")
+    with pytest.raises(errors.NotFound, match="there is no project cans"):
+        await enrolment.devices(session, "cans")

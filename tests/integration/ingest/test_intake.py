@@ -1,0 +1,288 @@
+"""One batch of MQTT messages in one transaction."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+
+from ingest import intake
+from strop import app, events, models, mqtt
+from strop_wire import ids, messages, topics
+from tests import factories, wait
+
+pytestmark = pytest.mark.usefixtures("enrolled")
+
+Store = Callable[..., Awaitable[intake.Result]]
+
+
+def message(said: messages.Message, device: str = factories.DEVICE, project: str = factories.PROJECT) -> mqtt.Message:
+    kind = type(said).__name__.lower()
+    return mqtt.Message(topics.topic(project, device, kind), said.dumps(), 1, 1, 1)
+
+
+@pytest.fixture
+def store(runtime: app.Runtime) -> Store:
+    """Store a batch in a transaction of its own."""
+
+    async def one(*batch: mqtt.Message) -> intake.Result:
+        async with runtime.sessions.begin() as session:
+            return await intake.store(session, batch)
+
+    return one
+
+
+async def all_rows(runtime: app.Runtime, table: type[Any]) -> list[Any]:
+    async with runtime.sessions() as session:
+        return list(await session.scalars(select(table)))
+
+
+# --- captures ---
+
+
+async def test_a_new_capture_becomes_a_row_and_an_event(runtime: app.Runtime, store: Store) -> None:
+    said = factories.announcement(b"bytes", phash="0123456789abcdef", seen=3)
+
+    result = await store(message(said))
+
+    (row,) = await all_rows(runtime, models.Capture)
+    assert (str(row.id), row.project, row.device) == (said.id, factories.PROJECT, factories.DEVICE)
+    assert (row.captured_at, row.sha256, row.phash, row.seen) == (said.captured_at, said.sha256, said.phash, 3)
+    assert (row.label, row.confidence, row.margin) == ("can", 0.55, pytest.approx(0.1))
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.CaptureReceived)
+    assert (happened.capture_id, happened.device) == (row.id, row.device)
+    assert not result.captures
+    assert not result.refused
+
+
+@pytest.mark.parametrize(("device", "project"), [("line-9", factories.PROJECT), (factories.DEVICE, "cans")])
+@pytest.mark.parametrize(
+    "said",
+    [factories.announcement(b"bytes"), factories.state(), messages.Fetch(("0" * 64,))],
+    ids=["capture", "state", "fetch"],
+)
+async def test_who_is_not_enrolled_is_refused_with_a_reason(
+    runtime: app.Runtime, store: Store, said: messages.Message, device: str, project: str
+) -> None:
+    await store(message(said, device, project))
+
+    ((queue, body, reason),) = await wait.buried(runtime)
+    assert queue == "ingest-dlq"
+    assert reason == f"device {device} of project {project} is not enrolled"
+    assert json.loads(json.loads(body)["payload"]) == json.loads(said.dumps())
+    assert not await wait.outbox(runtime)
+    assert not await all_rows(runtime, models.Capture)
+    assert not await all_rows(runtime, models.DeviceReport)
+
+
+async def test_what_is_malformed_is_buried_and_does_not_hold_up_the_others(runtime: app.Runtime, store: Store) -> None:
+    broken = mqtt.Message(topics.topic(factories.PROJECT, factories.DEVICE, "capture"), b"\xff{", 1, 1, 1)
+
+    await store(message(factories.announcement(b"1")), broken, message(factories.announcement(b"2")))
+
+    assert len(await all_rows(runtime, models.Capture)) == 2
+    ((_, _, reason),) = await wait.buried(runtime)
+    assert "not JSON" in reason
+
+
+async def test_a_repeat_before_any_decision_changes_nothing(runtime: app.Runtime, store: Store) -> None:
+    said = message(factories.announcement(b"bytes"))
+    await store(said)
+
+    again = await store(said)
+
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 1
+    assert not again.captures
+    assert not again.refused
+
+
+@pytest.mark.parametrize("state", ["granted", "dropped", "stored"])
+async def test_a_repeat_is_answered_from_its_row(runtime: app.Runtime, store: Store, state: str) -> None:
+    said = factories.announcement(b"bytes")
+    await store(message(said))
+    async with runtime.sessions.begin() as session:
+        session.add(models.Upload(capture_id=said.id, state=state, key="somewhere"))
+
+    again = await store(message(said))
+
+    ((capture, upload),) = again.captures
+    assert (str(capture.id), upload.state) == (said.id, state)
+    assert len(await wait.outbox(runtime)) == 1
+
+
+async def test_twice_in_one_batch_is_once(runtime: app.Runtime, store: Store) -> None:
+    said = message(factories.announcement(b"bytes"))
+
+    result = await store(said, said)
+
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 1
+    assert not result.refused
+
+
+async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, store: Store) -> None:
+    said = factories.announcement(b"bytes")
+    other = factories.announcement(b"other", id=said.id, captured_at=said.captured_at)
+    await store(message(said))
+
+    await store(message(other))
+
+    (row,) = await all_rows(runtime, models.Capture)
+    assert row.sha256 == said.sha256
+    ((_, _, reason),) = await wait.buried(runtime)
+    assert reason == f"capture {said.id} is known with another sha256"
+
+
+async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime, store: Store) -> None:
+    said = factories.announcement(b"bytes")
+    async with runtime.sessions.begin() as session:
+        session.add(models.Device(project=factories.PROJECT, name="line-2"))
+    await store(message(said))
+    async with runtime.sessions.begin() as session:
+        session.add(models.Upload(capture_id=said.id, state="granted", key="somewhere"))
+
+    result = await store(message(said, "line-2"))
+
+    assert not result.captures
+    assert [refusal.kind for refusal in result.refused] == ["conflict"]
+
+
+async def test_the_same_captures_at_two_ingests_at_once_make_one_event_each(runtime: app.Runtime, store: Store) -> None:
+    batch = [message(factories.announcement(f"{number}".encode())) for number in range(50)]
+
+    await asyncio.gather(store(*batch), store(*reversed(batch)), store(*batch))
+
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 50
+
+
+async def test_a_large_batch_needs_no_more_statements_than_a_small_one(runtime: app.Runtime, store: Store) -> None:
+    statements: list[str] = []
+    engine = runtime.sessions.kw["bind"].sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    async def count(captures: int, repeats: int) -> int:
+        known = [message(factories.announcement(ids.new_id().encode())) for _ in range(repeats)]
+        await store(*known)
+        fresh = [message(factories.announcement(ids.new_id().encode())) for _ in range(captures)]
+        states = [message(factories.state()) for _ in range(captures)]
+        statements.clear()
+        await store(*known, *fresh, *states)
+        return len(statements)
+
+    await count(1, 1)  # the first state of a device is news
+    assert await count(5, 3) == await count(100, 50)
+
+
+# --- states ---
+
+
+async def reports(runtime: app.Runtime) -> list[events.DeviceReported]:
+    return [each for each in await wait.outbox(runtime) if isinstance(each, events.DeviceReported)]
+
+
+async def device(runtime: app.Runtime) -> models.Device:
+    (row,) = await all_rows(runtime, models.Device)
+    assert isinstance(row, models.Device)
+    return row
+
+
+async def test_a_state_is_kept_and_the_device_was_seen(runtime: app.Runtime, store: Store) -> None:
+    said = factories.state(model="v2", counts={"can": [0] * 9 + [4]}, errors=("disk full",))
+
+    await store(message(said))
+
+    (row,) = await all_rows(runtime, models.DeviceReport)
+    assert (str(row.boot), row.sequence) == (said.boot, said.sequence)
+    assert row.state["counts"] == {"can": [0] * 9 + [4]}
+    assert row.state["errors"] == ["disk full"]
+    found = await device(runtime)
+    assert found.model == "v2"
+    assert found.seen_at is not None
+
+
+async def test_an_older_state_does_not_overwrite_a_newer_one(runtime: app.Runtime, store: Store) -> None:
+    newer = factories.state(sequence=5, model="v2")
+    older = factories.state(boot=newer.boot, sequence=4, model="v1")
+
+    await store(message(newer))
+    await store(message(older))
+
+    (row,) = await all_rows(runtime, models.DeviceReport)
+    assert row.sequence == 5
+    assert (await device(runtime)).model == "v2"
+
+
+async def test_a_newer_state_replaces_an_older_one_even_within_a_batch(runtime: app.Runtime, store: Store) -> None:
+    said = [factories.state(boot="0" * 32, sequence=sequence, classified=sequence) for sequence in (1, 3, 2)]
+
+    await store(*map(message, said))
+    await store(message(factories.state(boot="0" * 32, sequence=4, classified=4)))
+
+    (row,) = await all_rows(runtime, models.DeviceReport)
+    assert (row.sequence, row.state["classified"]) == (4, 4)
+
+
+async def test_each_boot_keeps_its_counts(runtime: app.Runtime, store: Store) -> None:
+    await store(message(factories.state()), message(factories.state()))
+
+    assert len(await all_rows(runtime, models.DeviceReport)) == 2
+
+
+async def test_another_model_is_reported_once(runtime: app.Runtime, store: Store) -> None:
+    first = factories.state(model="v1")
+    await store(message(first))
+    await store(message(factories.state(boot=first.boot, sequence=2, model="v1")))
+    await store(message(factories.state(boot=first.boot, sequence=3, model="v2")))
+
+    assert [(each.model, each.outcome) for each in await reports(runtime)] == [("v1", None), ("v2", None)]
+
+
+async def test_an_answer_is_passed_on_with_its_outcome(runtime: app.Runtime, store: Store) -> None:
+    answer = messages.Outcome(ids.new_id(), "failed", "self-test: 3 of 8 samples wrong")
+
+    await store(message(factories.state(model=None, answer=answer)))
+
+    (happened,) = await reports(runtime)
+    assert str(happened.deployment_id) == answer.deployment
+    assert (happened.outcome, happened.reason) == ("failed", "self-test: 3 of 8 samples wrong")
+
+
+async def test_an_answer_that_was_overtaken_is_still_passed_on(runtime: app.Runtime, store: Store) -> None:
+    newer = factories.state(sequence=5)
+    older = factories.state(boot=newer.boot, sequence=4, answer=messages.Outcome(ids.new_id(), "installed"))
+
+    await store(message(newer))
+    await store(message(older))
+
+    assert [each.outcome for each in await reports(runtime)] == [None, "installed"]
+
+
+async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: Store) -> None:
+    said = message(factories.state(answer=messages.Outcome(ids.new_id(), "installed")))
+
+    await store(said)
+    await store(said)
+
+    async with runtime.sessions() as session:
+        bodies = list(await session.scalars(select(models.Outbox.body)))
+    assert len({events.loads(body).id for body in bodies}) == 1
+
+
+# --- files of a model ---
+
+
+async def test_files_are_found_within_the_project_only(runtime: app.Runtime, store: Store) -> None:
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session, "cans")
+        session.add(models.ModelFile(project=factories.PROJECT, sha256="a" * 64, key="bottles/a", size=1))
+        session.add(models.ModelFile(project="cans", sha256="b" * 64, key="cans/b", size=2))
+
+    result = await store(message(messages.Fetch(("a" * 64, "b" * 64))))
+
+    (((project, name), files),) = result.files
+    assert (project, name) == (factories.PROJECT, factories.DEVICE)
+    assert [file.key for file in files] == ["bottles/a"]
+    ((_, _, reason),) = await wait.buried(runtime)
+    assert reason == f"no file of a model has the hash {'b' * 64}"

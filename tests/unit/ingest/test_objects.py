@@ -1,0 +1,55 @@
+"""Reading what S3 tells."""
+
+import json
+
+import pytest
+
+from ingest import objects
+from strop import errors, events
+from strop_wire import ids
+
+
+def notification(*keys: str, name: str = "ObjectCreated:Put") -> str:
+    records = [{"eventName": name, "s3": {"object": {"key": key, "size": 1, "sequencer": "0A"}}} for key in keys]
+    return json.dumps({"Records": records})
+
+
+def test_the_keys_of_a_notification_are_unquoted() -> None:
+    found = objects.loads(notification("bottles/labeled_field_data/Coffee+mug/%C3%A4.jpg"))
+
+    assert isinstance(found, objects.ObjectsCreated)
+    assert found.project == "bottles"
+    assert found.objects == (("bottles/labeled_field_data/Coffee mug/ä.jpg", "0A"),)
+
+
+def test_a_notification_may_hold_several_objects() -> None:
+    found = objects.loads(notification("a/images/1", "a/images/2"))
+
+    assert isinstance(found, objects.ObjectsCreated)
+    assert [key for key, _ in found.objects] == ["a/images/1", "a/images/2"]
+
+
+def test_an_event_of_ours_is_read_as_such() -> None:
+    event = events.ImageRequested(project="bottles", capture_id=ids.uuid7(), device="line-1")
+
+    assert objects.loads(event.dumps()) == event
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "strop"}),
+        json.dumps({"Records": []}),
+        notification("a/images/1", name="ObjectRemoved:Delete"),
+    ],
+)
+def test_nothing_to_do_is_no_event(body: str) -> None:
+    assert objects.loads(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", ["", "hello", "[]", "3", "{}", '{"Records": 3}', '{"Records": [{}]}', '{"name": "Nonsense"}', "[" * 100_000]
+)
+def test_anything_else_is_invalid(body: str) -> None:
+    with pytest.raises(errors.InvalidMessage):
+        objects.loads(body)

@@ -1,0 +1,74 @@
+"""The places in the bucket that ingest looks after."""
+
+import pytest
+
+from ingest import places
+from strop import errors
+from strop_wire import ids
+
+CAPTURE = ids.uuid7()
+
+
+def test_a_granted_key_is_read_back() -> None:
+    key = places.field_key("bottles", "line-1", CAPTURE, "image/png")
+
+    assert key == f"bottles/raw_field_data/line-1/{CAPTURE}.png"
+    assert places.read(key) == places.FieldImage("bottles", "line-1", CAPTURE)
+
+
+def test_the_folder_of_a_moved_file_is_its_label() -> None:
+    key = f"bottles/labeled_field_data/Coffee mug, weiß/{CAPTURE}.jpg"
+
+    assert places.read(key) == places.LabeledImage("bottles", "Coffee mug, weiß", CAPTURE)
+
+
+@pytest.mark.parametrize("rest", ["a.jpg", "deeper/down/a.jpg"])
+def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
+    found = places.read(f"bottles/datasets/base/valid/can/{rest}")
+
+    assert found == places.DatasetImage("bottles", "base", "valid", "can")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bottles/images/" + "0" * 64,
+        "bottles/models/v1/head.onnx",
+        "bottles/backbones/0.onnx",
+        "bottles/datasets/versions/1.json",
+        "bottles/datasets/base/train/a.jpg",
+        "bottles/datasets/base/test/can/a.jpg",
+        "bottles/raw_field_data/line-1/",
+        "bottles/labeled_field_data/can/",
+        "raw_field_data",
+        "",
+    ],
+)
+def test_what_is_nobodys_upload_is_left_alone(key: str) -> None:
+    assert places.read(key) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["bottles/raw_field_data/line-1/holiday.jpg", "bottles/labeled_field_data/can/holiday.jpg"]
+)
+def test_a_file_without_a_capture_id_is_invalid(key: str) -> None:
+    with pytest.raises(errors.InvalidMessage, match=r"'holiday\.jpg' does not begin with a capture id"):
+        places.read(key)
+
+
+@pytest.mark.parametrize("label", ["..", "a\\b", "a\x07b", "x" * 101])
+def test_a_folder_that_cannot_be_a_label_is_invalid(label: str) -> None:
+    with pytest.raises(errors.InvalidMessage, match="label"):
+        places.read(f"bottles/labeled_field_data/{label}/{CAPTURE}.jpg")
+
+
+def test_a_file_as_announced_has_no_mismatch() -> None:
+    assert places.mismatch(10, "aa", 10, "aa") is None
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256", "expected"),
+    [(11, "aa", "longer than"), (9, "aa", "9 bytes instead of"), (0, "aa", "0 bytes instead"), (10, "bb", "sha256 bb")],
+)
+def test_a_mismatch_says_what_differs(size: int, sha256: str, expected: str) -> None:
+    assert expected in (places.mismatch(10, "aa", size, sha256) or "")
