@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fastapi import Request, Response
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,10 +84,11 @@ def _cookie(request: Request) -> str:
 
 
 async def _user(session: AsyncSession, token: str, kind: str) -> str | None:
-    return await session.scalar(select(models.Token.user).where(*_valid(token, kind)))
+    found: str | None = await session.scalar(select(models.Token.user).where(*_valid(token, kind)))
+    return found
 
 
-def _valid(token: str, kind: str) -> tuple[object, ...]:
+def _valid(token: str, kind: str) -> tuple[ColumnElement[bool], ...]:
     unexpired = models.Token.expires_at.is_(None) | (models.Token.expires_at > func.now())
     return models.Token.sha256 == _digest(token), models.Token.kind == kind, unexpired
 

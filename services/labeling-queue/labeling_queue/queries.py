@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, null, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,16 @@ Task = models.LabelTask
 Annotation = models.Annotation
 
 
+async def now(session: AsyncSession) -> datetime:
+    """The database's time, which all leases go by."""
+    return (await session.execute(select(func.now()))).scalar_one()
+
+
+async def take_turn(session: AsyncSession, what: str) -> None:
+    """Wait until no other transaction has the same turn; the end of this one ends it."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+
+
 async def require_project(session: AsyncSession, project: str) -> None:
     if await session.get(models.Project, project) is None:
         raise errors.NotFound(f"There is no project {project!r}.")
@@ -22,26 +32,100 @@ async def require_project(session: AsyncSession, project: str) -> None:
 
 async def add_task(session: AsyncSession, capture: models.Capture) -> None:
     """Make the capture's task, once."""
-    values = {
+    task = {
         "project": capture.project,
         "capture_id": capture.id,
         "device": capture.device,
         "sha256": capture.sha256,
         "priority": rules.priority(capture.margin, audit=capture.audit),
     }
-    await session.execute(insert(Task).values(**values).on_conflict_do_nothing(index_elements=["capture_id"]))
+    await session.execute(insert(Task).values(**task).on_conflict_do_nothing(index_elements=["capture_id"]))
 
 
-async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[Task]:
-    """Lease up to `count` tasks: first those the person has (renewed), then the next nobody has.
+async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[UUID]:
+    """Lease up to `count` tasks: those the person has already (renewed), then the next that nobody has.
 
-    One statement, so two people never get the same task: a row that somebody else is taking is passed over.
+    One statement, so two people never get the same task: rows that somebody else is taking are passed over.
     """
-    mine = _leasable(project).where(Task.leased_by == person).limit(count).cte("mine")
-    free = (
-        _leasable(project)
-        .where(or_(Task.leased_by.is_(None), Task.leased_by != person & (Task.leased_until < func.now())))
-        .limit(count)
-        .cte("free")
+    mine = _take(project, count).where(Task.leased_by == person).cte("mine")
+    wanted = count - select(func.count()).select_from(mine).scalar_subquery()
+    unheld = Task.leased_by.is_(None) | ((Task.leased_by != person) & (Task.leased_until < func.now()))
+    free = _take(project, wanted).where(unheld).cte("free")
+    taken = select(mine.c.id).union_all(select(free.c.id))
+    leased = (
+        update(Task)
+        .where(Task.id.in_(taken))
+        .values(leased_by=person, leased_until=func.now() + rules.LEASE)
+        .returning(Task.id)
     )
-    raise NotImplementedError
+    return list(await session.scalars(leased))
+
+
+def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
+    waiting = select(Task.id).where(Task.project == project, Task.state == "open")
+    return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
+
+
+async def details(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Row[Task, models.Capture, models.Image]]:
+    """Rows of (task, capture, image), what is due first in front."""
+    found = (
+        select(Task, models.Capture, models.Image)
+        .join(models.Capture, models.Capture.id == Task.capture_id)
+        .join(models.Image, (models.Image.project == Task.project) & (models.Image.sha256 == Task.sha256))
+        .where(Task.id.in_(ids))
+        .order_by(Task.priority, Task.id)
+    )
+    return (await session.execute(found)).all()
+
+
+async def image(session: AsyncSession, task_id: UUID) -> models.Image:
+    of_task = (models.Image.project == Task.project) & (models.Image.sha256 == Task.sha256)
+    found = await session.scalar(select(models.Image).join(Task, of_task).where(Task.id == task_id))
+    if found is None:
+        raise errors.NotFound("There is no such task.")
+    return found
+
+
+async def lock(session: AsyncSession, task_id: UUID) -> tuple[Task, str | None]:
+    """Hold the task until the transaction ends; also tells who has it on lease at this moment."""
+    holder = case((Task.leased_until > func.now(), Task.leased_by), else_=null())
+    found = (await session.execute(select(Task, holder).where(Task.id == task_id).with_for_update())).first()
+    if found is None:
+        raise errors.NotFound("There is no such task.")
+    return found[0], found[1]
+
+
+async def lock_of_capture(session: AsyncSession, capture_id: UUID) -> Task | None:
+    return await session.scalar(select(Task).where(Task.capture_id == capture_id).with_for_update())
+
+
+async def history(session: AsyncSession, task_id: UUID) -> list[Annotation]:
+    """All answers to a task, those taken back too, oldest first."""
+    given = select(Annotation).where(Annotation.task_id == task_id).order_by(Annotation.at, Annotation.id)
+    return list(await session.scalars(given))
+
+
+async def labels_given(session: AsyncSession, capture_id: UUID) -> set[str]:
+    """Every label that was ever given to the capture, those taken back too."""
+    given = select(Annotation.label).join(Task, Task.id == Annotation.task_id).where(Task.capture_id == capture_id)
+    return set(filter(None, await session.scalars(given)))
+
+
+async def lock_latest(session: AsyncSession, project: str, author: str) -> Annotation | None:
+    """The author's latest answer that stands; None also when another request took it back at the same moment."""
+    mine = select(Annotation).where(
+        Annotation.project == project, Annotation.author == author, Annotation.undone_at.is_(None)
+    )
+    latest = mine.order_by(Annotation.at.desc(), Annotation.id.desc()).limit(1)
+    return await session.scalar(latest.with_for_update())
+
+
+async def labels(session: AsyncSession, project: str) -> list[str]:
+    """The labels of the project: of its base data and of its ground truth, sorted."""
+    base = select(models.DatasetItem.label).where(
+        models.DatasetItem.project == project, models.DatasetItem.refused.is_(None)
+    )
+    field = select(models.GroundTruth.label).where(
+        models.GroundTruth.project == project, models.GroundTruth.label.is_not(None)
+    )
+    return sorted(filter(None, await session.scalars(union(base, field))))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from strop import errors
+from strop import errors, models
 from strop_wire import fields
 
 ANSWERS = ("label", "unclear", "none", "bad")
@@ -14,11 +14,14 @@ ANSWERS = ("label", "unclear", "none", "bad")
 LEASE = timedelta(minutes=10)
 """How long a task is kept for a person who shows no sign of life; the page renews it while it shows the image."""
 
-SKIPPED = 2.0
+SKIPPED = 3.0
 """Added to the priority of a skipped task: margins lie between 0 and 1 and audits at -1, so it comes after all others."""
 
 ECHO = timedelta(minutes=5)
 """Longest time from our own move of a file to the bucket's event about it, by the clocks of two servers."""
+
+
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +61,33 @@ class Given:
     answer: Answer
 
 
-def is_repeat(author: str, answer: Answer, standing: Given | None, leased_by: str | None) -> bool:
-    """Whether this very answer stands already; Refused when the task is not the author's to answer.
+def check_turn(author: str, standing: Given | None, holder: str | None) -> None:
+    """Refuse an answer to a task that is not the author's to answer (any more).
 
-    `standing` is None while the task is open; `leased_by` is whoever holds it at this moment. A person whose lease ran
-    out may still answer as long as nobody else took the task.
+    `standing` is None while the task is open; `holder` is whoever has it on lease at this moment. A person whose lease
+    ran out may still answer as long as nobody else took the task.
     """
-    if standing == Given(author, answer):
-        return True
     if standing and standing.author == author:
         raise errors.Refused("You answered this image already: take that answer back first.")
     if standing:
         raise errors.Refused("Somebody else answered this image in the meantime.")
-    if leased_by not in {None, author}:
+    if holder not in {None, author}:
         raise errors.Refused("Your time for this image ran out and somebody else has it now.")
-    return False
 
 
-def is_echo(label: str, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
+def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
     """Whether a file that appeared in a label's folder is the late echo of our own move.
 
     We move a file to where its ground truth says. When the answer is taken back or replaced before the bucket's event
     about the move comes in, that event would file the old label again. `ended`: until when each earlier label stood.
     """
-    return label in ended and filed_at - ended[label] < ECHO
+    return any(label == answer.label and filed_at - end < ECHO for label, end in ended.items())
+
+
+def copy_key(capture: models.Capture, label: str | None) -> str:
+    """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
+    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{label}"
+    return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"
 
 
 def same_origin(headers: Mapping[str, str]) -> bool:

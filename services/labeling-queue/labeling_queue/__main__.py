@@ -1,0 +1,16 @@
+"""How the labeling queue is wired: one consumer, the API and the pages."""
+
+from labeling_queue import handlers, web
+from strop import app, consumer
+from strop.settings import Settings
+
+NAME = "labeling-queue"
+
+
+def build(runtime: app.Runtime) -> app.Service:
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime.storage))
+    return app.Service(NAME, loops=[reader.run], router=web.router)
+
+
+if __name__ == "__main__":
+    app.main(Settings(), build)

@@ -1,0 +1,121 @@
+"""Giving answers and taking them back. The caller's transaction holds it all: annotation, ground truth and event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from labeling_queue import queries, rules
+from strop import errors, events, metrics, models, outbox
+from strop_wire import ids
+
+FOLDER = "folder"
+"""Author and source of what somebody labelled by moving a file: the bucket does not tell us who."""
+
+
+async def submit(
+    session: AsyncSession, task_id: UUID, author: str, source: str, answer: rules.Answer
+) -> models.Annotation:
+    """Record an answer; the same one again changes nothing. Refused when the task is not the author's to answer."""
+    task, holder = await queries.lock(session, task_id)
+    standing = _standing(await queries.history(session, task_id))
+    given = rules.Given(standing.author, _read(standing)) if standing else None
+    if standing and given == rules.Given(author, answer):
+        return standing
+    rules.check_turn(author, given, holder)
+    return await _record(session, task, author, source, answer)
+
+
+async def file(session: AsyncSession, event: events.LabelFiled) -> None:
+    """Take a move by hand for an answer, over whatever was answered before; our own moves change nothing."""
+    task = await queries.lock_of_capture(session, event.capture_id)
+    if task and task.project != event.project:
+        raise errors.InvalidMessage(f"capture {event.capture_id} belongs to another project")
+    if task is None:
+        raise errors.RetryLater(f"the image of capture {event.capture_id} is not stored yet")
+    answer = rules.read_answer("label", event.label)
+    given = await queries.history(session, task.id)
+    standing = _standing(given)
+    if standing and _read(standing) == answer:
+        return
+    if not rules.is_echo(answer, event.at, _ended(given, standing)):
+        await _record(session, task, FOLDER, FOLDER, answer)
+
+
+async def undo(session: AsyncSession, project: str, author: str) -> tuple[models.Annotation, models.LabelTask]:
+    """Take back the author's latest answer. Unless another one stands, the task is open again and leased to the author."""
+    annotation = await queries.lock_latest(session, project, author)
+    if annotation is None:
+        raise errors.NotFound("There is no answer of yours to take back.")
+    task, _ = await queries.lock(session, annotation.task_id)
+    now = await queries.now(session)
+    annotation.undone_at = now
+    standing = _standing(await queries.history(session, task.id))
+    if standing is None:
+        task.state, task.leased_by, task.leased_until = "open", author, now + rules.LEASE
+    await _agree(session, task, author, standing)
+    return annotation, task
+
+
+async def skip(session: AsyncSession, task_id: UUID, person: str) -> None:
+    """Give a leased task back, to come after all others; changes nothing when the person does not hold it."""
+    task, _ = await queries.lock(session, task_id)
+    if task.leased_by == person:
+        task.leased_by, task.leased_until = None, None
+        task.priority += rules.SKIPPED
+
+
+async def _record(
+    session: AsyncSession, task: models.LabelTask, author: str, source: str, answer: rules.Answer
+) -> models.Annotation:
+    annotation = models.Annotation(
+        id=ids.uuid7(),
+        project=task.project,
+        task_id=task.id,
+        author=author,
+        answer=answer.answer,
+        label=answer.label,
+        source=source,
+    )
+    session.add(annotation)
+    await session.flush()  # the database sets its time
+    task.state, task.leased_by, task.leased_until = "done", None, None
+    await _agree(session, task, author, annotation)
+    metrics.ANNOTATIONS.labels(task.project, answer.answer).inc()
+    return annotation
+
+
+async def _agree(
+    session: AsyncSession, task: models.LabelTask, author: str, standing: models.Annotation | None
+) -> None:
+    """Bring the ground truth in line with the answer that stands, and say so."""
+    label = standing.label if standing else None
+    capture = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
+    before = await session.get(models.GroundTruth, task.capture_id)
+    if standing and rules.settles(_read(standing)):
+        author = standing.author
+        await session.merge(
+            models.GroundTruth(**capture, sha256=task.sha256, label=label, author=author, at=standing.at)
+        )
+    elif before:
+        await session.delete(before)
+    else:
+        return
+    await outbox.add(session, events.ImageLabeled(**capture, label=label, author=author))
+
+
+def _standing(given: Sequence[models.Annotation]) -> models.Annotation | None:
+    """The newest answer that was not taken back."""
+    return next((annotation for annotation in reversed(given) if annotation.undone_at is None), None)
+
+
+def _ended(given: Sequence[models.Annotation], standing: models.Annotation | None) -> dict[str, datetime]:
+    """Until when each label that was the ground truth once was so."""
+    gone = [annotation for annotation in given if annotation is not standing and annotation.label]
+    ends = ((annotation.label, annotation.undone_at or (standing and standing.at)) for annotation in gone)
+    return {label: end for label, end in ends if label and end}
+
+
+def _read(annotation: models.Annotation) -> rules.Answer:
+    return rules.Answer(annotation.answer, annotation.label)

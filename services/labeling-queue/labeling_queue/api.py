@@ -1,0 +1,138 @@
+"""The HTTP API for labelers, whether people (through the page) or programs (with a Bearer token)."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request, Response
+from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from labeling_queue import annotations, auth, progress, queries, rules, schemas
+from strop import app, storage
+
+router = APIRouter(prefix="/api", tags=["labeling"])
+
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+def runtime(request: Request) -> app.Runtime:
+    opened: app.Runtime = request.app.state.runtime
+    return opened
+
+
+async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
+    async with opened.sessions.begin() as session:
+        yield session
+
+
+Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""One transaction per request. Scope "function": it commits before the answer leaves, so an answer is never a lie."""
+
+
+async def signed_in(request: Request, session: Session) -> auth.Person:
+    person = await auth.find(session, request)
+    if person is None:
+        raise HTTPException(401, auth.HINT, {"WWW-Authenticate": "Bearer"})
+    if person.source == "page" and request.method != "GET" and not rules.same_origin(request.headers):
+        raise HTTPException(403, "This request came from another site.")
+    return person
+
+
+Me = Annotated[auth.Person, Depends(signed_in)]
+Project = Annotated[str, Path(description="Name of the project.")]
+Task = Annotated[UUID, Path(description="Id of the label task.")]
+
+
+@router.get("/projects/{project}/tasks/next")
+async def next_tasks(
+    project: Project,
+    me: Me,
+    session: Session,
+    count: Annotated[
+        int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")
+    ] = 1,
+) -> list[schemas.Task]:
+    """Lease the next tasks: nobody else gets them for ten minutes.
+
+    Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
+    brings it back after a reload. An empty list: nothing waits at the moment.
+    """
+    await queries.require_project(session, project)
+    leased = await queries.lease(session, project, me.name, count)
+    return [schemas.Task.of(*row) for row in await queries.details(session, leased)]
+
+
+@router.post("/tasks/{task}/answer")
+async def answer(task: Task, given: schemas.Answer, me: Me, session: Session) -> schemas.Annotation:
+    """Answer a task. The same answer again changes nothing, so it is safe to repeat when no reply came.
+
+    409: the task is not yours any more (your lease ran out and somebody else took it, or it is answered), or you
+    answered otherwise before: then undo first.
+    """
+    read = rules.read_answer(given.answer, given.label)
+    return schemas.Annotation.model_validate(await annotations.submit(session, task, me.name, me.source, read))
+
+
+@router.post("/tasks/{task}/skip", status_code=204)
+async def skip(task: Task, me: Me, session: Session) -> None:
+    """Give a task back unanswered: it comes again after all others, to whoever asks first."""
+    await annotations.skip(session, task, me.name)
+
+
+@router.post("/annotations/undo")
+async def undo(
+    project: Annotated[str, Body(embed=True, description="The project whose latest answer of yours to take back.")],
+    me: Me,
+    session: Session,
+) -> schemas.Undone:
+    """Take back your latest answer; again: the one before, and so on.
+
+    The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
+    """
+    annotation, task = await annotations.undo(session, project, me.name)
+    rows = await queries.details(session, [task.id]) if task.state == "open" else []
+    return schemas.Undone(
+        annotation=schemas.Annotation.model_validate(annotation),
+        task=schemas.Task.of(*rows[0]) if rows else None,
+    )
+
+
+@router.get("/projects/{project}/progress")
+async def show_progress(
+    project: Project,
+    me: Me,
+    session: Session,
+    since: Annotated[
+        AwareDatetime | None, Query(description="Count answers from then on; default: today, UTC.")
+    ] = None,
+) -> schemas.Progress:
+    """How many tasks wait, and who answered how many."""
+    await queries.require_project(session, project)
+    return schemas.Progress.model_validate(await progress.progress(session, project, since or today()))
+
+
+@router.get("/projects/{project}/labels")
+async def labels(project: Project, me: Me, session: Session) -> list[str]:
+    """The labels in use, sorted: those of the base data and those people gave. An answer may bring a new one."""
+    await queries.require_project(session, project)
+    return await queries.labels(session, project)
+
+
+@router.get(
+    "/tasks/{task}/image",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {}}, "description": "The image's bytes."}},
+)
+async def image(task: Task, request: Request, opened: Annotated[app.Runtime, Depends(runtime)]) -> Response:
+    """The image of a task. It never changes, so browsers keep it."""
+    async with opened.sessions() as session:  # not held while the bucket answers
+        await signed_in(request, session)
+        found = await queries.image(session, task)
+    body = await opened.storage.get(storage.image_key(found.project, found.sha256))
+    return Response(body, media_type=found.content_type, headers=FOREVER)
+
+
+def today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

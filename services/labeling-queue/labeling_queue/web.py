@@ -1,0 +1,94 @@
+"""The pages: sign in, the projects, and labeling itself (which then talks to the API)."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from pydantic import AwareDatetime
+
+from labeling_queue import api, auth, progress, queries, rules
+from labeling_queue.api import Session
+from strop import errors
+
+HERE = Path(__file__).parent
+SAFE = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+pages = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(HERE / "templates")
+static = StaticFiles(directory=HERE / "static")
+
+
+async def _visitor(request: Request, session: Session) -> auth.Person | None:
+    return await auth.find(session, request)
+
+
+Visitor = Annotated[auth.Person | None, Depends(_visitor)]
+
+
+@pages.get("/")
+async def projects(
+    request: Request, visitor: Visitor, session: Session, since: AwareDatetime | None = None
+) -> Response:
+    if visitor is None:
+        return _sign_in(request)
+    found = await progress.overviews(session, since or api.today())
+    return _page(request, "projects.html", me=visitor, projects=found)
+
+
+@pages.get("/label/{project}")
+async def label(project: str, request: Request, visitor: Visitor, session: Session) -> Response:
+    if visitor is None:
+        return _sign_in(request)
+    try:
+        await queries.require_project(session, project)
+    except errors.NotFound as error:
+        return _page(request, "missing.html", 404, me=visitor, what=str(error))
+    return _page(request, "label.html", me=visitor, project=project, lease=rules.LEASE.total_seconds())
+
+
+@pages.get("/sign-in")
+async def sign_in(request: Request, session: Session, token: str | None = None) -> Response:
+    """The address of a sign-in link: it works once. Who is signed in already may open an old one."""
+    made = await auth.exchange(session, token) if token else None
+    if made is None and await auth.find(session, request) is None:
+        return _sign_in(request, used=token is not None)
+    answer = RedirectResponse("/", 303, SAFE)
+    if made:
+        auth.remember(request, answer, made)
+    return answer
+
+
+@pages.post("/sign-out")
+async def sign_out(request: Request, session: Session) -> Response:
+    if rules.same_origin(request.headers):
+        await auth.forget(session, request)
+    return RedirectResponse("/", 303, SAFE)
+
+
+@pages.get("/static/{path:path}")
+async def files(path: str, request: Request) -> Response:
+    """Scripts and styles; browsers ask each time whether they changed."""
+    answer = await static.get_response(path, request.scope)
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def _sign_in(request: Request, *, used: bool = False) -> Response:
+    return _page(request, "sign_in.html", 401, used=used)
+
+
+def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    return templates.TemplateResponse(request, name, {"me": None, **values}, status, SAFE)
+
+
+router = APIRouter()
+router.include_router(pages)
+router.include_router(api.router)

@@ -1,0 +1,61 @@
+"""A project with stored captures, their label tasks, and people who ask over HTTP."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from labeling_queue import __main__ as main
+from labeling_queue import auth, handlers
+from strop import app, events, models, storage
+from tests import factories
+
+Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
+Store = Callable[..., Awaitable[models.Capture]]
+
+
+@pytest.fixture
+async def store(runtime: app.Runtime) -> Store:
+    """Store one more image of the project: its bytes, its rows and the event about it."""
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+
+    async def one(seed: int = 0, **changes: Any) -> models.Capture:
+        body = factories.picture(seed)
+        async with runtime.sessions.begin() as session:
+            capture = await factories.make_capture(session, body, **changes)
+            await factories.make_image(session, capture)
+            about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
+            stored = events.ImageStored(project=capture.project, **about)
+            await handlers.on_image_stored(stored, session)
+        await runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, capture.content_type)
+        return capture
+
+    return one
+
+
+async def grow_late(runtime: app.Runtime, minutes: int) -> None:
+    """Let so much of every lease pass."""
+    earlier = models.LabelTask.leased_until - timedelta(minutes=minutes)
+    async with runtime.sessions.begin() as session:
+        await session.execute(update(models.LabelTask).values(leased_until=earlier))
+
+
+@pytest.fixture
+async def ask(runtime: app.Runtime) -> AsyncIterator[Ask]:
+    """A client of the API for a person, signed in by a token."""
+    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    async with AsyncExitStack() as stack:
+
+        async def person(name: str) -> httpx.AsyncClient:
+            async with runtime.sessions.begin() as session:
+                token = await auth.make_token(session, name, "api")
+            headers = {"Authorization": f"Bearer {token}"}
+            client = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
+            return await stack.enter_async_context(client)
+
+        yield person

@@ -1,0 +1,332 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from labeling_queue import rules
+from strop import app, models
+from tests import factories
+from tests.integration.labeling_queue.conftest import Ask, Store, grow_late
+
+PROJECT = f"/api/projects/{factories.PROJECT}"
+
+
+async def take(client: httpx.AsyncClient, count: int = 1) -> list[str]:
+    """Ids of the next tasks."""
+    reply = await client.get(f"{PROJECT}/tasks/next", params={"count": count})
+    return [task["id"] for task in reply.raise_for_status().json()]
+
+
+async def say(client: httpx.AsyncClient, task: str, label: str = "can") -> httpx.Response:
+    return await client.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": label})
+
+
+async def undo(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.post("/api/annotations/undo", json={"project": factories.PROJECT})
+
+
+async def test_a_task_says_what_the_page_shows(ask: Ask, store: Store) -> None:
+    capture = await store(1)
+    ada = await ask("ada")
+
+    (task,) = (await ada.get(f"{PROJECT}/tasks/next")).json()
+
+    assert task["device"] == capture.device
+    assert task["predictions"] == capture.predictions
+    assert (task["width"], task["height"]) == (64, 48)
+    image = await ada.get(task["image"])
+    assert image.content == factories.picture(1)
+    assert image.headers["content-type"] == "image/jpeg"
+    assert "immutable" in image.headers["cache-control"]
+
+
+async def test_audits_come_first_then_the_least_sure(ask: Ask, store: Store) -> None:
+    sure, unsure, audit = await store(1, margin=0.5), await store(2, margin=0.1), await store(3, margin=0.9, audit=True)
+    ada = await ask("ada")
+
+    shown = (await ada.get(f"{PROJECT}/tasks/next", params={"count": 3})).json()
+
+    images = [(await ada.get(task["image"])).content for task in shown]
+    assert images == [factories.picture(seed) for seed in (3, 2, 1)]
+    assert [task["audit"] for task in shown] == [True, False, False]
+    assert len({sure.id, unsure.id, audit.id}) == 3
+
+
+async def test_twenty_people_at_once_never_get_the_same_task(ask: Ask, store: Store) -> None:
+    for seed in range(30):
+        await store(seed)
+    people = [await ask(f"person {number}") for number in range(20)]
+
+    taken = await asyncio.gather(*(take(person, 2) for person in people))
+
+    given = [task for tasks in taken for task in tasks]
+    assert len(given) == len(set(given))
+    rest = [await take(person, 2) for person in people]
+    everybody = {task for tasks in rest for task in tasks}
+    assert len(everybody) == sum(len(tasks) for tasks in rest) == 30
+
+
+async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    for seed in range(4):
+        await store(seed)
+    ada = await ask("ada")
+    first = await take(ada, 2)
+    await grow_late(runtime, minutes=9)
+
+    assert (await take(ada, 3))[:2] == first
+    async with runtime.sessions() as session:
+        left = await session.scalars(select(models.LabelTask.leased_until - func.now()).where(_leased()))
+        assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
+
+
+def _leased() -> Any:
+    return models.LabelTask.leased_by.is_not(None)
+
+
+async def test_an_expired_lease_goes_to_the_next_who_asks(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+    await store()
+    ada, bob = await ask("ada"), await ask("bob")
+    (task,) = await take(ada)
+    assert await take(bob) == []
+
+    await grow_late(runtime, minutes=11)
+
+    assert await take(bob) == [task]
+
+
+async def test_an_expired_lease_that_nobody_took_may_still_be_answered(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+    await grow_late(runtime, minutes=11)
+
+    assert (await say(ada, task)).status_code == 200
+
+
+async def test_an_answer_to_a_task_that_somebody_took_over_is_refused(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    ada, bob = await ask("ada"), await ask("bob")
+    (task,) = await take(ada)
+    await grow_late(runtime, minutes=11)
+    await take(bob)
+
+    late = await say(ada, task)
+    assert late.status_code == 409
+    assert late.json()["detail"] == "Your time for this image ran out and somebody else has it now."
+
+    await say(bob, task)
+    later = await say(ada, task)
+    assert later.status_code == 409
+    assert later.json()["detail"] == "Somebody else answered this image in the meantime."
+
+
+async def test_an_answer_becomes_annotation_ground_truth_and_event_together(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    capture = await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = (await say(ada, task, "soda can")).json()
+
+    assert (reply["author"], reply["answer"], reply["label"]) == ("ada", "label", "soda can")
+    async with runtime.sessions() as session:
+        annotation = await session.get_one(models.Annotation, UUID(reply["id"]))
+        assert annotation.source == "api"
+        truth = await session.get_one(models.GroundTruth, capture.id)
+        assert (truth.label, truth.author, truth.sha256) == ("soda can", "ada", capture.sha256)
+        sent = await session.scalar(select(models.Outbox.body).where(models.Outbox.queue == "labeling-queue"))
+        assert sent
+        assert '"ImageLabeled"' in sent
+        assert '"soda can"' in sent
+    assert await take(ada) == []
+
+
+async def test_the_same_answer_twice_is_one_annotation(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    replies = await asyncio.gather(*(say(ada, task) for _ in range(5)))
+
+    assert {reply.status_code for reply in replies} == {200}
+    assert len({reply.json()["id"] for reply in replies}) == 1
+    async with runtime.sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(models.Annotation)) == 1
+        assert await session.scalar(select(func.count()).select_from(models.Outbox)) == 1
+
+
+async def test_another_answer_of_yours_needs_an_undo_first(ask: Ask, store: Store) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+    await say(ada, task, "can")
+
+    second = await say(ada, task, "mug")
+
+    assert second.status_code == 409
+    assert "take that answer back first" in second.json()["detail"]
+
+
+@pytest.mark.parametrize(("kind", "truths"), [("none", [None]), ("bad", [None]), ("unclear", [])])
+async def test_answers_without_a_label_finish_the_task(
+    ask: Ask, store: Store, runtime: app.Runtime, kind: str, truths: list[None]
+) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    assert (await ada.post(f"/api/tasks/{task}/answer", json={"answer": kind})).status_code == 200
+
+    assert await take(ada) == []
+    async with runtime.sessions() as session:
+        assert list(await session.scalars(select(models.GroundTruth.label))) == truths
+
+
+@pytest.mark.parametrize("body", [{"answer": "label"}, {"answer": "label", "label": "a/b"}, {"answer": "perhaps"}, {}])
+async def test_an_answer_that_makes_no_sense_is_refused_with_the_reason(
+    ask: Ask, store: Store, body: dict[str, str]
+) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = await ada.post(f"/api/tasks/{task}/answer", json=body)
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"]
+    assert await take(ada) == [task]
+
+
+async def test_a_skipped_task_comes_after_all_others(ask: Ask, store: Store) -> None:
+    await store(1, margin=0.1)
+    await store(2, margin=0.9)
+    ada = await ask("ada")
+    first, second = await take(ada, 2)
+
+    for _ in range(2):  # a repeat changes nothing
+        assert (await ada.post(f"/api/tasks/{first}/skip")).status_code == 204
+
+    assert await take(ada, 2) == [second, first]
+
+
+async def test_a_task_of_somebody_else_cannot_be_skipped(ask: Ask, store: Store) -> None:
+    await store()
+    ada, bob = await ask("ada"), await ask("bob")
+    (task,) = await take(ada)
+
+    await bob.post(f"/api/tasks/{task}/skip")
+
+    assert await take(bob) == []
+    assert await take(ada) == [task]
+
+
+async def test_undo_opens_the_task_for_who_answered_it(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+    capture = await store()
+    ada, bob = await ask("ada"), await ask("bob")
+    (task,) = await take(ada)
+    given = (await say(ada, task)).json()
+
+    undone = (await undo(ada)).json()
+
+    assert undone["annotation"]["id"] == given["id"]
+    assert undone["task"]["id"] == task
+    assert await take(bob) == []
+    async with runtime.sessions() as session:
+        assert await session.get(models.GroundTruth, capture.id) is None
+        assert (await session.get_one(models.Annotation, UUID(given["id"]))).undone_at is not None
+        bodies = list(await session.scalars(select(models.Outbox.body).order_by(models.Outbox.id)))
+        assert '"label": null' in bodies[-1]
+    assert (await say(ada, task, "mug")).json()["label"] == "mug"
+
+
+async def test_undo_goes_back_one_answer_at_a_time_and_only_ones_own(ask: Ask, store: Store) -> None:
+    for seed in range(3):
+        await store(seed, margin=seed / 10)
+    ada, bob = await ask("ada"), await ask("bob")
+    first, second, third = await take(ada, 3)
+    await say(ada, first)
+    await say(ada, second)
+    await ada.post(f"/api/tasks/{third}/skip")
+    await say(bob, third)
+
+    assert [(await undo(ada)).json()["annotation"]["task_id"] for _ in range(2)] == [second, first]
+    nothing = await undo(ada)
+    assert nothing.status_code == 404
+    assert nothing.json()["detail"] == "There is no answer of yours to take back."
+
+
+async def test_progress_counts_what_waits_and_who_answered_since_when(ask: Ask, store: Store) -> None:
+    for seed in range(5):
+        await store(seed)
+    ada, bob = await ask("ada"), await ask("bob")
+    for person, count in ((ada, 2), (bob, 1)):
+        for task in await take(person, count):
+            await say(person, task)
+    await undo(ada)
+
+    now = (await ada.get(f"{PROJECT}/progress")).json()
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    none = (await ada.get(f"{PROJECT}/progress", params={"since": later})).json()
+
+    assert (now["waiting"], now["done"]) == (3, 2)
+    assert now["by"] == [{"author": "ada", "answers": 1}, {"author": "bob", "answers": 1}]
+    assert (none["waiting"], none["done"], none["by"]) == (3, 0, [])
+
+
+async def test_labels_are_those_of_the_base_data_and_those_people_gave(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    async with runtime.sessions.begin() as session:
+        item = {"project": factories.PROJECT, "dataset": "base", "split": "train"}
+        session.add(models.DatasetItem(**item, key="1", label="mug", sha256="0"))
+        session.add(models.DatasetItem(**item, key="2", label="broken", refused="does not decode"))
+    ada = await ask("ada")
+    (task,) = await take(ada)
+    await say(ada, task, "can")
+
+    assert (await ada.get(f"{PROJECT}/labels")).json() == ["can", "mug"]
+
+
+@pytest.mark.parametrize("path", ["tasks/next", "progress", "labels"])
+async def test_an_unknown_project_is_not_found(ask: Ask, store: Store, path: str) -> None:
+    ada = await ask("ada")
+
+    reply = await ada.get(f"/api/projects/nowhere/{path}")
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": "There is no project 'nowhere'."}
+
+
+async def test_an_unknown_task_is_not_found(ask: Ask, store: Store) -> None:
+    ada = await ask("ada")
+    task = str(uuid4())
+
+    replies = [
+        await say(ada, task),
+        await ada.post(f"/api/tasks/{task}/skip"),
+        await ada.get(f"/api/tasks/{task}/image"),
+    ]
+
+    assert {reply.status_code for reply in replies} == {404}
+
+
+async def test_the_documentation_describes_every_operation(ask: Ask) -> None:
+    ada = await ask("ada")
+
+    paths = (await ada.get("/api/openapi.json")).json()["paths"]
+
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    assert len(operations) >= 7
+    assert all(operation["description"] for operation in operations)

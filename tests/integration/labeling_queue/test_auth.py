@@ -1,0 +1,138 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from sqlalchemy import func, select, update
+
+from labeling_queue import __main__ as main
+from labeling_queue import auth
+from strop import app, models
+from tests import factories
+from tests.integration.labeling_queue.conftest import Store
+
+LABELS = f"/api/projects/{factories.PROJECT}/labels"
+UNDO = "/api/annotations/undo"
+
+
+@pytest.fixture
+async def browser(runtime: app.Runtime, store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """Keeps cookies, and has none yet."""
+    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://strop:8080") as client:
+        yield client
+
+
+async def token(runtime: app.Runtime, kind: str, user: str = "ada") -> str:
+    async with runtime.sessions.begin() as session:
+        return await auth.make_token(session, user, kind)
+
+
+async def expire(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        await session.execute(update(models.Token).values(expires_at=func.now()))
+
+
+async def test_a_link_signs_in_once_by_a_cookie_that_scripts_cannot_read(
+    browser: httpx.AsyncClient, runtime: app.Runtime
+) -> None:
+    link = f"/sign-in?token={await token(runtime, 'once')}"
+
+    answer = await browser.get(link)
+
+    assert answer.status_code == 303
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=lax" in answer.headers["set-cookie"]
+    assert (await browser.get(LABELS)).status_code == 200
+    browser.cookies.clear()
+    again = await browser.get(link)
+    assert again.status_code == 401
+    assert "was used already" in again.text
+
+
+async def test_who_is_signed_in_may_open_an_old_link(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    link = f"/sign-in?token={await token(runtime, 'once')}"
+    await browser.get(link)
+
+    again = await browser.get(link)
+
+    assert (again.status_code, again.headers["location"]) == (303, "/")
+
+
+async def test_an_expired_link_signs_nobody_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    link = f"/sign-in?token={await token(runtime, 'once')}"
+    await expire(runtime)
+
+    assert (await browser.get(link)).status_code == 401
+    assert not browser.cookies
+
+
+async def test_a_session_ends_by_time(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    await browser.get(f"/sign-in?token={await token(runtime, 'once')}")
+    await expire(runtime)
+
+    assert (await browser.get(LABELS)).status_code == 401
+
+
+async def test_signing_out_ends_the_session_for_good(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    await browser.get(f"/sign-in?token={await token(runtime, 'once')}")
+
+    await browser.post("/sign-out")
+
+    assert browser.cookies  # it proves nothing any more
+    assert (await browser.get(LABELS)).status_code == 401
+
+
+async def test_a_bearer_token_needs_no_sign_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    headers = {"Authorization": f"Bearer {await token(runtime, 'api')}"}
+
+    assert (await browser.get(LABELS, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Basic YWRhOmFkYQ=="])
+async def test_a_wrong_token_is_told_what_to_do(browser: httpx.AsyncClient, header: str) -> None:
+    answer = await browser.get(LABELS, headers={"Authorization": header})
+
+    assert answer.status_code == 401
+    assert "Authorization: Bearer" in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_tokens_of_one_kind_do_not_serve_as_another(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    api, link = await token(runtime, "api"), await token(runtime, "once")
+
+    assert (await browser.get(f"/sign-in?token={api}")).status_code == 401
+    assert (await browser.get(LABELS, headers={"Authorization": f"Bearer {link}"})).status_code == 401
+
+
+async def test_only_hashes_are_kept_and_expired_ones_go(runtime: app.Runtime) -> None:
+    old = await token(runtime, "once")
+    await expire(runtime)
+    new = await token(runtime, "api")
+
+    async with runtime.sessions() as session:
+        kept = list(await session.scalars(select(models.Token)))
+    assert len(kept) == 1
+    assert not {old, new} & {kept[0].sha256}
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere"}])
+async def test_another_site_cannot_use_the_cookie(
+    browser: httpx.AsyncClient, runtime: app.Runtime, headers: dict[str, str]
+) -> None:
+    await browser.get(f"/sign-in?token={await token(runtime, 'once')}")
+
+    refused = await browser.post(UNDO, json={"project": factories.PROJECT}, headers=headers)
+    await browser.post("/sign-out", headers=headers)
+
+    assert refused.status_code == 403
+    assert refused.json()["detail"] == "This request came from another site."
+    own = await browser.post(UNDO, json={"project": factories.PROJECT}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 404  # signed in still, and nothing to take back
+
+
+@pytest.mark.parametrize("path", ["/", f"/label/{factories.PROJECT}", "/sign-in"])
+async def test_pages_say_how_to_sign_in(browser: httpx.AsyncClient, path: str) -> None:
+    page = await browser.get(path)
+
+    assert page.status_code == 401
+    assert "Open the sign-in link" in page.text

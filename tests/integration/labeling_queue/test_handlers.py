@@ -1,0 +1,220 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from labeling_queue import annotations, handlers, queries, rules
+from strop import app, errors, events, models, storage
+from strop_wire import ids
+from tests import factories
+from tests.integration.labeling_queue.conftest import Store
+
+
+async def handle(runtime: app.Runtime, event: events.Event) -> None:
+    async with runtime.sessions.begin() as session:
+        await handlers.table(runtime.storage)[type(event)](event, session)
+
+
+async def file(runtime: app.Runtime, capture: models.Capture, label: str, **changes: Any) -> None:
+    event = {"project": capture.project, "capture_id": capture.id, "label": label, **changes}
+    await handle(runtime, events.LabelFiled(**event))
+
+
+async def answer(runtime: app.Runtime, capture: models.Capture, label: str | None, author: str = "ada") -> None:
+    """Answer the capture's task; None: a bad image."""
+    given = rules.Answer("label", label) if label else rules.Answer("bad")
+    async with runtime.sessions.begin() as session:
+        task = await session.scalar(select(models.LabelTask.id).where(models.LabelTask.capture_id == capture.id))
+        assert task
+        await annotations.submit(session, task, author, "page", given)
+
+
+async def undo(runtime: app.Runtime, author: str = "ada") -> None:
+    async with runtime.sessions.begin() as session:
+        await annotations.undo(session, factories.PROJECT, author)
+
+
+async def truth(runtime: app.Runtime, capture: models.Capture) -> str | None:
+    async with runtime.sessions() as session:
+        found = await session.get(models.GroundTruth, capture.id)
+        return found.label if found else "nobody said"
+
+
+async def move(runtime: app.Runtime, capture: models.Capture, label: str | None = None) -> None:
+    """Handle the event about a new ground truth; what it says must not matter."""
+    event = {"project": capture.project, "capture_id": capture.id, "device": capture.device, "author": "ada"}
+    await handle(runtime, events.ImageLabeled(**event, label=label))
+
+
+async def copies(runtime: app.Runtime) -> list[str]:
+    """Folders that hold a copy."""
+    keys = [key async for key in runtime.storage.keys(f"{factories.PROJECT}/")]
+    return [key.split("/", 1)[1].rpartition("/")[0] for key in keys if "/images/" not in key]
+
+
+# --- ImageStored ---
+
+
+async def test_a_stored_image_becomes_one_open_task(runtime: app.Runtime, store: Store) -> None:
+    capture = await store(margin=0.25)
+    about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
+    await handle(runtime, events.ImageStored(project=capture.project, **about))
+
+    async with runtime.sessions() as session:
+        (task,) = await session.scalars(select(models.LabelTask))
+        assert (task.capture_id, task.state, task.priority) == (capture.id, "open", 0.25)
+
+
+async def test_an_image_of_no_capture_is_invalid(runtime: app.Runtime, store: Store) -> None:
+    with pytest.raises(errors.InvalidMessage, match="there is no capture"):
+        await handle(runtime, events.ImageStored(project="p", capture_id=ids.uuid7(), device="d", sha256="0"))
+
+
+# --- LabelFiled ---
+
+
+async def test_a_file_moved_by_hand_is_an_answer(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+
+    await file(runtime, capture, "mug")
+
+    assert await truth(runtime, capture) == "mug"
+    async with runtime.sessions() as session:
+        (annotation,) = await session.scalars(select(models.Annotation))
+        assert (annotation.author, annotation.source, annotation.label) == ("folder", "folder", "mug")
+        assert await session.scalar(select(models.LabelTask.state)) == "done"
+
+
+async def test_a_move_by_hand_counts_over_an_earlier_answer(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+
+    await file(runtime, capture, "mug")
+    assert await truth(runtime, capture) == "mug"
+
+    await undo(runtime)  # of the answer below it
+    assert await truth(runtime, capture) == "mug"
+
+
+async def test_our_own_move_is_no_new_answer(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+
+    await file(runtime, capture, "can")
+
+    async with runtime.sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(models.Annotation)) == 1
+
+
+async def test_our_own_move_that_is_reported_after_an_undo_files_nothing(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    await undo(runtime)
+
+    await file(runtime, capture, "can")
+    assert await truth(runtime, capture) == "nobody said"
+
+    await answer(runtime, capture, "mug")
+    await file(runtime, capture, "can")
+    assert await truth(runtime, capture) == "mug"
+
+
+async def test_a_move_by_hand_back_to_an_old_label_is_an_answer_again_later(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    await undo(runtime)
+    async with runtime.sessions.begin() as session:
+        now = await queries.now(session)
+
+    await file(runtime, capture, "can", at=now + rules.ECHO + timedelta(seconds=1))
+
+    assert await truth(runtime, capture) == "can"
+
+
+async def test_a_file_that_came_before_its_image_waits(runtime: app.Runtime, store: Store) -> None:
+    async with runtime.sessions.begin() as session:
+        capture = await factories.make_capture(session, factories.picture(9))
+
+    with pytest.raises(errors.RetryLater, match="not stored yet"):
+        await file(runtime, capture, "can")
+
+
+@pytest.mark.parametrize("change", [{"label": "a\tb"}, {"project": "other"}])
+async def test_a_file_that_cannot_be_a_label_is_invalid(
+    runtime: app.Runtime, store: Store, change: dict[str, str]
+) -> None:
+    capture = await store()
+
+    with pytest.raises(errors.InvalidMessage):
+        await file(runtime, capture, **{"label": "can", **change})
+
+
+# --- ImageLabeled ---
+
+
+async def test_the_copy_follows_the_ground_truth(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await runtime.storage.put(rules.copy_key(capture, None), b"as uploaded")
+
+    await answer(runtime, capture, "can")
+    await move(runtime, capture, "can")
+    assert await copies(runtime) == ["labeled_field_data/can"]
+
+    await undo(runtime)
+    await move(runtime, capture)
+    assert await copies(runtime) == [f"raw_field_data/{capture.device}"]
+
+    await answer(runtime, capture, "soda can")
+    await move(runtime, capture, "soda can")
+    assert await copies(runtime) == ["labeled_field_data/soda can"]
+    assert await runtime.storage.get(rules.copy_key(capture, "soda can")) == factories.picture()
+
+
+async def test_an_unusable_image_stays_among_the_raw_ones(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, None)
+
+    await move(runtime, capture)
+
+    assert await copies(runtime) == [f"raw_field_data/{capture.device}"]
+
+
+async def test_events_that_overtake_each_other_end_at_the_last_answer(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    for label in ("can", "mug", "glass"):
+        await answer(runtime, capture, label)
+        await undo(runtime)
+    await answer(runtime, capture, "bottle")
+
+    await asyncio.gather(*(move(runtime, capture, label) for label in ("bottle", "can", None, "glass", "mug")))
+
+    assert await copies(runtime) == ["labeled_field_data/bottle"]
+
+
+async def test_a_move_that_broke_off_is_completed(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    for label in (None, "can"):  # copied, not yet deleted
+        await runtime.storage.put(rules.copy_key(capture, label), factories.picture())
+
+    await move(runtime, capture, "can")
+
+    assert await copies(runtime) == ["labeled_field_data/can"]
+
+
+async def test_a_move_whose_image_is_away_fails_so_that_it_comes_again(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    await runtime.storage.delete(storage.image_key(capture.project, capture.sha256))
+
+    with pytest.raises(storage.NoSuchObject):
+        await move(runtime, capture, "can")
+
+
+async def test_a_label_for_no_capture_is_invalid(runtime: app.Runtime, store: Store) -> None:
+    with pytest.raises(errors.InvalidMessage, match="there is no capture"):
+        await handle(
+            runtime, events.ImageLabeled(project="p", capture_id=ids.uuid7(), device="d", label="x", author="a")
+        )

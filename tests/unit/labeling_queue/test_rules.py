@@ -1,0 +1,105 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from labeling_queue import rules
+from strop import errors, models
+from strop_wire import fields, ids
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CAN = rules.Answer("label", "can")
+
+
+def test_a_label_is_read_without_the_spaces_around_it() -> None:
+    assert rules.read_answer("label", " soda can ") == rules.Answer("label", "soda can")
+
+
+@pytest.mark.parametrize("answer", ["unclear", "none", "bad"])
+def test_the_other_answers_go_without_a_label(answer: str) -> None:
+    assert rules.read_answer(answer, None) == rules.Answer(answer)
+
+    with pytest.raises(fields.Malformed, match="goes without"):
+        rules.read_answer(answer, "can")
+
+
+@pytest.mark.parametrize("label", [None, "", "  ", "a/b", "..", "x" * 101, "tab\there"])
+def test_a_label_that_cannot_be_a_folder_is_refused(label: str | None) -> None:
+    with pytest.raises(fields.Malformed, match="label"):
+        rules.read_answer("label", label)
+
+
+def test_an_answer_of_another_kind_is_refused() -> None:
+    with pytest.raises(fields.Malformed, match="expected one of label, unclear, none, bad"):
+        rules.read_answer("maybe", None)
+
+
+def test_audits_come_first_then_what_the_model_is_least_sure_of_then_what_was_skipped() -> None:
+    audit = rules.priority(0.99, audit=True)
+    unsure, sure = rules.priority(0.05, audit=False), rules.priority(1.0, audit=False)
+
+    assert audit < unsure < sure < audit + rules.SKIPPED
+
+
+@pytest.mark.parametrize(("answer", "settled"), [("label", True), ("none", True), ("bad", True), ("unclear", False)])
+def test_only_an_unclear_answer_leaves_the_truth_open(answer: str, *, settled: bool) -> None:
+    assert rules.settles(rules.Answer(answer)) is settled
+
+
+@pytest.mark.parametrize("holder", [None, "ada"])
+def test_an_open_task_may_be_answered_by_its_holder_or_when_nobody_holds_it(holder: str | None) -> None:
+    rules.check_turn("ada", None, holder)
+
+
+@pytest.mark.parametrize(
+    ("standing", "holder", "reason"),
+    [
+        (None, "bob", "ran out and somebody else has it"),
+        (rules.Given("bob", CAN), None, "Somebody else answered"),
+        (rules.Given("ada", CAN), None, "take that answer back first"),
+    ],
+)
+def test_a_task_that_is_not_yours_any_more_is_refused_with_the_reason(
+    standing: rules.Given | None, holder: str | None, reason: str
+) -> None:
+    with pytest.raises(errors.Refused, match=reason):
+        rules.check_turn("ada", standing, holder)
+
+
+@pytest.mark.parametrize(
+    ("ended", "echo"),
+    [
+        ({}, False),
+        ({"can": NOW - timedelta(seconds=20)}, True),
+        ({"can": NOW + timedelta(seconds=1)}, True),  # the bucket's clock is behind ours
+        ({"can": NOW - rules.ECHO}, False),
+        ({"mug": NOW}, False),
+    ],
+)
+def test_a_file_in_the_folder_of_a_label_that_stood_a_moment_ago_is_our_own_move(
+    ended: dict[str, datetime], *, echo: bool
+) -> None:
+    assert rules.is_echo(CAN, NOW, ended) is echo
+
+
+def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_device() -> None:
+    capture = models.Capture(id=ids.uuid7(), project="p", device="d", content_type="image/png")
+
+    assert rules.copy_key(capture, "can") == f"p/labeled_field_data/can/{capture.id}.png"
+    assert rules.copy_key(capture, None) == f"p/raw_field_data/d/{capture.id}.png"
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "http://strop:8080", "host": "strop:8080"}, False),
+        ({"origin": "http://strop:8080", "host": "strop:8080"}, True),
+        ({"origin": "http://strop:9090", "host": "strop:8080"}, False),
+        ({"origin": "null", "host": "strop:8080"}, False),
+        ({"host": "strop:8080"}, True),
+    ],
+)
+def test_a_browser_may_change_things_only_from_our_own_pages(headers: dict[str, str], *, ours: bool) -> None:
+    assert rules.same_origin(headers) is ours
