@@ -21,11 +21,12 @@ SOURCE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 SHA256 = "7a893b3de8d0ee3016bfd9d87ff0d9e1d5c0b120276e13fa9cc62c05b703adbe"
 SIZE = 224
 FEATURES = 1280
+OPSET, IR = 17, 8  # old enough for the onnxruntime of any device that runs Python 3.11
 _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # of the 16 blocks
 _EPSILON = 1e-3
 
 
-class WrongBackbone(Exception):  # noqa: N818 - reads as the reason it is
+class WrongBackbone(Exception):
     """The backbone's bytes are not the ones this version was made and measured with."""
 
 
@@ -117,8 +118,8 @@ class _Graph:
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])
         features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES])
         graph = helper.make_graph(self._nodes, "efficientnet-lite0", [image], [features], self._constants)
-        # Operator set 17 and IR 8 are old enough for the onnxruntime of any device that runs Python 3.11.
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
 

@@ -1,0 +1,17 @@
+"""The trainer: dataset versions, triggers, training runs, the gate, the registry."""
+
+from strop import app, consumer
+from strop.settings import Settings as Shared
+from trainer import handlers
+from trainer.settings import Settings
+from trainer.triggers import Triggers
+
+
+def build(runtime: app.Runtime) -> app.Service:
+    settings = Settings()
+    reader = consumer.Consumer("trainer", runtime.sessions, runtime.queues, {}, long=handlers.table(runtime, settings))
+    return app.Service("trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
+
+
+if __name__ == "__main__":
+    app.main(Shared(), build)

@@ -1,0 +1,78 @@
+"""Dataset versions: an immutable manifest in S3 and a row. What made a model can be looked up and rebuilt from it."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import models, storage
+from trainer import queries, rules
+
+ASIDE = rules.ASIDE
+DOWNLOADS = 16
+"""Images fetched side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled image of a dataset version."""
+
+    sha256: str
+    label: str
+    part: str  # "train", "valid" (held-out base), "golden" (held-out field) or "aside" (would straddle)
+    origin: str  # "base" or "field"
+    group: str  # near copies share it: device and day; a base image is on its own
+
+
+async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
+    """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere."""
+    base = await queries.base(session, project)
+    base_parts = rules.base_parts((str(row.sha256), row.split) for row in base)
+    field = await queries.field(session, project, until)
+    shots = [rules.Shot(row.sha256, f"{row.device}/{row.day}", row.phash, row.audit) for row in field]
+    field_parts = rules.field_parts(shots, base_parts)
+    labels = {row.sha256: row.label for row in [*field, *base]}
+    groups = {shot.sha256: shot.place for shot in reversed(shots)}
+    items = [Item(sha256, labels[sha256], part, "base", sha256) for sha256, part in base_parts.items()]
+    items += [Item(sha256, labels[sha256], part, "field", groups[sha256]) for sha256, part in field_parts.items()]
+    return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
+
+
+def manifest(items: Sequence[Item]) -> bytes:
+    """JSON lines, one image each, in a stable order: the same data set has the same hash."""
+    return b"".join(json.dumps(asdict(item), sort_keys=True).encode() + b"\n" for item in items)
+
+
+async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[Item]) -> int:
+    """Write the manifest and its row in the caller's transaction; returns the version."""
+    body = manifest(items)
+    version = await queries.next_dataset(session, project)
+    key = f"{project}/datasets/versions/{version}/manifest.jsonl"
+    await store.put(key, body, "application/jsonl")
+    counts = Counter(f"{item.origin}/{item.part}" for item in items)
+    row = models.DatasetVersion(
+        project=project, version=version, key=key, sha256=storage.digest(body), counts=dict(counts)
+    )
+    session.add(row)
+    return version
+
+
+async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
+    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {item.sha256: folder / item.sha256 for item in items}
+    gate = asyncio.Semaphore(DOWNLOADS)
+
+    async def fetch(sha256: str, path: Path) -> None:
+        async with gate:
+            new = path.with_suffix(".new")
+            new.write_bytes(await store.get(storage.image_key(project, sha256)))
+            new.replace(path)
+
+    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items() if not path.exists()))
+    return places

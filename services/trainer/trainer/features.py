@@ -1,0 +1,121 @@
+"""Features of images, computed once: a cache keyed by backbone, image and view in one SQLite file.
+
+An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from strop_edge import image
+from trainer import views
+
+Features = NDArray[np.float32]
+
+THREADS = 2
+BATCH = 8
+"""Images in one call: larger ones were no quicker and take more memory."""
+
+_SCHEMA = """
+create table if not exists features (
+    backbone text, sha256 text, view text, vector blob not null, primary key (backbone, sha256, view)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of one image file; `sha256` is the file's content."""
+
+    sha256: str
+    path: Path
+    view: str = views.PLAIN
+
+
+class WrongImage(ValueError):
+    """A file does not hold the image that the job names."""
+
+
+class Cache:
+    """Features of one backbone. Several processes may use the same file."""
+
+    def __init__(self, path: Path, backbone: Path, backbone_sha256: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._backbone = backbone
+        self._sha256 = backbone_sha256
+        self._database = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self._database.execute("pragma journal_mode = wal")
+        self._database.execute("pragma synchronous = normal")
+        self._database.execute(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def get(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> Features:
+        """Return features [len(wanted), 1280], computing what is missing; `progress` hears (done, total) of that."""
+        missing = list({(w.sha256, w.view): w for w in wanted if not self._has(w)}.values())
+        done = 0
+        for batch, found in self._computed(missing):
+            self._put(batch, found)
+            done += len(batch)
+            progress(done, len(missing))
+        return np.stack([self._load(w) for w in wanted]) if wanted else np.empty((0, 0), np.float32)
+
+    def _computed(self, missing: Sequence[View]) -> Iterator[tuple[Sequence[View], Features]]:
+        """Compute in batches, each batch on one thread from file to features."""
+        if not missing:
+            return
+        session = _session(self._backbone)
+
+        def compute(batch: Sequence[View]) -> Features:
+            found: Features = session.run(["features"], {"image": np.stack([_pixels(w) for w in batch])})[0]
+            return found
+
+        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from zip(batches, pool.map(compute, batches), strict=True)
+
+    def _has(self, wanted: View) -> bool:
+        return self._row("select 1 from features where backbone = ? and sha256 = ? and view = ?", wanted) is not None
+
+    def _load(self, wanted: View) -> Features:
+        row = self._row("select vector from features where backbone = ? and sha256 = ? and view = ?", wanted)
+        assert row is not None
+        return np.frombuffer(row[0], np.float32)
+
+    def _row(self, query: str, wanted: View) -> tuple[bytes] | None:
+        with closing(self._database.execute(query, (self._sha256, wanted.sha256, wanted.view))) as cursor:
+            found: tuple[bytes] | None = cursor.fetchone()
+        return found
+
+    def _put(self, batch: Sequence[View], found: Features) -> None:
+        rows = [(self._sha256, w.sha256, w.view, vector.tobytes()) for w, vector in zip(batch, found, strict=True)]
+        self._database.execute("begin")
+        self._database.executemany("insert or replace into features values (?, ?, ?, ?)", rows)
+        self._database.execute("commit")
+
+
+def _pixels(wanted: View) -> image.Pixels:
+    data = wanted.path.read_bytes()
+    if image.sha256(data) != wanted.sha256:
+        raise WrongImage(f"{wanted.path} is not the image {wanted.sha256}")
+    return views.render(image.load(data), wanted.view, wanted.sha256)
+
+
+def _session(backbone: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # each batch has a thread of its own already
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(backbone, options, providers=["CPUExecutionProvider"])

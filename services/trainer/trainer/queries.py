@@ -1,0 +1,163 @@
+"""What the trainer reads and writes in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import models
+from strop_wire import ids
+from trainer import rules
+
+_LABELS = text(
+    """
+    with last as (
+      select max(started_at) as started, max(finished_at) as finished,
+             coalesce(bool_or(state in ('requested', 'running')), false) as running
+      from training_runs where project = :project
+    ), fresh as (
+      select at, row_number() over (order by at) as n from ground_truth, last
+      where project = :project and label is not null and at > coalesce(last.started, '-infinity')
+    )
+    select (select count(*) from fresh) as new,
+           extract(epoch from now() - (select at from fresh where n = :enough)) as first_age,
+           extract(epoch from now() - (select max(at) from fresh)) as last_age,
+           last.running as running,
+           extract(epoch from now() - last.finished) as since_last
+    from last
+    """
+)
+
+
+async def projects(session: AsyncSession) -> Sequence[str]:
+    return (await session.scalars(select(models.Project.name))).all()
+
+
+async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
+    """What happened since the last training; `enough` says which label's age is asked for."""
+    row = (await session.execute(_LABELS, {"project": project, "enough": enough})).one()
+    ages = (float(age) if age is not None else None for age in (row.first_age, row.last_age, row.since_last))
+    first_age, last_age, since_last = ages
+    return rules.Labels(row.new, first_age, last_age, row.running, since_last)
+
+
+async def note(session: AsyncSession, project: str, decision: rules.Decision) -> None:
+    """Keep the decision, unless it is the same as the last one."""
+    table = models.TriggerDecision
+    newest = select(table.train, table.reasons).where(table.project == project).order_by(table.at.desc()).limit(1)
+    row = (await session.execute(newest)).first()
+    reasons = list(decision.reasons)
+    if row is None or decision.train or (row.train, row.reasons) != (False, reasons):
+        session.add(table(project=project, train=decision.train, reasons=reasons))
+
+
+async def request(session: AsyncSession, project: str, trigger: str) -> UUID | None:
+    """Make a training run; None when one is unfinished already (the unique index decides)."""
+    wanted = insert(models.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
+    return await session.scalar(wanted.on_conflict_do_nothing().returning(models.TrainingRun.id))
+
+
+async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> models.TrainingRun | None:
+    """Take a run that nobody works on; None when it is finished or another trainer's lease still holds."""
+    table = models.TrainingRun
+    free = (table.state == "requested") | ((table.state == "running") & (table.leased_until < func.now()))
+    taken = (
+        update(table)
+        .where(table.id == run_id, free)
+        .values(
+            state="running",
+            lease=token,
+            leased_until=func.now() + timedelta(seconds=seconds),
+            attempts=table.attempts + 1,
+            started_at=func.coalesce(table.started_at, func.now()),
+        )
+        .returning(table)
+    )
+    return await session.scalar(taken)
+
+
+async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: dict[str, Any]) -> bool:
+    """Prolong the lease and tell the progress; False when another trainer took the run over."""
+    values = {"leased_until": func.now() + timedelta(seconds=seconds), "progress": progress}
+    return await _mine(session, run_id, token, values)
+
+
+async def finish(session: AsyncSession, run_id: UUID, token: UUID, **values: Any) -> bool:
+    """End the run; False when it is not ours any more, and then nothing of ours may be written."""
+    return await _mine(
+        session, run_id, token, {**values, "finished_at": func.now(), "lease": None, "leased_until": None}
+    )
+
+
+async def _mine(session: AsyncSession, run_id: UUID, token: UUID, values: dict[str, Any]) -> bool:
+    table = models.TrainingRun
+    changed = update(table).where(table.id == run_id, table.lease == token, table.state == "running").values(**values)
+    return (await session.scalar(changed.returning(table.id))) is not None
+
+
+async def base(session: AsyncSession, project: str) -> Sequence[models.DatasetItem]:
+    table = models.DatasetItem
+    found = select(table).where(table.project == project, table.sha256.is_not(None))
+    return (await session.scalars(found.order_by(table.key))).all()
+
+
+async def field(session: AsyncSession, project: str, until: datetime) -> Sequence[Any]:
+    """Labelled captures as (sha256, label, device, day, phash, audit), in the order they were labelled."""
+    truth, capture = models.GroundTruth, models.Capture
+    day = func.date(func.timezone("UTC", capture.at)).label("day")
+    found = (
+        select(truth.sha256, truth.label, truth.device, day, capture.phash, capture.audit)
+        .join(capture, capture.id == truth.capture_id)
+        .where(truth.project == project, truth.label.is_not(None), truth.at <= until)
+        .order_by(truth.at, truth.capture_id)
+    )
+    return (await session.execute(found)).all()
+
+
+async def next_dataset(session: AsyncSession, project: str) -> int:
+    table = models.DatasetVersion
+    return int(
+        await session.scalar(select(func.coalesce(func.max(table.version), 0) + 1).where(table.project == project)) or 1
+    )
+
+
+async def next_model(session: AsyncSession, project: str) -> int:
+    table = models.ModelVersion
+    return int(
+        await session.scalar(select(func.coalesce(func.max(table.version), 0) + 1).where(table.project == project)) or 1
+    )
+
+
+async def champion(session: AsyncSession, project: str) -> models.ModelVersion | None:
+    """The model to beat: of the newest deployment that succeeded, else the newest approved one."""
+    deployment, model = models.Deployment, models.ModelVersion
+    deployed = (
+        select(model)
+        .join(deployment, (deployment.project == model.project) & (deployment.model_version == model.version))
+        .where(model.project == project, deployment.state == "succeeded")
+        .order_by(deployment.at.desc())
+    )
+    approved = select(model).where(model.project == project, model.state == "approved").order_by(model.version.desc())
+    return await session.scalar(deployed.limit(1)) or await session.scalar(approved.limit(1))
+
+
+async def abandoned(session: AsyncSession) -> Sequence[models.TrainingRun]:
+    """Hand back runs whose trainer has been silent until its lease ran out, each once; returns them."""
+    table = models.TrainingRun
+    lapsed = (
+        update(table)
+        .where(table.state == "running", table.leased_until < func.now())
+        .values(state="requested", lease=None, leased_until=None)
+        .returning(table)
+    )
+    return (await session.scalars(lapsed)).all()
+
+
+async def add_files(session: AsyncSession, project: str, files: dict[str, Any]) -> None:
+    """Let devices fetch these files by hash; the backbone is usually there already."""
+    rows = [{"project": project, "sha256": f["sha256"], "key": f["key"], "size": f["size"]} for f in files.values()]
+    await session.execute(insert(models.ModelFile).values(rows).on_conflict_do_nothing())

@@ -1,0 +1,96 @@
+"""Registering a model: its files in S3, its rows, and what follows, all under the run's lease."""
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app, events, models, outbox, storage
+from trainer import queries
+from trainer.lease import Lease
+
+log = structlog.get_logger()
+
+BACKBONE = "backbone.onnx"
+
+
+async def register(
+    runtime: app.Runtime,
+    lease: Lease,
+    run: models.TrainingRun,
+    dataset: int,
+    version: int,
+    package: Path,
+    result: dict[str, Any],
+) -> None:
+    """One transaction: the run is done, the model is there, and what follows leaves; Lost when the run is not ours.
+
+    The files go up inside it, while the run's row is locked, so a trainer that lost its lease overwrites nothing. A crash
+    before the commit leaves files without a row, which the next attempt replaces.
+    """
+    store, project = runtime.storage, run.project
+    files = _files(project, version, result)
+    backbone = files[BACKBONE]["key"]
+    if await store.size(backbone) is None:  # named by its content: it can be there already, and never differ
+        await store.put(backbone, (package / BACKBONE).read_bytes())
+    async with runtime.sessions.begin() as session:
+        await lease.end(session, state="succeeded", dataset_version=dataset)
+        for name, file in files.items():
+            if name != BACKBONE:
+                await store.put(file["key"], (package / name).read_bytes())
+        outcomes = await _outcomes(store, project, version, result)
+        await _rows(session, run, dataset, version, result, files, outcomes)
+        await queries.add_files(session, project, files)
+        if result["approved"]:
+            await outbox.add(session, events.ModelApproved(project=project, model_version=version))
+    log.info("model registered", project=project, model=version, approved=result["approved"], reasons=result["reasons"])
+
+
+def _files(project: str, version: int, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> sha256, size and key. Keys are never overwritten once a row names them."""
+    return {
+        name: {
+            **file,
+            "key": f"{project}/backbones/{file['sha256']}.onnx"
+            if name == BACKBONE
+            else f"{project}/models/v{version}/{name}",
+        }
+        for name, file in result["files"].items()
+    }
+
+
+async def _outcomes(store: storage.Storage, project: str, version: int, result: dict[str, Any]) -> dict[str, str]:
+    keys = {}
+    for part, path in result["outcomes"].items():
+        keys[part] = f"{project}/models/v{version}/outcomes-{part}.jsonl"
+        await store.put(keys[part], Path(path).read_bytes(), "application/jsonl")
+    return keys
+
+
+async def _rows(
+    session: AsyncSession,
+    run: models.TrainingRun,
+    dataset: int,
+    version: int,
+    result: dict[str, Any],
+    files: dict[str, dict[str, Any]],
+    outcomes: dict[str, str],
+) -> None:
+    key = {"project": run.project}
+    session.add(
+        models.ModelVersion(
+            **key,
+            version=version,
+            run_id=run.id,
+            dataset_version=dataset,
+            state="approved" if result["approved"] else "refused",
+            reasons=result["reasons"],
+            labels=result["labels"],
+            files=files,
+        )
+    )
+    session.add_all(
+        models.Evaluation(**key, model_version=version, part=part, metrics=metrics, outcomes_key=outcomes[part])
+        for part, metrics in result["evaluations"].items()
+    )

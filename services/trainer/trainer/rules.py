@@ -1,0 +1,101 @@
+"""What the trainer decides: which part of a data set an image belongs to, and when to train."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+NEAR = 4
+"""Bits of 64 by which the difference hashes of near copies differ at most. Unrelated pictures differ by about 30."""
+
+ASIDE = "aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A labelled capture."""
+
+    sha256: str
+    place: str  # device and day: near copies are looked for within it
+    phash: str | None  # 16 hexadecimal digits
+    audit: bool
+
+
+def base_parts(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """(sha256, "train" or "valid") -> part by sha256; an image that is in both is held out."""
+    parts: dict[str, str] = {}
+    for sha256, split in items:
+        parts[sha256] = "valid" if "valid" in (split, parts.get(sha256)) else split
+    return parts
+
+
+def field_parts(shots: Iterable[Shot], known: Mapping[str, str]) -> dict[str, str]:
+    """Part of each field image, by sha256; `shots` in the order they were labelled, `known` are the base images.
+
+    Every audit goes to the golden set, for ever, and everything else to training: audits alone are an honest sample of what
+    devices see. An image that is a near copy of an earlier one on the other side is set aside, so that near copies never
+    straddle, and what comes later never moves what is there: a part is the same in every later dataset version.
+    """
+    parts: dict[str, str] = {}
+    sides: dict[str, dict[str, list[int]]] = {}  # place -> part -> hashes
+    for shot in shots:
+        if shot.sha256 in known or shot.sha256 in parts:
+            continue
+        side, other = ("golden", "train") if shot.audit else ("train", "golden")
+        place = sides.setdefault(shot.place, {"golden": [], "train": []})
+        value = int(shot.phash, 16) if shot.phash else None
+        straddles = value is not None and any((value ^ seen).bit_count() <= NEAR for seen in place[other])
+        parts[shot.sha256] = ASIDE if straddles else side
+        if value is not None and not straddles:
+            place[side].append(value)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What happened since the last training. Ages are seconds."""
+
+    new: int  # labels since the last run started
+    first_age: float | None  # age of the label that made them enough
+    last_age: float | None  # age of the newest
+    running: bool  # a run is requested or under way
+    since_last: float | None  # since the last run ended; None when there was none
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    min_labels: int
+    debounce: float
+    max_wait: float
+    cooldown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    train: bool
+    reasons: tuple[str, ...]
+
+
+def decide(labels: Labels, trigger: Trigger) -> Decision:
+    """Train or not yet, and why: everything that speaks against it is named."""
+    against = list(_against(labels, trigger))
+    if against:
+        return Decision(False, tuple(against))
+    return Decision(True, (f"{labels.new} new labels, {trigger.min_labels} asked for",))
+
+
+def _against(labels: Labels, trigger: Trigger) -> list[str]:
+    reasons = []
+    if labels.new < trigger.min_labels:
+        reasons.append(f"fewer than {trigger.min_labels} new labels")
+    elif _still_coming(labels, trigger):
+        reasons.append(f"labels are still coming in: waiting for {trigger.debounce:g} s of quiet")
+    if labels.running:
+        reasons.append("a training run is under way")
+    elif labels.since_last is not None and labels.since_last < trigger.cooldown:
+        reasons.append(f"the last training ended less than {trigger.cooldown:g} s ago")
+    return reasons
+
+
+def _still_coming(labels: Labels, trigger: Trigger) -> bool:
+    quiet = labels.last_age is not None and labels.last_age >= trigger.debounce
+    overdue = labels.first_age is not None and labels.first_age >= trigger.max_wait
+    return not (quiet or overdue)

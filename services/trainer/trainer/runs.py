@@ -1,0 +1,120 @@
+"""One training run, from the lease to the model. It outlasts any transaction, so a row with a lease guards it.
+
+A crash leaves the row `running` with a lease that runs out; the tick then hands the run back (`triggers`).
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from strop import app, errors, events, metrics, models
+from trainer import child, datasets, queries, registry
+from trainer.lease import Lease, Lost, take
+from trainer.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Runs:
+    """Carries out training runs, one call of `carry_out` each."""
+
+    def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
+        self._runtime = runtime
+        self._settings = settings
+
+    async def carry_out(self, event: events.TrainingRequested) -> None:
+        """Train, unless it is done or in other hands. May be called again for the same event at any time."""
+        run = await take(self._runtime.sessions, event.run_id, self._settings.lease)
+        if run is None:
+            async with self._runtime.sessions() as session:
+                if await session.get(models.TrainingRun, event.run_id) is None:
+                    raise errors.InvalidMessage("there is no such training run")
+            return
+        lease = Lease(self._runtime.sessions, run, self._settings.lease)
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(lease.keep())
+                await self._train(run, lease)
+                keeping.cancel()
+        except* child.Failed as failures:
+            await self._give_up(run, lease, str(failures.exceptions[0]))
+        except* Lost:
+            log.warning("another trainer took the run over", run=str(run.id))
+
+    async def _give_up(self, run: models.TrainingRun, lease: Lease, reason: str) -> None:
+        log.error("training failed", project=run.project, run=str(run.id), reason=reason)
+        async with self._runtime.sessions.begin() as session:
+            await lease.end(session, state="failed", error=reason)
+
+    async def _train(self, run: models.TrainingRun, lease: Lease) -> None:
+        started = time.monotonic()
+        if run.attempts > self._settings.attempts:
+            raise child.Failed(f"given up after {self._settings.attempts} attempts that crashed")
+        dataset, items = await self._dataset(run, lease)
+        with _folder(self._settings.cache / "runs", run) as folder:
+            version, job = await self._job(run, dataset, items, folder)
+            result = await child.run(folder, job, lease.tell)
+            await registry.register(self._runtime, lease, run, dataset, version, folder / "package", result)
+        metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
+
+    async def _dataset(self, run: models.TrainingRun, lease: Lease) -> tuple[int, list[datasets.Item]]:
+        """Fix the dataset version; a run that is taken up again makes a new one, since labels may have come."""
+        async with self._runtime.sessions.begin() as session:
+            await lease.prove(session)
+            items = await datasets.gather(session, run.project, datetime.now(UTC))
+            labels = {item.label for item in items if item.part == "train"}
+            if len(labels) < 2:
+                raise child.Failed(
+                    f"training needs images of at least 2 labels, found {len(labels)}: import a base set first"
+                )
+            version = await datasets.save(session, self._runtime.storage, run.project, items)
+        return version, items
+
+    async def _job(
+        self, run: models.TrainingRun, dataset: int, items: list[datasets.Item], folder: Path
+    ) -> tuple[int, dict[str, Any]]:
+        """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
+        cache = self._settings.cache.absolute()
+        used = [item for item in items if item.part != datasets.ASIDE]
+        places = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
+        async with self._runtime.sessions() as session:
+            version = await queries.next_model(session, run.project)
+            champion = await queries.champion(session, run.project)
+        return version, {
+            "project": run.project,
+            "version": f"v{version}",
+            "created_at": datetime.now(UTC).isoformat(),
+            "dataset": str(dataset),
+            "cache": str(cache),
+            "output": str(folder / "package"),
+            "champion": str(await self._champion(champion, folder)) if champion else None,
+            "images": [{**asdict(item), "path": str(places[item.sha256])} for item in used],
+        }
+
+    async def _champion(self, model: models.ModelVersion, folder: Path) -> Path:
+        target = folder / "champion"
+        target.mkdir()
+        for name, file in model.files.items():
+            (target / name).write_bytes(await self._runtime.storage.get(file["key"]))
+        return target
+
+
+@contextmanager
+def _folder(parent: Path, run: models.TrainingRun) -> Iterator[Path]:
+    """A fresh folder for one attempt; what an earlier attempt of the run left behind goes."""
+    for old in parent.glob(f"{run.id}-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    folder = parent.absolute() / f"{run.id}-{run.attempts}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,21 @@
+"""What the trainer can be told, beside what every service can."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="STROP_TRAINER_", frozen=True)
+
+    min_labels: int = Field(100, ge=1, description="new labels since the last training that ask for the next one")
+    debounce: float = Field(60, ge=0, description="wait until no label has come for so long")
+    max_wait: float = Field(1800, ge=0, description="but not longer than this after enough labels were there")
+    cooldown: float = Field(600, ge=0, description="pause between the end of one training and the start of the next")
+    cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")
+    lease: float = Field(30, gt=1, description="a run whose trainer has been silent for so long is taken over")
+    attempts: int = Field(3, ge=1, description="after so many crashes a run has failed")
+    tick: float = Field(1, gt=0, description="pause between two looks at the triggers")

@@ -1,0 +1,185 @@
+"""Train and judge one model: `python -m trainer.work JOB.json RESULT.json`, a process of its own.
+
+It reads and writes files only, so it needs no database and no network, and the same job gives the same model. Progress
+goes to standard output, one JSON object a line: step, done, total. When it fails, the exit code is 1
+and the last line of standard error says why.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop_edge import model
+from trainer import backbone, evaluation, features, gate, head, package, views
+
+PARTS = {"base": "valid", "field": "golden"}
+"""By origin: what its held-out part is called."""
+
+_SAMPLES = 3
+_CHECKED = 8
+_PAUSE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image of the data set."""
+
+    sha256: str
+    path: Path
+    label: str
+    part: str  # "train", "valid" (held-out base) or "golden" (held-out field)
+    origin: str  # "base" or "field"
+    group: str  # near copies share it
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to train on and where to put it."""
+
+    source: package.Source
+    images: tuple[Item, ...]
+    champion: Path | None  # the package to beat
+    cache: Path  # holds the backbone and the features
+    output: Path  # becomes the package
+
+    @classmethod
+    def loads(cls, text: str) -> "Job":
+        data = json.loads(text)
+        source = package.Source(data["version"], data["project"], data["dataset"], data["created_at"])
+        images = tuple(
+            Item(i["sha256"], Path(i["path"]), i["label"], i["part"], i["origin"], i["group"]) for i in data["images"]
+        )
+        champion = Path(data["champion"]) if data["champion"] else None
+        return cls(source, images, champion, Path(data["cache"]), Path(data["output"]))
+
+    @property
+    def features(self) -> Path:
+        return self.cache / "features.sqlite"
+
+
+Progress = Callable[[str, int, int], None]
+"""Hears the step, and how many of how many are done."""
+
+
+def run(job: Job, progress: Progress) -> dict[str, Any]:
+    """Train, package, judge, decide; returns what the registry keeps and writes the outcomes beside the package."""
+    images = [item for item in job.images if item.part == "train"]
+    labels = sorted({item.label for item in images})
+    path = backbone.ensure(job.cache / "backbones")
+    examples = _examples(job, path, images, labels, progress)
+    trained = head.train(examples, len(labels), lambda done, total: progress("head", done, total))
+    files = package.write(job.output, job.source, labels, trained, path, _samples(images))
+    challenger = _judge(job, job.output, progress)
+    champion = _judge(job, job.champion, progress) if job.champion else None
+    verdict = _decide(challenger, champion)
+    return {
+        "labels": labels,
+        "files": {name: asdict(file) for name, file in files.items()},
+        "evaluations": {origin: evaluation.metrics(found, labels) for origin, found in challenger.items()},
+        "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
+        "approved": verdict.approved,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def _examples(job: Job, path: Path, images: Sequence[Item], labels: Sequence[str], progress: Progress) -> head.Examples:
+    rows = [(item, view) for item in images for view in views.TRAINING[item.origin]]
+    wanted = [features.View(item.sha256, item.path, view) for item, view in rows]
+    with features.Cache(job.features, path, backbone.SHA256) as cache:
+        found = cache.get(wanted, lambda done, total: progress("features", done, total))
+    groups = _groups(images)
+    return head.Examples(
+        found,
+        np.array([labels.index(item.label) for item, _ in rows], np.int64),
+        np.array([groups[item.sha256] for item, _ in rows], np.int64),
+        np.array([view == views.PLAIN for _, view in rows], np.bool_),
+    )
+
+
+def _groups(images: Sequence[Item]) -> dict[str, int]:
+    """A number by sha256, the same for images that must share a fold; each image for itself where groups are too few."""
+    kinds = {(item.label, item.group) for item in images}
+    fewest = min(Counter(label for label, _ in kinds).values())
+    names = {item.sha256: item.group if fewest >= head.FOLDS else item.sha256 for item in images}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()))}
+    return {sha256: numbers[name] for sha256, name in names.items()}
+
+
+def _samples(images: Sequence[Item]) -> list[Path]:
+    """A few training images of different labels, the same ones for the same data set."""
+    first = {item.label: item for item in sorted(images, key=lambda item: item.sha256, reverse=True)}
+    return [first[label].path for label in sorted(first)][:_SAMPLES]
+
+
+def _judge(job: Job, folder: Path, progress: Progress) -> dict[str, list[evaluation.Outcome]]:
+    """What the model in `folder` says to the held-out images, by origin."""
+    judged = model.Model(folder)
+    outcomes = {}
+    with features.Cache(job.features, folder / "backbone.onnx", judged.manifest.files["backbone.onnx"].sha256) as cache:
+        for origin, part in PARTS.items():
+            held = [item for item in job.images if (item.origin, item.part) == (origin, part)]
+            wanted = [features.View(item.sha256, item.path) for item in held]
+            found = cache.get(wanted, lambda done, total: progress("judge", done, total))
+            evaluation.check(judged, wanted[:_CHECKED], found[:_CHECKED])
+            outcomes[origin] = evaluation.judge(judged, wanted, [item.label for item in held], found)
+    return outcomes
+
+
+def _decide(
+    challenger: dict[str, list[evaluation.Outcome]], champion: dict[str, list[evaluation.Outcome]] | None
+) -> gate.Verdict:
+    if champion is None:
+        return gate.first([(outcome.label, outcome.right) for outcome in challenger["base"]])
+    pairs = {
+        origin: [
+            gate.Pair(new.label, new.right, old.right)
+            for new, old in zip(challenger[origin], champion[origin], strict=True)
+        ]
+        for origin in PARTS
+    }
+    return gate.judge(pairs["field"], pairs["base"])
+
+
+def _write(job: Job, origin: str, outcomes: Sequence[evaluation.Outcome]) -> Path:
+    """One JSON object a line for each held-out image; beside the package, which holds a device's files only."""
+    path = job.output.with_name(f"outcomes-{origin}.jsonl")
+    path.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes))
+    return path
+
+
+class _Teller:
+    """Prints progress, but not more often than anybody wants to know."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._last > _PAUSE:
+            self._last = now
+            print(json.dumps({"step": step, "done": done, "total": total}), flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """Leave when the trainer that waits for the result is gone: another one takes the run over."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(2)
+
+
+def main(job: Path, result: Path) -> None:
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    result.write_text(json.dumps(run(Job.loads(job.read_text()), _Teller())))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
