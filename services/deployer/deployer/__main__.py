@@ -1,0 +1,30 @@
+"""Wire the deployer and run it: `python -m deployer`."""
+
+import asyncio
+
+from deployer import handlers, mqtt_target, settings, ticks
+from strop import app, consumer, mqtt
+from strop.settings import Settings
+from strop_wire import ids
+
+
+def build(runtime: app.Runtime) -> app.Service:
+    own, common = settings.Settings(), runtime.settings
+    # It only publishes, so its session holds nothing: a fresh client id keeps two copies from pushing each other out.
+    client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", ca=common.mqtt_ca)
+    reader = consumer.Consumer("deployer", runtime.sessions, runtime.queues, handlers.table(own.stages))
+    ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
+    settle, send = app.every(own.tick, ticking.settle), app.every(own.tick, ticking.send)
+
+    async def send_connected(stop: asyncio.Event) -> None:
+        client.start()
+        try:
+            await send(stop)
+        finally:
+            await asyncio.to_thread(client.stop)
+
+    return app.Service("deployer", [reader.run, settle, send_connected], ready=client.connected.is_set)
+
+
+if __name__ == "__main__":
+    app.main(Settings(), build)

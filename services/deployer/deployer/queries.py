@@ -1,0 +1,278 @@
+"""What the deployer reads and writes in Postgres. Nothing here commits.
+
+`deployment_devices.current` marks the one deployment a device follows: the newest whose stage has reached it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from deployer import rules
+from strop import models
+
+D = models.Deployment
+DD = models.DeploymentDevice
+
+
+async def lock(session: AsyncSession, project: str) -> None:
+    """Let one transaction at a time change the deployments of a project; freed at its end."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"deployments of {project}", 0))))
+
+
+# --- deployments ---
+
+
+async def running(session: AsyncSession, project: str) -> D | None:
+    return await session.scalar(select(D).where(D.project == project, D.state == "running"))
+
+
+async def newest_succeeded(session: AsyncSession, project: str) -> D | None:
+    """The deployment of the project's current model."""
+    finished = select(D).where(D.project == project, D.state == "succeeded")
+    return await session.scalar(finished.order_by(D.at.desc()).limit(1))
+
+
+async def rollouts(session: AsyncSession, project: str) -> set[int]:
+    """The model versions that have had their rollout, whatever came of it."""
+    return set(await session.scalars(select(D.model_version).where(D.project == project, D.kind == "rollout")))
+
+
+async def outcomes(session: AsyncSession, project: str) -> dict[int, str]:
+    """State of the latest deployment of each model version."""
+    latest = select(D.model_version, D.state).where(D.project == project).ext(distinct_on(D.model_version))
+    return dict((await session.execute(latest.order_by(D.model_version, D.at.desc()))).all())
+
+
+async def model(session: AsyncSession, project: str, version: int) -> models.ModelVersion | None:
+    return await session.get(models.ModelVersion, (project, version))
+
+
+async def create(
+    session: AsyncSession,
+    project: str,
+    version: int,
+    *,
+    kind: str,
+    shares: Sequence[float],
+    previous: int | None,
+    state: str = "running",
+    reason: str | None = None,
+) -> D:
+    """Insert a deployment. Its time is taken under the project's lock, so times order deployments."""
+    now = func.clock_timestamp()
+    deployment = D(
+        project=project,
+        model_version=version,
+        previous_version=previous,
+        kind=kind,
+        state=state,
+        stages=list(shares),
+        stage=0,
+        reason=reason,
+        at=now,
+        stage_at=now,
+        finished_at=None if state == "running" else now,
+    )
+    session.add(deployment)
+    await session.flush()
+    return deployment
+
+
+async def end(session: AsyncSession, deployment: D, state: str, reason: str | None = None) -> None:
+    finished = func.coalesce(D.finished_at, func.clock_timestamp())
+    await session.execute(
+        update(D).where(D.id == deployment.id).values(state=state, reason=reason or D.reason, finished_at=finished)
+    )
+
+
+async def set_stage(session: AsyncSession, deployment: D, stage: int) -> None:
+    """Set the open stage; its clock starts anew."""
+    await session.execute(update(D).where(D.id == deployment.id).values(stage=stage, stage_at=func.clock_timestamp()))
+
+
+# --- devices of a deployment ---
+
+
+async def devices(session: AsyncSession, project: str) -> list[str]:
+    return list(await session.scalars(select(models.Device.name).where(models.Device.project == project)))
+
+
+async def missing(session: AsyncSession, deployment: D) -> list[str]:
+    """Devices of the project that the deployment does not know yet."""
+    known = exists().where(DD.deployment_id == deployment.id, DD.device == models.Device.name)
+    found = select(models.Device.name).where(models.Device.project == deployment.project, ~known)
+    return list(await session.scalars(found))
+
+
+async def empty(session: AsyncSession, deployment: D) -> bool:
+    return not await session.scalar(select(exists().where(DD.deployment_id == deployment.id)))
+
+
+async def strays(session: AsyncSession, project: str) -> list[str]:
+    """Devices that follow no deployment."""
+    following = exists().where(DD.project == project, DD.device == models.Device.name, DD.current)
+    return list(await session.scalars(select(models.Device.name).where(models.Device.project == project, ~following)))
+
+
+async def enlist(session: AsyncSession, deployment: D, stages: Mapping[str, int], *, current: bool = False) -> None:
+    """Add devices, each with its stage; `current` when they follow the deployment at once."""
+    shared = {"deployment_id": deployment.id, "project": deployment.project, "current": current}
+    if rows := [{**shared, "device": device, "stage": stage} for device, stage in stages.items()]:
+        await session.execute(insert(DD), rows)
+
+
+async def follow(session: AsyncSession, deployment: D, stage: int) -> None:
+    """From now on the devices of the stages up to this one follow the deployment."""
+    reached = select(DD.device).where(DD.deployment_id == deployment.id, DD.stage <= stage)
+    elsewhere = (DD.project == deployment.project, DD.current, DD.deployment_id != deployment.id)
+    await session.execute(update(DD).where(*elsewhere, DD.device.in_(reached)).values(current=False))
+    await session.execute(
+        update(DD).where(DD.deployment_id == deployment.id, DD.stage <= stage, ~DD.current).values(current=True)
+    )
+
+
+async def bring_forward(session: AsyncSession, deployment: D, count: int, online_window: float) -> None:
+    """Move online devices of later stages into the open one."""
+    chosen = (
+        select(DD.device)
+        .join(models.Device, _is_device())
+        .where(DD.deployment_id == deployment.id, DD.stage > deployment.stage, _online(online_window))
+        .order_by(DD.stage, DD.device)
+        .limit(count)
+    )
+    await session.execute(
+        update(DD)
+        .where(DD.deployment_id == deployment.id, DD.device.in_(chosen.scalar_subquery()))
+        .values(stage=deployment.stage)
+    )
+
+
+async def progress(session: AsyncSession, deployment: D, online_window: float) -> rules.Progress:
+    opened = DD.stage <= deployment.stage
+    online = func.coalesce(_online(online_window), False)
+
+    def count(*which: Any) -> Any:
+        return func.count().filter(and_(*which))
+
+    counts = await session.execute(
+        select(
+            count(opened, DD.state == "waiting").label("unsent"),
+            count(opened, DD.state == "installed").label("installed"),
+            count(opened, DD.state == "failed").label("failed"),
+            count(opened, DD.state == "sent", online).label("online"),
+            count(opened, DD.state == "sent", ~online).label("absent"),
+            count(~opened, online).label("reserve"),
+            func.extract("epoch", func.clock_timestamp() - deployment.stage_at).label("age"),
+        )
+        .join(models.Device, _is_device())
+        .where(DD.deployment_id == deployment.id)
+    )
+    found = counts.one()._asdict() | {
+        "last": deployment.stage == len(deployment.stages) - 1,
+        "rollback": deployment.kind == "rollback",
+    }
+    return rules.Progress(**{**found, "age": float(found["age"])})
+
+
+async def unsettled(session: AsyncSession) -> list[str]:
+    """Projects to look at: a deployment runs, or there is a current model and a device that follows nothing."""
+    stray = exists().where(
+        models.Device.project == D.project,
+        ~exists().where(DD.project == models.Device.project, DD.device == models.Device.name, DD.current),
+    )
+    wanted = or_(D.state == "running", and_(D.state == "succeeded", stray))
+    return list(await session.scalars(select(D.project).where(wanted).distinct().order_by(D.project)))
+
+
+def _is_device() -> Any:
+    return and_(models.Device.project == DD.project, models.Device.name == DD.device)
+
+
+def _online(window: float) -> Any:
+    return models.Device.seen_at > func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, window)
+
+
+# --- what is to be published ---
+
+
+async def forget_sent(session: AsyncSession) -> None:
+    """Publish everything again: the broker may have lost what it retained."""
+    withdrawn = exists().where(D.id == DD.deployment_id, D.state == "rolled_back")
+    await session.execute(update(DD).where(DD.current, DD.sent_at.is_not(None), ~withdrawn).values(sent_at=None))
+
+
+async def withdraw(session: AsyncSession, deployment: D) -> None:
+    """Have the retained `desired` of a deployment's devices cleared: no other model is there to take its place."""
+    await session.execute(update(DD).where(DD.deployment_id == deployment.id, DD.current).values(sent_at=None))
+
+
+async def due(session: AsyncSession, limit: int, resend_after: float) -> Sequence[Row[Any]]:
+    """The devices to be told, with all that their `desired` says; locked, so that nobody withdraws it meanwhile.
+
+    Due is what was never sent or forgotten, what was sent with an older policy, and, when the device has been seen since,
+    what it left unanswered or no longer runs.
+    """
+    newest = (
+        select(models.Policy.project, models.Policy.version, models.Policy.body)
+        .ext(distinct_on(models.Policy.project))
+        .order_by(models.Policy.project, models.Policy.version.desc())
+        .subquery()
+    )
+    version = func.coalesce(newest.c.version, 0)
+    runs_another = models.Device.model.is_distinct_from(func.concat("v", D.model_version))
+    neglected = and_(
+        DD.sent_at < models.Device.seen_at,
+        DD.sent_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, resend_after),
+        or_(DD.state == "sent", and_(DD.state == "installed", runs_another)),
+    )
+    stale = and_(D.state != "rolled_back", or_(DD.policy.is_distinct_from(version), neglected))
+    statement = (
+        select(
+            DD.project,
+            DD.device,
+            DD.deployment_id,
+            D.state,
+            D.model_version,
+            models.ModelVersion.files,
+            version.label("policy"),
+            newest.c.body.label("policy_body"),
+        )
+        .join(D, D.id == DD.deployment_id)
+        .join(models.Device, _is_device())
+        .join(
+            models.ModelVersion,
+            and_(models.ModelVersion.project == D.project, models.ModelVersion.version == D.model_version),
+        )
+        .outerjoin(newest, newest.c.project == DD.project)
+        .where(DD.current, or_(DD.sent_at.is_(None), stale))
+        .order_by(DD.sent_at.nulls_first())
+        .limit(limit)
+        .with_for_update(of=DD, skip_locked=True)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def mark_sent(session: AsyncSession, keys: Sequence[tuple[UUID, str]], policy: int) -> None:
+    """Note what the target has taken; an answer that was quicker stays."""
+    await session.execute(
+        update(DD)
+        .where(tuple_(DD.deployment_id, DD.device).in_(keys))
+        .values(
+            sent_at=func.clock_timestamp(), policy=policy, state=case((DD.state == "waiting", "sent"), else_=DD.state)
+        )
+    )
+
+
+# --- answers ---
+
+
+async def followed(session: AsyncSession, project: str, device: str) -> tuple[D, DD] | None:
+    """The deployment a device follows, and the device's row in it, locked."""
+    mine = (
+        select(D, DD).join(DD, DD.deployment_id == D.id).where(DD.project == project, DD.device == device, DD.current)
+    )
+    return (await session.execute(mine.with_for_update(of=DD))).first()

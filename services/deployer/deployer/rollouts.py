@@ -1,0 +1,126 @@
+"""Starting deployments and taking them back. Each function works under the project's lock and never commits."""
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from deployer import queries, rules
+from strop import errors, metrics, models
+
+log = structlog.get_logger()
+
+
+async def start(session: AsyncSession, project: str, version: int, shares: Sequence[float]) -> None:
+    """Roll an approved model version out, once in its life; it takes the place of a running deployment.
+
+    A version that comes after a newer one has started (events have no order) is written down as superseded.
+    """
+    await queries.lock(session, project)
+    model = await queries.model(session, project, version)
+    if model is None or model.state != "approved":
+        raise errors.InvalidMessage(f"{project} has no approved model version {version}")
+    seen = await queries.rollouts(session, project)
+    if version in seen:
+        log.info("model version had its rollout already", model_version=version)
+        return
+    good = await queries.newest_succeeded(session, project)
+    previous = good.model_version if good else None
+    if newer := max((other for other in seen if other > version), default=None):
+        await queries.create(
+            session,
+            project,
+            version,
+            kind="rollout",
+            shares=shares,
+            previous=previous,
+            state="superseded",
+            reason=f"{rules.model_name(newer)} came first",
+        )
+        return
+    if running := await queries.running(session, project):
+        await end(session, running, "superseded", f"{rules.model_name(version)} came")
+    await _begin(session, project, version, kind="rollout", shares=shares, previous=previous)
+
+
+async def roll_back(
+    session: AsyncSession, project: str, to_version: int | None, reason: str
+) -> models.Deployment | None:
+    """Take the running or current model back, for the whole fleet at once, to `to_version` or else to the last good one.
+
+    Returns the deployment that does it; None when a first rollout was stopped and there is nothing to return to.
+    Refused or NotFound say why it cannot be done.
+    """
+    await queries.lock(session, project)
+    bad = await queries.running(session, project) or await queries.newest_succeeded(session, project)
+    if bad is None:
+        raise errors.Refused(f"nothing is deployed in {project}")
+    if to_version is None:
+        known = await queries.outcomes(session, project)
+        version = rules.last_good(bad.model_version, bad.previous_version, known)
+    else:
+        version = await _checked(session, bad, to_version)
+    first = bad.state == "running" and bad.kind == "rollout"
+    if version is None and not first:
+        raise errors.Refused(f"{project} has no earlier good model")
+    await end(session, bad, "rolled_back", reason)
+    if version is None:
+        await queries.withdraw(session, bad)
+        return None
+    return await _begin(
+        session, project, version, kind="rollback", shares=[1.0], previous=bad.model_version, reason=reason
+    )
+
+
+async def _checked(session: AsyncSession, bad: models.Deployment, version: int) -> int:
+    model = await queries.model(session, bad.project, version)
+    if model is None:
+        raise errors.NotFound(f"{bad.project} has no model version {version}")
+    if model.state != "approved":
+        raise errors.Refused(f"model version {version} is {model.state}")
+    if version == bad.model_version:
+        raise errors.Refused(f"model version {version} is the one to be taken back")
+    return version
+
+
+async def _begin(
+    session: AsyncSession,
+    project: str,
+    version: int,
+    *,
+    kind: str,
+    shares: Sequence[float],
+    previous: int | None,
+    reason: str | None = None,
+) -> models.Deployment:
+    deployment = await queries.create(
+        session, project, version, kind=kind, shares=shares, previous=previous, reason=reason
+    )
+    await join(session, deployment)
+    log.info("deployment starts", project=project, model_version=version, kind=kind, reason=reason)
+    return deployment
+
+
+async def join(session: AsyncSession, deployment: models.Deployment) -> None:
+    """Give every device the deployment does not know yet its stage."""
+    if not (devices := await queries.missing(session, deployment)):
+        return
+    name, shares = str(deployment.id), deployment.stages
+    if await queries.empty(session, deployment):
+        stages = rules.assign(devices, name, shares)
+    else:
+        stages = {device: rules.late(device, name, shares) for device in devices}
+    await queries.enlist(session, deployment, stages)
+    await queries.follow(session, deployment, deployment.stage)
+
+
+async def end(session: AsyncSession, deployment: models.Deployment, state: str, reason: str | None = None) -> None:
+    await queries.end(session, deployment, state, reason)
+    metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
+    log.info(
+        "deployment ends",
+        project=deployment.project,
+        model_version=deployment.model_version,
+        state=state,
+        reason=reason,
+    )

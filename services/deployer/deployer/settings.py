@@ -1,0 +1,31 @@
+"""What the deployer can be told, beside what every service can."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """Seconds are seconds; shares run from 0 to 1."""
+
+    model_config = SettingsConfigDict(env_prefix="STROP_DEPLOYER_", frozen=True)
+
+    stages: list[Share] = Field([0.25, 1.0], description="cumulative shares of the fleet, as JSON; the last is 1")
+    stage_timeout: float = Field(3600, gt=0, description="after so long a silent device no longer holds its stage")
+    failure_share: float = Field(0.2, ge=0, lt=1, description="above this share of failed installs all roll back")
+    minimum_share: float = Field(
+        0.5, ge=0, lt=1, description="of the devices told, so many must have installed before the next stage opens"
+    )
+    online_window: float = Field(300, gt=0, description="a device seen within this time counts as online")
+    resend_after: float = Field(300, gt=0, description="a device that was seen but did not answer is told again")
+    batch: int = Field(500, ge=1, le=1000, description="devices told at most per tick")
+    tick: float = Field(1, gt=0, description="pause between two looks at the running deployments")
+
+    @model_validator(mode="after")
+    def _stages_rise_to_all(self) -> Self:
+        if not self.stages or self.stages != sorted(set(self.stages)) or self.stages[-1] != 1:
+            raise ValueError("stages must rise and end with 1, such as [0.25, 1.0]")
+        return self

@@ -1,0 +1,458 @@
+import asyncio
+
+import pytest
+
+from deployer import mqtt_target, rules, ticks
+from strop import app, mqtt
+from strop_wire import messages
+from tests.integration.deployer import lab as labs
+from tests.integration.deployer.lab import finish, turn
+
+
+class TestStages:
+    async def test_the_second_stage_is_told_only_after_the_first_has_installed(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            await turn(ticking)
+            (canary,) = await lab.stage(fleet, 0)
+            others = await lab.stage(fleet, 1)
+            desired = await canary.hears()
+            await turn(ticking)
+            assert [device.heard() for device in others] == [[], [], []]
+
+            await lab.answers(canary, desired)
+            await turn(ticking)
+            for device in others:
+                await lab.answers(device, await device.hears())
+            await turn(ticking)
+
+            assert desired.model == "v1"
+            assert desired.files["head.onnx"] == messages.ModelFile(f"{1:064x}", 1001)
+            assert desired.policy == messages.Policy()
+            assert canary.heard() == []
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+            (deployment,) = await lab.deployments()
+            assert deployment.finished_at
+            assert deployment.at < deployment.stage_at < deployment.finished_at
+            assert {row.state for row in (await lab.rows()).values()} == {"installed"}
+
+    async def test_a_fleet_of_one_gets_its_model(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(1) as fleet:
+            await lab.approve(1)
+            await turn(ticking)
+            await lab.answers(fleet[0], await fleet[0].hears())
+            await turn(ticking)
+            await turn(ticking)
+
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+
+    async def test_a_device_that_was_away_finds_its_desired_when_it_returns(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(3) as fleet:
+            await lab.approve(1, [1.0])
+            async with lab.joins("sleeper") as sleeper:
+                await lab.seen(sleeper, ago=10_000)
+            for device in fleet:
+                await turn(ticking)
+                await lab.answers(device, await device.hears())
+            await turn(ticking)
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+
+            async with sleeper.online(lab.url):
+                await lab.answers(sleeper, await sleeper.hears())
+
+            assert (await lab.rows())["sleeper"].state == "installed"
+
+    async def test_when_the_canary_stays_away_others_stand_in(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            (canary,) = await lab.stage(fleet, 0)
+            await lab.seen(canary, ago=10_000)
+            await turn(ticking)
+            await turn(ticking)
+            assert len(await lab.stage(fleet, 0)) == 1
+
+            await lab.backdate(4000)
+            await turn(ticking)
+
+            first = await lab.stage(fleet, 0)
+            assert len(first) == 2
+            (stand_in,) = [device for device in first if device is not canary]
+            await lab.answers(stand_in, await stand_in.hears())
+            await turn(ticking)
+            assert (await lab.deployments())[0].stage == 1
+
+    async def test_the_clock_of_a_stage_stands_still_while_the_broker_is_away(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(4):
+            await lab.approve(1)
+            (before,) = await lab.deployments()
+            ticking = ticks.Ticks(runtime.sessions, Unreachable(target), labs.QUICK)
+            await lab.backdate(4000)
+            await turn(ticking)
+
+            (after,) = await lab.deployments()
+            assert after.stage_at > before.stage_at
+            assert {row.state for row in (await lab.rows()).values()} == {"waiting"}
+
+    async def test_a_project_without_devices_waits_for_the_first_one(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(0):
+            await lab.approve(1)
+            await turn(ticking)
+            async with lab.joins("first") as device:
+                await turn(ticking)
+                await lab.answers(device, await device.hears())
+                await turn(ticking)
+                await turn(ticking)
+
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+
+
+class TestLateDevices:
+    async def test_a_late_joiner_gets_the_version_its_stage_allows(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2)
+            await turn(ticking)
+            running = str((await lab.deployments())[-1].id)
+            early = next(f"new-{n}" for n in range(99) if rules.late(f"new-{n}", running, labs.STAGES) == 0)
+            late = next(f"new-{n}" for n in range(99) if rules.late(f"new-{n}", running, labs.STAGES) == 1)
+
+            async with lab.joins(early) as first, lab.joins(late) as last:
+                await turn(ticking)
+                one, other = await first.hears(), await last.hears()
+                assert (one.model, other.model) == ("v2", "v1")
+                assert one.deployment == running
+
+                await lab.answers(first, one)
+                await lab.answers(last, other)
+                await finish(lab, ticking, [*fleet, first, last])
+                assert (await lab.rows())[late].state == "installed"
+
+    async def test_a_device_enrolled_after_the_end_gets_the_current_model(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(2) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            async with lab.joins("newcomer") as newcomer:
+                await turn(ticking)
+                desired = await newcomer.hears()
+                await lab.answers(newcomer, desired)
+
+            assert desired.model == "v1"
+            assert (await lab.rows())["newcomer"].state == "installed"
+
+
+class TestRollback:
+    async def test_a_failing_canary_takes_the_whole_fleet_back(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2)
+            await turn(ticking)
+            (canary,) = await lab.stage(fleet, 0)
+            await lab.answers(canary, await canary.hears(), failed="self-test: 3 of 4 samples differ")
+            await turn(ticking)
+            for device in fleet:
+                desired = await device.hears()
+                assert desired.model == "v1"
+                await lab.answers(device, desired)
+            await turn(ticking)
+
+            assert await lab.history() == [
+                (1, "rollout", "succeeded"),
+                (2, "rollout", "rolled_back"),
+                (1, "rollback", "succeeded"),
+            ]
+            _, bad, back = await lab.deployments()
+            assert bad.reason == back.reason == "1 of 1 devices failed to install"
+            assert (await lab.rows(bad))[canary.name].reason == "self-test: 3 of 4 samples differ"
+            assert back.finished_at
+            assert back.finished_at > back.at
+
+    async def test_a_model_that_was_taken_back_does_not_come_again_by_itself(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(2) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2)
+            await lab.roll_back()
+            await finish(lab, ticking, fleet)
+            await lab.approved(2)
+            await turn(ticking)
+
+            assert [version for version, _, _ in await lab.history()] == [1, 2, 1]
+
+    async def test_a_first_rollout_that_fails_stops_and_is_cleared_at_the_broker(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(2) as fleet:
+            await lab.approve(1)
+            await turn(ticking)
+            (canary,) = await lab.stage(fleet, 0)
+            (other,) = await lab.stage(fleet, 1)
+            await lab.answers(canary, await canary.hears(), failed="disk full")
+            await turn(ticking)
+            await canary.hears_empty()
+            await turn(ticking)
+
+            assert await lab.history() == [(1, "rollout", "rolled_back")]
+            assert other.heard() == []
+            async with labs.PahoDevice(lab.project, canary.name).online(lab.url) as again:
+                await lab.approve(2, [1.0])
+                await turn(ticking)
+                assert (await again.hears()).model == "v2"  # and not the retained v1 before it
+
+    async def test_devices_on_a_model_taken_back_are_led_home_though_a_newer_one_came_meanwhile(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(8) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2, [1.0])
+            await turn(ticking)
+            for device in fleet:
+                assert (await device.hears()).model == "v2"
+            await lab.roll_back()
+            await lab.approve(3)
+            await turn(ticking)
+
+            canaries = await lab.stage(fleet, 0)
+            for device in fleet:
+                assert (await device.hears()).model == ("v3" if device in canaries else "v1")
+
+
+class TestSuperseding:
+    async def test_a_newer_model_takes_the_place_of_a_running_rollout(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2)
+            await turn(ticking)
+            (canary,) = await lab.stage(fleet, 0)
+            assert (await canary.hears()).model == "v2"
+            await lab.approve(3)
+            await finish(lab, ticking, fleet)
+
+            assert await lab.history() == [
+                (1, "rollout", "succeeded"),
+                (2, "rollout", "superseded"),
+                (3, "rollout", "succeeded"),
+            ]
+            assert (await lab.deployments())[2].previous_version == 1
+
+
+class TestSending:
+    async def test_a_kill_between_publish_and_commit_sends_again(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(1) as fleet:
+            await lab.approve(1)
+            with pytest.raises(Killed):
+                await turn(ticks.Ticks(runtime.sessions, Dies(target), labs.QUICK))
+            first = await fleet[0].hears()
+            assert (await lab.rows())["cam-0"].state == "waiting"
+
+            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+
+            assert await fleet[0].hears() == first
+            assert (await lab.rows())["cam-0"].state == "sent"
+
+    async def test_an_answer_that_is_quicker_than_the_commit_stays(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(1) as fleet:
+            await lab.approve(1)
+            with pytest.raises(Killed):
+                await turn(ticks.Ticks(runtime.sessions, Dies(target), labs.QUICK))
+            await lab.answers(fleet[0], await fleet[0].hears())
+            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+
+            row = (await lab.rows())["cam-0"]
+            assert row.state == "installed"
+            assert row.sent_at
+
+    async def test_a_device_that_cannot_be_told_is_told_later_and_holds_up_nobody(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(2) as (unlucky, lucky):
+            await lab.approve(1, [1.0])
+            await turn(ticks.Ticks(runtime.sessions, Refuses(target, unlucky.name), labs.QUICK))
+            rows = await lab.rows()
+            assert (rows[unlucky.name].state, rows[lucky.name].state) == ("waiting", "sent")
+
+            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+
+            assert (await unlucky.hears()).model == "v1"
+
+    async def test_two_deployers_make_one_deployment_and_tell_each_device_once(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(8) as fleet, mqtt.connect(lab.url, labs.unique_client_id()) as client:
+            await client.connected.wait()
+            pair = [
+                ticks.Ticks(runtime.sessions, each, labs.QUICK) for each in (target, mqtt_target.MqttTarget(client))
+            ]
+            for each in pair:  # each has seen its connection
+                await each.send()
+            await lab.model(1)
+            await asyncio.gather(lab.approved(1), lab.approved(1))
+            heard: dict[str, list[str]] = {device.name: [] for device in fleet}
+            while await lab.history() == [(1, "rollout", "running")]:
+                await asyncio.gather(*(turn(each) for each in pair))
+                for device in fleet:
+                    for desired in device.heard():
+                        assert desired
+                        heard[device.name].append(desired.model)
+                        await lab.answers(device, desired)
+
+            assert heard == {device.name: ["v1"] for device in fleet}
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+
+    async def test_more_devices_than_a_batch_are_told_in_several_ticks(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(5) as fleet:
+            await lab.approve(1, [1.0])
+            ticking = ticks.Ticks(runtime.sessions, target, labs.QUICK.model_copy(update={"batch": 2}))
+            told = []
+            for _ in range(3):
+                await turn(ticking)
+                told.append([row.state for row in (await lab.rows()).values()].count("sent"))
+
+            assert told == [2, 4, 5]
+            for device in fleet:
+                await device.hears()
+
+    async def test_nothing_is_said_twice_without_need(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(3) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.set_policy(1, **policy())
+            for _ in range(3):
+                await turn(ticking)
+
+            for device in fleet:
+                assert (await device.hears()).policy.version == 1
+            assert [device.heard() for device in fleet] == [[], [], []]
+
+
+class TestSendingAgain:
+    async def test_a_new_policy_goes_to_everybody_under_the_deployment_each_follows(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(4) as fleet:
+            await lab.approve(1)
+            await finish(lab, ticking, fleet)
+            await lab.approve(2)
+            await turn(ticking)
+            (canary,) = await lab.stage(fleet, 0)
+            await canary.hears()
+            await lab.set_policy(1, **policy())
+            await lab.set_policy(2, **policy(low=0.3))
+            await turn(ticking)
+
+            first, second = (str(each.id) for each in await lab.deployments())
+            for device in fleet:
+                desired = await device.hears()
+                assert desired.policy == messages.Policy(version=2, low=0.3)
+                expected = (second, "v2") if device is canary else (first, "v1")
+                assert (desired.deployment, desired.model) == expected
+
+    async def test_a_policy_that_cannot_be_read_does_not_stop_a_rollout(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(1) as fleet:
+            await lab.set_policy(1, low="much", budget_per_hour=10)
+            await lab.approve(1)
+            await turn(ticking)
+            await turn(ticking)
+
+            assert (await fleet[0].hears()).policy == messages.Policy()
+            assert fleet[0].heard() == []
+
+    async def test_a_device_that_was_seen_but_did_not_answer_is_told_again(
+        self, lab: labs.Lab, ticking: ticks.Ticks
+    ) -> None:
+        async with lab.fleet(2) as (silent, away):
+            await lab.approve(1, [1.0])
+            await turn(ticking)
+            for device in (silent, away):
+                await device.hears()
+            await lab.backdate(400)
+            await lab.seen(silent)
+            await lab.seen(away, ago=500)
+            await turn(ticking)
+            await turn(ticking)
+
+            assert (await silent.hears()).model == "v1"
+            assert silent.heard() == []
+            assert away.heard() == []
+
+    async def test_a_device_that_lost_its_model_is_told_again(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+        async with lab.fleet(1) as (device,):
+            await lab.approve(1)
+            await finish(lab, ticking, [device])
+            await lab.backdate(400)
+            await lab.seen(device)
+            await turn(ticking)
+            assert device.heard() == []
+
+            await lab._device(device, model=None)
+            await turn(ticking)
+
+            assert (await device.hears()).model == "v1"
+
+
+def policy(**changes: object) -> dict[str, object]:
+    """A policy as the router keeps it: the device's part, and more that is none of its business."""
+    return {"low": 0.6, "high": 0.9, "measure": "margin", "budget_per_hour": 10, **changes}
+
+
+class Killed(BaseException):
+    """As kill -9 would, at this very point."""
+
+
+class Dies:
+    """Takes the message, and then the process ends."""
+
+    def __init__(self, real: mqtt_target.MqttTarget) -> None:
+        self._real = real
+
+    @property
+    def epoch(self) -> int | None:
+        return self._real.epoch
+
+    async def send(self, project: str, device: str, desired: messages.Desired | None) -> None:
+        await self._real.send(project, device, desired)
+        raise Killed
+
+
+class Refuses(Dies):
+    """Does not take what is for one device."""
+
+    def __init__(self, real: mqtt_target.MqttTarget, device: str) -> None:
+        super().__init__(real)
+        self._device = device
+
+    async def send(self, project: str, device: str, desired: messages.Desired | None) -> None:
+        if device == self._device:
+            raise TimeoutError
+        await self._real.send(project, device, desired)
+
+
+class Unreachable(Dies):
+    """Must not be asked to send."""
+
+    @property
+    def epoch(self) -> int | None:
+        return None
