@@ -30,7 +30,9 @@ class Labeler:
                 self._stop.wait(1)
 
     def _some(self) -> int:
-        tasks = self._http.get(f"/api/projects/{self._project}/tasks/next", params={"count": 5}).raise_for_status().json()
+        tasks = (
+            self._http.get(f"/api/projects/{self._project}/tasks/next", params={"count": 5}).raise_for_status().json()
+        )
         for task in tasks:
             image = self._http.get(task["image"]).raise_for_status().content
             label = self._truth.get(hashlib.sha256(image).hexdigest())

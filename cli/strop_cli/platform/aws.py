@@ -4,6 +4,7 @@ It checks no credentials and no signature: it must never listen on more than the
 """
 
 import http.client
+import signal
 import sysconfig
 from pathlib import Path
 
@@ -13,8 +14,10 @@ REGION = "us-east-1"
 
 
 def plan(state: Path, port: int) -> Plan:
-    argv = [str(Path(sysconfig.get_path("scripts")) / "roto-server"), "--durable", "--data-dir", str(state / "aws")]
-    return Plan("aws", [*argv, "--host", "127.0.0.1", "--port", str(port)], lambda: _answers(port))
+    program = Path(sysconfig.get_path("scripts")) / "roto-server"
+    argv = [str(program), "--durable", "--data-dir", str(state / "aws"), "--host", "127.0.0.1", "--port", str(port)]
+    # Asked politely, it first waits for the long polls of clients that are gone, up to 20 s. What it has answered is on disk.
+    return Plan("aws", argv, lambda: _answers(port), signal.SIGKILL)
 
 
 def _answers(port: int) -> bool:

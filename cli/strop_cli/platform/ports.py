@@ -12,7 +12,7 @@ def stable(state: Path, name: str) -> int:
     """Return the port this folder used for `name` before, or a new free one."""
     memory = _memory(state, name)
     port = remembered(state, name) if memory.exists() else random.choice(_CHOICE)
-    while not _is_free(port):
+    while not is_free(port):
         port = random.choice(_CHOICE)
     memory.write_text(str(port))
     return port
@@ -26,7 +26,7 @@ def _memory(state: Path, name: str) -> Path:
     return state / "run" / f"{name}.port"
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         # Connections of the last run that linger in TIME_WAIT do not make a port busy: the servers set this too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -76,6 +76,10 @@ class Stack:
             "AWS_ENDPOINT_URL_SQS": endpoint,
         }
 
+    def port(self, name: str) -> int:
+        """Return a port for a server of the caller's own: the same at each start, unless somebody took it."""
+        return ports.stable(self.state, name)
+
     def _plans(self) -> list[Plan]:
         # What everybody needs comes first, and stops last.
         return [
@@ -86,17 +90,6 @@ class Stack:
 
     def _port(self, name: str) -> int:
         return ports.remembered(self.state, name)
-
-
-def write_env(path: Path, env: dict[str, str]) -> None:
-    """Write a file of `export` lines for the shell, readable by its owner alone, whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        for name, value in env.items():
-            quoted = value.replace("'", r"'\''")
-            print(f"export {name}='{quoted}'", file=file)
-    new.replace(path)
 
 
 @contextmanager

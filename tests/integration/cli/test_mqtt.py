@@ -1,8 +1,9 @@
 """Each broker there is on this machine keeps what the services and devices count on."""
 
 import queue
-import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from strop_cli.platform import mqtt, ports
-from strop_cli.platform.server import Server
+from strop_cli.platform.server import Plan, Server
 
 BROKERS = [pytest.param(None, id="wheel")]
 if program := mqtt.find_mosquitto():
@@ -27,10 +28,18 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=BROKERS)
 def broker(state: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
-    server = Server(mqtt.plan(state, ports.stable(state, "mqtt"), request.param), state)
-    server.await_answer()
-    yield server
-    server.stop()
+    with running(mqtt.plan(state, ports.stable(state, "mqtt"), request.param), state) as server:
+        yield server
+
+
+@contextmanager
+def running(plan: Plan, state: Path) -> Iterator[Server]:
+    server = Server(plan, state)
+    try:
+        server.await_answer()
+        yield server
+    finally:
+        server.stop()
 
 
 class Subscriber:
@@ -84,21 +93,20 @@ def test_a_large_payload_passes_and_a_retained_one_waits(broker: Server, state: 
 
 @pytest.mark.parametrize("mosquitto", BROKERS[1:])
 def test_mosquitto_keeps_messages_of_the_absent_over_a_kill(state: Path, mosquitto: str) -> None:
-    plan = mqtt.plan(state, ports.stable(state, "mqtt"), mosquitto)
-    first = Server(plan, state)
-    first.await_answer()
-    Subscriber(ports.remembered(state, "mqtt"), "away").leave()
-    publish(ports.remembered(state, "mqtt"), "strop/p/d/capture", b"kept")
-    psutil.Process(first.pid).send_signal(signal.SIGKILL)
-    first.stop()
+    port = ports.stable(state, "mqtt")
+    plan = mqtt.plan(state, port, mosquitto)
+    with running(plan, state) as first:
+        Subscriber(port, "away").leave()
+        publish(port, "strop/p/d/capture", b"kept")
+        # It saves in the moment after its PUBACK.
+        while b"kept" not in (state / "mqtt" / "mosquitto.db").read_bytes():
+            time.sleep(0.01)
+        psutil.Process(first.pid).kill()
 
-    second = Server(plan, state)
-    second.await_answer()
-    back = Subscriber(ports.remembered(state, "mqtt"), "away")
-
-    assert back.got.get(timeout=10) == b"kept"
-    back.leave()
-    second.stop()
+    with running(plan, state):
+        back = Subscriber(port, "away")
+        assert back.got.get(timeout=10) == b"kept"
+        back.leave()
 
 
 def test_an_open_port_without_a_broker_is_no_broker(state: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from strop_cli.platform.errors import PlatformError
-from strop_cli.platform.stack import Stack, write_env
+from strop_cli.platform.stack import Stack
 
 HOLD = """
 import sys, time
@@ -28,8 +29,18 @@ with Stack(Path(sys.argv[1])):
 """
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that was used and stopped: making the database takes longest, and one test of it is enough."""
+    state = tmp_path_factory.mktemp("made") / "state"
+    with Stack(state):
+        pass
+    return state
+
+
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
+def state(made: Path, tmp_path: Path) -> Path:
+    subprocess.run(["cp", "-Rp", made, tmp_path], check=True)
     return tmp_path / "state"
 
 
@@ -103,7 +114,7 @@ async def test_killing_every_server_loses_nothing(state: Path) -> None:
         assert await contents(stack.env()) == KEPT
 
 
-async def test_a_clean_stop_leaves_no_process_and_no_pid_file(state: Path) -> None:
+def test_a_clean_stop_leaves_no_process_and_no_pid_file(state: Path) -> None:
     with Stack(state):
         running = servers(state)
         assert len(running) == 3
@@ -112,7 +123,7 @@ async def test_a_clean_stop_leaves_no_process_and_no_pid_file(state: Path) -> No
     assert not list((state / "run").glob("*.pid"))
 
 
-async def test_the_guard_stops_the_servers_of_a_killed_process(state: Path, held: subprocess.Popen[str]) -> None:
+def test_the_guard_stops_the_servers_of_a_killed_process(state: Path, held: subprocess.Popen[str]) -> None:
     running = servers(state)
 
     held.kill()
@@ -121,9 +132,7 @@ async def test_the_guard_stops_the_servers_of_a_killed_process(state: Path, held
     assert not alive
 
 
-async def test_the_next_start_stops_what_a_killed_process_and_guard_left(
-    state: Path, held: subprocess.Popen[str]
-) -> None:
+def test_the_next_start_stops_what_a_killed_process_and_guard_left(state: Path, held: subprocess.Popen[str]) -> None:
     left = servers(state)
     ports = {file.name: file.read_text() for file in (state / "run").glob("*.port")}
     guard = next(each for each in psutil.Process(held.pid).children() if "guard.py" in " ".join(each.cmdline()))
@@ -138,8 +147,7 @@ async def test_the_next_start_stops_what_a_killed_process_and_guard_left(
         assert ports == {file.name: file.read_text() for file in (state / "run").glob("*.port")}
 
 
-async def test_a_pid_that_now_belongs_to_another_program_is_left_alone(state: Path) -> None:
-    (state / "run").mkdir(parents=True)
+def test_a_pid_that_now_belongs_to_another_program_is_left_alone(state: Path) -> None:
     record = {"pid": os.getpid(), "argv": ["postgres", "-D", "elsewhere"], "signal": signal.SIGKILL}
     (state / "run" / "postgres.pid").write_text(json.dumps(record))
     (state / "run" / "aws.pid").write_text("")
@@ -148,17 +156,15 @@ async def test_a_pid_that_now_belongs_to_another_program_is_left_alone(state: Pa
         assert stack.failed() is None
 
 
-async def test_a_second_start_on_one_folder_is_refused_and_harms_nothing(
-    state: Path, held: subprocess.Popen[str]
-) -> None:
+def test_a_second_start_on_one_folder_is_refused_and_harms_nothing(state: Path, held: subprocess.Popen[str]) -> None:
     with pytest.raises(PlatformError, match=f"in use by process {held.pid}"), Stack(state):
         pass
 
     assert all(server.is_running() for server in servers(state))
 
 
-async def test_two_folders_run_side_by_side(tmp_path: Path) -> None:
-    with Stack(tmp_path / "one") as one, Stack(tmp_path / "two") as two:
+async def test_two_folders_run_side_by_side(state: Path, tmp_path: Path) -> None:
+    with Stack(state) as one, Stack(tmp_path / "another") as two:
         await fill(one.env())
         await fill(two.env())  # the same names would clash in one place
 
@@ -167,7 +173,7 @@ async def test_two_folders_run_side_by_side(tmp_path: Path) -> None:
         assert two.failed() is None
 
 
-async def test_a_port_that_somebody_took_is_replaced(state: Path) -> None:
+def test_a_port_that_somebody_took_is_replaced(state: Path) -> None:
     with Stack(state) as stack:
         old = stack.env()["MQTT_URL"]
     with socket.create_server(("127.0.0.1", int(old.rpartition(":")[2]))), Stack(state) as stack:
@@ -175,7 +181,7 @@ async def test_a_port_that_somebody_took_is_replaced(state: Path) -> None:
         assert stack.failed() is None
 
 
-async def test_a_server_that_dies_is_named_with_the_end_of_its_log(state: Path) -> None:
+def test_a_server_that_dies_is_named_with_the_end_of_its_log(state: Path) -> None:
     with Stack(state) as stack:
         pid = json.loads((state / "run" / "postgres.pid").read_text())["pid"]
         os.kill(pid, signal.SIGKILL)
@@ -188,8 +194,8 @@ async def test_a_server_that_dies_is_named_with_the_end_of_its_log(state: Path) 
     assert "ready to accept connections" in report
 
 
-async def test_a_server_that_cannot_start_is_named_and_the_others_stop(state: Path) -> None:
-    state.mkdir()
+def test_a_server_that_cannot_start_is_named_and_the_others_stop(state: Path) -> None:
+    shutil.rmtree(state / "aws")
     (state / "aws").write_text("in the way")
 
     with pytest.raises(PlatformError, match="aws did not start"), Stack(state):
@@ -198,19 +204,17 @@ async def test_a_server_that_cannot_start_is_named_and_the_others_stop(state: Pa
     assert not list((state / "run").glob("*.pid"))
 
 
-async def test_a_database_of_another_major_version_is_refused(state: Path) -> None:
-    with Stack(state):
-        pass
+def test_a_database_of_another_major_version_is_refused(state: Path) -> None:
     (state / "postgres" / "data" / "PG_VERSION").write_text("15\n")
 
     with pytest.raises(PlatformError, match="made by PostgreSQL 15"), Stack(state):
         pass
 
 
-async def test_a_half_made_database_is_made_anew(state: Path) -> None:
-    (state / "postgres.new" / "data").mkdir(parents=True)
+def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "postgres.new" / "data").mkdir(parents=True)
 
-    with Stack(state) as stack:
+    with Stack(tmp_path) as stack:
         assert stack.failed() is None
 
 
@@ -226,15 +230,3 @@ async def test_the_database_is_durable_guarded_and_not_run_by_root(state: Path) 
         assert psutil.Process(pid).uids().real != 0
 
     assert shown == ["on", "on", "64MB"]
-
-
-def test_the_environment_file_can_be_sourced_and_is_private(tmp_path: Path) -> None:
-    path = tmp_path / "strop.env"
-    env = {"PLAIN": "http://127.0.0.1:1", "ODD": """it's "a" $HOME `test` \\"""}
-
-    write_env(path, env)
-
-    script = 'source "$1"; printf "%s\\n" "$PLAIN" "$ODD"'
-    shown = subprocess.run(["bash", "-c", script, "-", path], check=True, capture_output=True, text=True).stdout
-    assert shown.splitlines() == list(env.values())
-    assert path.stat().st_mode & 0o777 == 0o600

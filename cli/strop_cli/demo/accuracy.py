@@ -1,0 +1,62 @@
+"""Accuracy on the held-out field images, which no model ever saw: the exact files of a model version, run by the agent's code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop_edge import image, model
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A share with its 95 % interval (Wilson 1927, the score interval)."""
+
+    value: float
+    low: float
+    high: float
+    right: int
+    total: int
+
+    @classmethod
+    def of(cls, right: int, total: int) -> "Accuracy":
+        z = 1.959964
+        share, scale = right / total, 1 + z * z / total
+        centre = (share + z * z / (2 * total)) / scale
+        half = z * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5 / scale
+        return cls(share, max(0.0, centre - half), min(1.0, centre + half), right, total)
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%}  ({self.low:.1%} to {self.high:.1%}, {self.right} of {self.total})"
+
+
+def measure(package: Path, heldout: Path) -> Accuracy:
+    """Classify every image `heldout/<label>/*` with the model in the folder `package`."""
+    loaded = model.Model(package, threads=2)
+    files = sorted(heldout.glob("*/*"))
+    right = sum(_right(loaded, files[start : start + BATCH]) for start in range(0, len(files), BATCH))
+    return Accuracy.of(right, len(files))
+
+
+def _right(loaded: model.Model, files: Sequence[Path]) -> int:
+    found = loaded.predict(np.stack([image.load(file.read_bytes()) for file in files]))
+    return sum(loaded.labels[best] == file.parent.name for best, file in zip(found.argmax(axis=1), files, strict=True))
+
+
+async def download(storage: Any, files: dict[str, Any], folder: Path) -> Path:
+    """Fetch the files of a model version (`model_versions.files`) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        target = folder / name
+        if not target.exists():
+            target.write_bytes(await storage.get(file["key"]))
+    return folder
+
+
+def sizes(files: dict[str, Any]) -> tuple[int, int]:
+    """Bytes of the whole model, and of the head alone: what a retrained model costs a device that has the backbone."""
+    return sum(int(file["size"]) for file in files.values()), int(files["head.onnx"]["size"])

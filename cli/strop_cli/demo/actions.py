@@ -1,0 +1,41 @@
+"""What a user would type: enrol, set the policy, import, train. The functions that the `strop` commands call."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ingest import enrolment
+from labeling_queue import auth
+from router import policies
+from strop import app, errors
+from strop_cli import datasets
+from trainer import triggers
+
+POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
+"""A day's worth of images passes in a minute here: more audits than a real fleet needs, and budgets that never bite."""
+
+
+async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> None:
+    async with runtime.sessions.begin() as session:
+        await enrolment.create_project(session, project)
+        for device in devices:
+            await enrolment.add_device(session, project, device)
+        await policies.set_policy(session, project, POLICY)
+
+
+async def import_base(runtime: app.Runtime, project: str, folder: Path) -> str:
+    """Import the base set; a refused image of ours is a mistake worth stopping for."""
+    found = await datasets.load(runtime, project, datasets.tree(project, folder, "base"), lambda _sent, _checked: None)
+    if found.refused:
+        raise errors.Refused(f"base images were refused: {dict(found.refused)}")
+    return f"{found.taken} images"
+
+
+async def train(runtime: app.Runtime, project: str) -> None:
+    async with runtime.sessions.begin() as session:
+        await triggers.by_hand(session, project)
+
+
+async def sign_in_link(runtime: app.Runtime, url: str) -> str:
+    """A link that signs its first user in."""
+    async with runtime.sessions.begin() as session:
+        return f"{url}/sign-in?token={await auth.make_token(session, 'you', 'once')}"

@@ -1,0 +1,124 @@
+"""`strop up`: the platform and all services on one machine, until Ctrl-C."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop import app, topology
+from strop.settings import Settings
+from strop_cli import connection, tokens
+from strop_cli.platform import envfile, ports
+from strop_cli.platform.errors import PlatformError
+from strop_cli.platform.stack import Stack
+
+USER = "operator"
+_PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer")
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+_LOOK = 3.0  # seconds between two looks at the servers
+
+
+def up(
+    state: Annotated[Path, typer.Option(help="Folder for everything; used again, it goes on where it stopped.")] = Path(
+        ".strop/up"
+    ),
+    port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
+) -> None:
+    """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
+    with Stack(state) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
+        env = stack.env() | _env(stack, port)
+        os.environ.update(env)
+        os.environ.pop("AWS_PROFILE", None)  # it may name a profile that this machine does not have
+        migrate(env["DATABASE_URL"])
+        asyncio.run(_Up(stack, path, env).run())
+    print("stopped; nothing is lost")
+
+
+def migrate(database_url: str) -> None:
+    """Bring the tables to what this version needs."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+@contextmanager
+def _env_file(path: Path) -> Iterator[Path]:
+    """The file is there exactly as long as the platform is ready."""
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _env(stack: Stack, port: int | None) -> dict[str, str]:
+    if port is not None and not ports.is_free(port):
+        raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
+    port = port or stack.port("web")
+    return {
+        "STROP_URL": f"http://127.0.0.1:{port}",
+        "STROP_PORT": str(port),
+        "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
+    }
+
+
+class _Up:
+    """All services in this process, and an eye on the servers."""
+
+    def __init__(self, stack: Stack, env_file: Path, env: dict[str, str]) -> None:
+        self._stack, self._env_file, self._env = stack, env_file, env
+        self._log = stack.state / "logs" / "services.log"
+        self._ready = asyncio.Event()
+
+    async def run(self) -> None:
+        settings = Settings()
+        link = await self._prepare(settings)
+        builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]
+        with self._log.open("a", buffering=1) as log, redirect_stderr(log):
+            app.logs(settings)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    others = [group.create_task(self._watch()), group.create_task(self._announce(link))]
+                    await app.serve(settings, builds, ready=self._ready)
+                    for task in others:
+                        task.cancel()
+            except* PlatformError as dead:
+                raise dead.exceptions[0] from None
+
+    async def _prepare(self, settings: Settings) -> str:
+        """Make queues, bucket and the two tokens; returns the sign-in link."""
+        async with app.runtime(settings) as runtime:
+            await runtime.queues.create(topology.SERVICES)
+            await runtime.storage.create(await runtime.queues.arn("ingest"))
+            self._env["STROP_TOKEN"] = await self._token(runtime)
+            return await tokens.sign_in_link(runtime, USER, self._env["STROP_URL"])
+
+    async def _token(self, runtime: app.Runtime) -> str:
+        """The API token of this folder: made once, and the same at every start."""
+        path = self._stack.state / "token.env"
+        if not path.exists():
+            envfile.write(path, {"STROP_TOKEN": await tokens.api_token(runtime, USER)})
+        return envfile.read(path)["STROP_TOKEN"]
+
+    async def _announce(self, link: str) -> None:
+        await self._ready.wait()
+        envfile.write(self._env_file, self._env)
+        print(f"Strop is up. Sign in, once: {link}")
+        print(f"Addresses and credentials: source {self._env_file}")
+        print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)
+
+    async def _watch(self) -> None:
+        """End everything when a server fails: no service can do its work then, and a new start heals what there is to heal."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if report := await asyncio.to_thread(self._stack.failed):
+                raise PlatformError(report)

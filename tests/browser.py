@@ -1,0 +1,47 @@
+"""A Chromium for the tests: one of the machine's own, else playwright's download."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, Error, async_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+QUIET = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+MISSING = (
+    "The browser tests need a Chromium. Install one (Debian: apt-get install chromium; macOS: Google Chrome), "
+    "or run `.venv/bin/playwright install chromium`."
+)
+
+
+def program() -> str | None:
+    """The machine's own Chromium or Chrome; None leaves it to playwright's download."""
+    found = (shutil.which(name) for name in NAMES)
+    return next(filter(None, found), None) or next((path for path in MAC if Path(path).exists()), None)
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    flags = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else [*QUIET]  # root cannot have Chromium's sandbox
+    async with async_playwright() as playwright:
+        try:
+            browser = await playwright.chromium.launch(executable_path=program(), args=flags)
+        except Error as error:
+            raise RuntimeError(MISSING) from error
+        try:
+            yield browser
+        finally:
+            await browser.close()

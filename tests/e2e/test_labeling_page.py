@@ -1,0 +1,367 @@
+"""A person's hours at the labeling page, in a real browser against the running service."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import func, select, update
+
+from labeling_queue import __main__ as main
+from labeling_queue import auth, rules
+from strop import app, events, models, outbox, storage
+from strop.settings import Settings
+from tests import browser as browsers
+from tests import factories, wait
+
+LAPTOP = {"width": 1366, "height": 768}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The running service, and what a test does behind the browser's back."""
+
+    url: str
+    runtime: app.Runtime
+
+    async def store(self, count: int = 1) -> list[models.Capture]:
+        """Let images arrive, to be labelled in this order; returns once their tasks are there, by the events."""
+        captures = [await self._arrive(number) for number in range(count)]
+        await wait.until(lambda: self._has_tasks(captures))
+        return captures
+
+    async def _arrive(self, number: int) -> models.Capture:
+        body = factories.picture(number, size=(640, 480))
+        capture = factories.capture(body, margin=number / 10)
+        await self.runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, "image/jpeg")
+        async with self.runtime.sessions.begin() as session:
+            session.add(capture)
+            await factories.make_image(session, capture)
+            about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
+            await outbox.add(session, events.ImageStored(project=capture.project, **about))
+        return capture
+
+    async def _has_tasks(self, captures: list[models.Capture]) -> bool:
+        return await self.count(models.LabelTask.capture_id.in_(one.id for one in captures)) == len(captures)
+
+    async def link(self, user: str) -> str:
+        async with self.runtime.sessions.begin() as session:
+            return f"{self.url}/sign-in?token={await auth.make_token(session, user, 'once')}"
+
+    async def count(self, *what: Any) -> int:
+        async with self.runtime.sessions() as session:
+            return await session.scalar(select(func.count()).where(*what)) or 0
+
+    async def truth(self, capture: models.Capture) -> str | None:
+        async with self.runtime.sessions() as session:
+            return await session.scalar(
+                select(models.GroundTruth.label).where(models.GroundTruth.capture_id == capture.id)
+            )
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with browsers.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def place(runtime: app.Runtime, settings: Settings) -> AsyncIterator[Place]:
+    """The service on a port of its own, with a project that has two labels."""
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+        for label in ("can", "mug"):
+            item = {"dataset": "base", "split": "train", "label": label, "sha256": "0"}
+            session.add(models.DatasetItem(project=factories.PROJECT, key=label, **item))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    stop, ready = asyncio.Event(), asyncio.Event()
+    serving = app.serve(settings.model_copy(update={"port": port}), [main.build], stop=stop, ready=ready)
+    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        group.create_task(serving)
+        await ready.wait()
+        yield Place(f"http://127.0.0.1:{port}", runtime)
+        stop.set()
+
+
+@asynccontextmanager
+async def at_work(browser: Browser, place: Place, user: str = "ada", **device: Any) -> AsyncIterator[Page]:
+    """A person who signed in by a link and opened the labeling page; errors of its scripts fail the test."""
+    failures: list[str] = []
+    context: BrowserContext = await browser.new_context(**(device or {"viewport": LAPTOP}))
+    page = await context.new_page()
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    await page.goto(await place.link(user))
+    await page.goto(f"{place.url}/label/{factories.PROJECT}")
+    yield page
+    await context.close()
+    assert not failures
+
+
+async def press(page: Page, key: str) -> None:
+    """Press a key once the page takes an answer."""
+    await expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
+    await page.keyboard.press(key)
+
+
+async def shown(page: Page) -> str:
+    """Which image is on show, once one is."""
+    return await page.locator("#stage img").get_attribute("src") or ""
+
+
+async def test_a_person_signs_in_by_a_link_and_labels_with_the_number_keys(browser: Browser, place: Place) -> None:
+    captures = await place.store(3)
+    async with at_work(browser, place) as page:
+        await expect(page.locator("#waiting")).to_have_text("3")
+        for key in ("1", "2", "1"):
+            await press(page, key)
+
+        await expect(page.locator("#stage")).to_contain_text("All done")
+        await expect(page.locator("#done")).to_have_text("3")
+        await expect(page).to_have_title(re.compile("All done"))
+
+    assert [await place.truth(capture) for capture in captures] == ["can", "mug", "can"]
+    assert await place.count(models.Annotation.author == "ada", models.Annotation.source == "page") == 3
+    for capture, label in zip(captures, ("can", "mug", "can"), strict=True):
+        await wait.until(partial(place.runtime.storage.size, rules.copy_key(capture, label)))
+
+
+async def test_the_next_image_is_there_before_the_answer_is_saved(browser: Browser, place: Place) -> None:
+    await place.store(2)
+    async with at_work(browser, place) as page:
+        release = asyncio.Event()
+
+        async def hold(route: Any) -> None:
+            await release.wait()
+            await route.continue_()
+
+        first = await shown(page)
+        await page.route("**/answer", hold)
+        await press(page, "1")
+
+        await expect(page.locator("#stage img")).not_to_have_attribute("src", first)
+        await expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
+        await expect(page.locator("#done")).to_have_text("0")
+        release.set()
+        await expect(page.locator("#done")).to_have_text("1")
+
+
+async def test_undo_brings_the_image_back_and_takes_the_label_away(browser: Browser, place: Place) -> None:
+    first, second = await place.store(2)
+    async with at_work(browser, place) as page:
+        before = await shown(page)
+        await press(page, "1")
+        await press(page, "2")
+        await expect(page.locator("#undo")).to_have_text("ZUndo: mug")
+
+        await press(page, "z")
+        await expect(page.locator("#undo")).to_have_text("ZUndo: can")
+        await press(page, "Backspace")
+
+        await expect(page.locator("#stage img")).to_have_attribute("src", before)
+        await expect(page.locator("#waiting")).to_have_text("2")
+        assert await place.truth(first) is await place.truth(second) is None
+        await press(page, "2")
+        await expect(page.locator("#done")).to_have_text("1")
+
+    assert await place.truth(first) == "mug"
+
+
+async def test_a_reload_shows_the_same_image_again_and_loses_no_answer(browser: Browser, place: Place) -> None:
+    await place.store(6)
+    async with at_work(browser, place) as page:
+        await press(page, "1")
+        await expect(page.locator("#done")).to_have_text("1")
+        before = await shown(page)
+
+        await page.reload()
+
+        await expect(page.locator("#stage img")).to_have_attribute("src", before)
+        await expect(page.locator("#done")).to_have_text("1")
+        await press(page, "z")  # goes on beyond the reload
+        await expect(page.locator("#toast")).to_have_text("Took back “can”.")
+
+
+@pytest.mark.parametrize(("key", "answer"), [("u", "unclear"), ("n", "none"), ("b", "bad")])
+async def test_there_is_a_key_for_what_no_label_fits(browser: Browser, place: Place, key: str, answer: str) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        await press(page, key)
+        await expect(page.locator("#done")).to_have_text("1")
+
+    assert await place.count(models.Annotation.answer == answer) == 1
+
+
+async def test_a_skipped_image_comes_again_at_the_end(browser: Browser, place: Place) -> None:
+    await place.store(2)
+    async with at_work(browser, place) as page:
+        before = await shown(page)
+        await press(page, "s")
+        await expect(page.locator("#stage img")).not_to_have_attribute("src", before)
+        await press(page, "1")
+
+        await expect(page.locator("#stage img")).to_have_attribute("src", before)
+
+
+async def test_a_new_label_gets_the_next_key_and_keeps_it(browser: Browser, place: Place) -> None:
+    await place.store(3)
+    async with at_work(browser, place) as page:
+        await press(page, "+")
+        await page.keyboard.type("bottle")  # sorts before the others
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#labels button").nth(2)).to_have_text("3bottle")
+        await press(page, "+")
+        await page.keyboard.type("BOTTLE")  # is known already
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#done")).to_have_text("2")
+
+        await page.reload()
+        await expect(page.locator("#labels button").nth(2)).to_have_text("3bottle")
+        await press(page, "3")
+        await expect(page.locator("#done")).to_have_text("3")
+
+    assert await place.count(models.GroundTruth.label == "bottle") == 3
+
+
+async def test_keys_typed_into_the_new_label_answer_nothing(browser: Browser, place: Place) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        await press(page, "+")
+        await page.keyboard.type("1 bus")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#new-label")).to_be_hidden()
+        await expect(page.locator("#done")).to_have_text("0")
+
+    assert await place.count(models.Annotation.id.is_not(None)) == 0
+
+
+async def test_the_guess_is_hidden_until_asked_for(browser: Browser, place: Place) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        await expect(page.locator("#guess")).to_have_text("Show the guess")
+        await expect(page.locator("#labels .guess")).to_have_count(0)
+
+        await press(page, "g")
+
+        await expect(page.locator("#guess")).to_have_text("Model: can, 55 %")
+        await expect(page.locator("#labels .guess")).to_have_text("1can")
+
+
+async def test_new_images_appear_by_themselves_when_all_is_done(browser: Browser, place: Place) -> None:
+    async with at_work(browser, place) as page:
+        await expect(page.locator("#stage")).to_contain_text("All done")
+
+        await place.store()
+
+        await expect(page.locator("#stage img")).to_be_visible(timeout=15_000)
+        await expect(page.locator("#waiting")).to_have_text("1")
+
+
+async def test_two_people_see_different_images_and_are_told_when_none_is_left(browser: Browser, place: Place) -> None:
+    await place.store(5)
+    async with at_work(browser, place, "ada") as ada:
+        await shown(ada)
+        async with at_work(browser, place, "bob") as bob:
+            assert await shown(ada) != await shown(bob)
+            await press(bob, "1")
+            await expect(bob.locator("#stage")).to_contain_text("The last 4 images are with somebody else.")
+
+
+async def test_without_a_connection_the_image_is_brought_back(browser: Browser, place: Place) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        before = await shown(page)
+        await page.context.set_offline(True)
+        await press(page, "1")
+
+        await expect(page.locator("#toast")).to_contain_text("Not saved: No connection.")
+        await expect(page.locator("#stage img")).to_have_attribute("src", before)
+        await expect(page.locator("#trouble")).to_contain_text("No connection")
+        await page.context.set_offline(False)
+        await expect(page.locator("#trouble")).to_be_empty(timeout=15_000)
+        await press(page, "1")
+        await expect(page.locator("#done")).to_have_text("1")
+
+
+async def test_who_is_signed_out_is_told_and_goes_on_after_signing_in(browser: Browser, place: Place) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        await shown(page)
+        async with place.runtime.sessions.begin() as session:
+            await session.execute(update(models.Token).values(expires_at=func.now()))
+        await press(page, "1")
+        await expect(page.locator("#trouble")).to_contain_text("You are signed out.")
+
+        other = await page.context.new_page()
+        await other.goto(await place.link("ada"))
+        await other.close()
+
+        await expect(page.locator("#trouble")).to_be_empty(timeout=15_000)
+        await press(page, "1")
+        await expect(page.locator("#done")).to_have_text("1")
+
+
+async def test_an_image_that_somebody_took_over_is_not_answered_twice(browser: Browser, place: Place) -> None:
+    (capture,) = await place.store()
+    async with at_work(browser, place) as page:
+        await shown(page)
+        async with place.runtime.sessions.begin() as session:
+            await session.execute(update(models.LabelTask).values(leased_by="bob"))
+
+        await press(page, "1")
+
+        await expect(page.locator("#toast")).to_contain_text("somebody else has it now")
+        await expect(page.locator("#stage")).to_contain_text("The last image is with somebody else.")
+
+    assert await place.truth(capture) is None
+
+
+async def test_an_image_that_cannot_be_shown_can_be_called_bad_and_nothing_else(browser: Browser, place: Place) -> None:
+    (capture,) = await place.store()
+    await place.runtime.storage.put(storage.image_key(capture.project, capture.sha256), b"no image", "image/jpeg")
+    async with at_work(browser, place) as page:
+        await expect(page.locator("#stage")).to_contain_text("cannot be shown")
+        await press(page, "1")
+        await expect(page.locator("#done")).to_have_text("0")
+
+        await press(page, "b")
+
+        await expect(page.locator("#done")).to_have_text("1")
+    assert await place.count(models.Annotation.answer == "bad") == 1
+
+
+async def test_a_phone_labels_by_tapping_and_everything_fits(browser: Browser, place: Place) -> None:
+    (capture,) = await place.store()
+    async with at_work(browser, place, **PHONE) as page:
+        await expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
+        overflow = "() => document.documentElement.scrollWidth > innerWidth || document.body.scrollHeight > innerHeight"
+        assert not await page.evaluate(overflow)
+        heights = await page.locator(".panel button").evaluate_all("all => all.map(one => one.offsetHeight)")
+        assert min(heights) >= 40
+
+        await page.locator("#labels").get_by_text("mug").tap()
+
+        await expect(page.locator("#stage")).to_contain_text("All done")
+        await expect(page.locator("#done")).to_have_text("1")
+    assert await place.truth(capture) == "mug"
+
+
+async def test_the_front_page_follows_the_work(browser: Browser, place: Place) -> None:
+    await place.store()
+    async with at_work(browser, place) as page:
+        front = await page.context.new_page()
+        await front.goto(place.url)
+        await expect(front.get_by_role("link", name="Label 1 image")).to_be_visible()
+
+        await press(page, "1")
+
+        await expect(front.get_by_role("link", name="Nothing to label")).to_be_visible(timeout=15_000)
+        await expect(front.locator(".people li")).to_contain_text("ada")

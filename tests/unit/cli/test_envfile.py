@@ -1,0 +1,28 @@
+"""The file of addresses and credentials."""
+
+import subprocess
+from pathlib import Path
+
+from strop_cli.platform import envfile
+
+ENV = {"PLAIN": "http://127.0.0.1:1", "ODD": """it's "a" $HOME `test` \\""", "EMPTY": ""}
+
+
+def test_a_shell_that_sources_it_and_we_read_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "strop.env"
+
+    envfile.write(path, ENV)
+
+    script = 'source "$1"; printf "%s\\n" "$PLAIN" "$ODD" "$EMPTY"'
+    shown = subprocess.run(["bash", "-c", script, "-", path], check=True, capture_output=True, text=True).stdout
+    assert shown.splitlines() == list(ENV.values())
+    assert envfile.read(path) == ENV
+
+
+def test_only_its_owner_may_read_it_even_where_an_open_one_was(tmp_path: Path) -> None:
+    path = tmp_path / "strop.env"
+    path.touch(0o644)
+
+    envfile.write(path, ENV)
+
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,53 @@
+"""The command as a whole: help everywhere, and errors in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from strop import errors
+from strop_cli import connection
+from strop_cli.__main__ import cli
+
+COMMANDS = [
+    "",
+    "up",
+    "demo",
+    "projects create",
+    "projects list",
+    "devices add",
+    "devices list",
+    "datasets import",
+    "train",
+    "models list",
+    "rollback",
+    "token create",
+    "status",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = CliRunner().invoke(cli, [*command.split(), "--help"])
+
+    assert shown.exit_code == 0
+    assert "Usage" in shown.output
+
+
+def test_a_state_folder_without_a_running_platform_is_said_in_one_line(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "strop_cli", "status", "--state", str(tmp_path)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"strop: {tmp_path}/strop.env is missing: start `strop up")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_environment_that_says_nothing_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("MQTT_URL", raising=False)
+
+    with pytest.raises(errors.Refused, match="DATABASE_URL.*MQTT_URL.*--state DIR"):
+        connection.run(None, lambda _: pytest.fail("was called"))
