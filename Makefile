@@ -54,10 +54,10 @@ $(VENV)/bin/uv: requirements/uv.txt
 	@touch $@
 
 $(RUN): $(VENV)/bin/uv requirements/run.txt $(MEMBERS)
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/run.txt
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps -e .
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/run.txt
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --no-deps -e .
 	@touch $@
 
 $(DEV): $(RUN) requirements/dev.txt
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.txt
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/dev.txt
 	@touch $@

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncSession
+
 from strop import app, topology
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
@@ -20,13 +22,10 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """PostgreSQL, the MQTT broker and the S3/SQS endpoint; their addresses are in the environment."""
-    state = tmp_path_factory.mktemp("stack")
-    state.chmod(0o755)
-    for parent in state.parents[:2]:
-        parent.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
-    with Stack(state) as running:
+    # Not under pytest's own folder: another run closes that one to PostgreSQL's user while this one works.
+    with tempfile.TemporaryDirectory(prefix="strop-tests-") as folder, Stack(Path(folder)) as running:
         os.environ.update(running.env())
         yield running
 

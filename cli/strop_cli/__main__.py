@@ -30,7 +30,9 @@ cli.command()(status.status)
 
 @cli.command()
 def demo(
-    state: Annotated[Path, typer.Option(help="Folder of the demo, made anew at each start; the images stay.")] = Path(".strop/demo"),
+    state: Annotated[Path, typer.Option(help="Folder of the demo, made anew at each start; the images stay.")] = Path(
+        ".strop/demo"
+    ),
     images: Annotated[
         Path | None, typer.Option(help="A tree LABEL/*.jpg of photographs, in place of rendered ones.")
     ] = None,

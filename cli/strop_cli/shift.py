@@ -20,7 +20,7 @@ def field(jpeg: bytes, seed: int, strength: float = 1.0) -> bytes:
     rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
     picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
     picture = _pose(picture, rng, strength)
-    picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 1.8) * strength * picture.width / _REFERENCE))
+    picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.2) * strength * picture.width / _REFERENCE))
     picture = Image.fromarray(_expose(np.asarray(picture, np.float32), rng, strength))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=QUALITY)
@@ -41,7 +41,7 @@ def _pose(picture: Image.Image, rng: np.random.Generator, strength: float) -> Im
 
 def _expose(rgb: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
     """Darken, tint by warm or cold light, and add the noise of a sensor short of light. Values 0 to 255."""
-    light = 1 - strength * rng.uniform(0.35, 0.65)
+    light = 1 - strength * rng.uniform(0.35, 0.60)
     warmth = strength * rng.uniform(-0.12, 0.25)
     cast = np.array([1 + warmth, 1 + strength * rng.uniform(-0.05, 0.05), 1 - warmth])
     noise = rng.normal(0, 1, rgb.shape) * strength * rng.uniform(4, 11)

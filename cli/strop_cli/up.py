@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
@@ -30,6 +31,8 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
 ) -> None:
     """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
+    if port is not None and not ports.is_free(port):
+        raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     with Stack(state) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
         env = stack.env() | _env(stack, port)
         os.environ.update(env)
@@ -61,8 +64,6 @@ def _env_file(path: Path) -> Iterator[Path]:
 
 
 def _env(stack: Stack, port: int | None) -> dict[str, str]:
-    if port is not None and not ports.is_free(port):
-        raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     port = port or stack.port("web")
     return {
         "STROP_URL": f"http://127.0.0.1:{port}",
@@ -113,7 +114,7 @@ class _Up:
         await self._ready.wait()
         envfile.write(self._env_file, self._env)
         print(f"Strop is up. Sign in, once: {link}")
-        print(f"Addresses and credentials: source {self._env_file}")
+        print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
         print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)
 
     async def _watch(self) -> None:

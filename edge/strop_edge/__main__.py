@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from strop_edge import __version__, agent, journal, source, store
+from strop_edge import __version__, journal, source
 from strop_edge.config import BadConfig, Config
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from strop_edge import agent  # brings onnxruntime, which help and mistakes need not wait for
+
     _log_to_stderr(arguments.log)
     if not arguments.source.is_dir():
         raise BadConfig(f"source {arguments.source}: no such folder")
@@ -88,6 +90,8 @@ def _first_line(path: Path) -> str:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from strop_edge import store  # as in _run
+
     try:
         fates, drops = journal.fates(arguments.state), journal.drops(arguments.state)
     except sqlite3.Error as error:

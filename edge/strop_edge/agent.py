@@ -173,8 +173,8 @@ class Agent:
     def _report(self) -> None:
         """Publish `state`; one at a time, so that sequence numbers and what they say grow together."""
         with self._reporting:
-            self._sequence += 1
             sent = self._publish("state", self._state())
+            self._sequence += sent
             every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
             self._next_state = time.monotonic() + (every if sent else TICK)
 

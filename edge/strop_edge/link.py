@@ -102,8 +102,9 @@ class Link:
         self._guard("connecting", self._on_connect)
 
     def _disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if self.connected:  # else the waits go on growing
+            _jitter(client)
         self._set_connected(False)
-        _jitter(client)
         if reason.is_failure:
             self._on_error(f"disconnected: {reason}")
 

@@ -135,6 +135,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('capture_id', name=op.f('uq_label_tasks_capture_id'))
     )
     op.create_index(op.f('ix_label_tasks_project_priority_id'), 'label_tasks', ['project', 'priority', 'id'], unique=False, postgresql_where=sa.text("state = 'open'"))
+    op.create_index('ix_label_tasks_mine', 'label_tasks', ['project', 'leased_by'], unique=False, postgresql_where=sa.text("state = 'open'"))
     op.create_table('model_files',
     sa.Column('project', sa.String(), nullable=False),
     sa.Column('sha256', sa.String(), nullable=False),
@@ -175,6 +176,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_routes_project_at'), 'routes', ['project', 'at'], unique=False)
     op.create_index(op.f('ix_routes_project_device_at'), 'routes', ['project', 'device', 'at'], unique=False)
+    op.create_index('ix_routes_device_budget', 'routes', ['project', 'device', 'at'], unique=False, postgresql_where=sa.text("upload and reason <> 'audit'"))
+    op.create_index('ix_routes_fleet_budget', 'routes', ['project', 'at'], unique=False, postgresql_where=sa.text("upload and reason <> 'audit'"))
     op.create_table('training_runs',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('project', sa.String(), nullable=False),
@@ -298,6 +301,8 @@ def downgrade() -> None:
     op.drop_table('trigger_decisions')
     op.drop_index('uq_training_runs_unfinished', table_name='training_runs', postgresql_where=sa.text("state in ('requested', 'running')"))
     op.drop_table('training_runs')
+    op.drop_index('ix_routes_fleet_budget', table_name='routes', postgresql_where=sa.text("upload and reason <> 'audit'"))
+    op.drop_index('ix_routes_device_budget', table_name='routes', postgresql_where=sa.text("upload and reason <> 'audit'"))
     op.drop_index(op.f('ix_routes_project_device_at'), table_name='routes')
     op.drop_index(op.f('ix_routes_project_at'), table_name='routes')
     op.drop_table('routes')
@@ -305,6 +310,7 @@ def downgrade() -> None:
     op.drop_table('policies')
     op.drop_table('outbox')
     op.drop_table('model_files')
+    op.drop_index('ix_label_tasks_mine', table_name='label_tasks', postgresql_where=sa.text("state = 'open'"))
     op.drop_index(op.f('ix_label_tasks_project_priority_id'), table_name='label_tasks', postgresql_where=sa.text("state = 'open'"))
     op.drop_table('label_tasks')
     op.drop_table('inbox')

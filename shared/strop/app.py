@@ -4,6 +4,7 @@ A service is built by its `__main__.build(runtime)`; `serve` runs one of them (a
 """
 
 import asyncio
+import functools
 import logging
 import signal
 import sys
@@ -52,10 +53,16 @@ class Service:
 Build = Callable[[Runtime], Service]
 
 
+@functools.cache
+def _botocore() -> aiobotocore.session.AioSession:
+    """One session per process: it keeps the service descriptions, which take most of the time to make a client."""
+    return aiobotocore.session.get_session()
+
+
 @asynccontextmanager
 async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open database, SQS and S3. Credentials, region and endpoints come from botocore's usual places."""
-    session = aiobotocore.session.get_session()
+    session = _botocore()
     common = {"retries": {"mode": "standard", "max_attempts": 3}, "max_pool_connections": 50}
     # An endpoint of one's own has no bucket names in its host names.
     style = {"addressing_style": "path"} if settings.s3_url or settings.public_s3_url else {}

@@ -145,7 +145,7 @@ def plan_retry(error: Exception, receives: int) -> float:
     """Seconds until a failed message comes back: what the handler asks for, else 1, 2, 4 … 300 with jitter."""
     if isinstance(error, errors.RetryLater):
         return error.delay
-    return min(300.0, 2.0 ** (receives - 1)) * random.uniform(0.8, 1.2)
+    return min(300.0, 2.0 ** min(receives - 1, 9)) * random.uniform(0.8, 1.2)
 
 
 def _unexpected(error: Exception) -> bool:

@@ -182,7 +182,15 @@ class Route(Base):
     """What the router decided for a capture, why, and with which probability."""
 
     __tablename__ = "routes"
-    __table_args__ = (Index(None, "project", "at"), Index(None, "project", "device", "at"))
+    __table_args__ = (
+        Index(None, "project", "at"),
+        Index(None, "project", "device", "at"),
+        # What counts against a budget: the router looks here before each decision.
+        Index("ix_routes_fleet_budget", "project", "at", postgresql_where=text("upload and reason <> 'audit'")),
+        Index(
+            "ix_routes_device_budget", "project", "device", "at", postgresql_where=text("upload and reason <> 'audit'")
+        ),
+    )
     capture_id: Mapped[UUID] = mapped_column(primary_key=True)
     project: Mapped[str]
     device: Mapped[str]
@@ -222,6 +230,7 @@ class LabelTask(Base):
     __table_args__ = (
         UniqueConstraint("capture_id"),
         Index(None, "project", "priority", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_label_tasks_mine", "project", "leased_by", postgresql_where=text("state = 'open'")),
     )
     id: Mapped[UUID] = _id()
     project: Mapped[str]

@@ -26,7 +26,7 @@ async def add(session: AsyncSession, *happened: events.Event) -> None:
 async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str, str]]) -> None:
     """Write (body, reason) pairs for the service's dead-letter queue: for input that did not come through SQS."""
     queue = topology.dead_letter(service)
-    session.add_all(models.Outbox(queue=queue, body=body, reason=reason) for body, reason in letters)
+    session.add_all(models.Outbox(queue=queue, body=body, reason=sqs.printable(reason)) for body, reason in letters)
 
 
 async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from strop import topology
 
 BATCH = 10
@@ -90,7 +92,13 @@ class Queues:
         failed: dict[int, str] = {}
         for batch in batches(messages):
             entries = [_entry(index, messages[index]) for index in batch]
-            answer = await self._client.send_message_batch(QueueUrl=await self.url(name), Entries=entries)
+            try:
+                answer = await self._client.send_message_batch(QueueUrl=await self.url(name), Entries=entries)
+            except ClientError as error:
+                if error.response["Error"]["Code"].rpartition(".")[2] != "BatchRequestTooLong":
+                    raise
+                failed |= dict.fromkeys(batch, str(error))  # one message that is too long by itself: see `batches`
+                continue
             for failure in answer.get("Failed", []):
                 failed[int(failure["Id"])] = f"{failure['Code']}: {failure.get('Message', '')}"
         return failed
@@ -141,5 +149,11 @@ def batches(messages: Sequence[Outgoing]) -> Iterator[range]:
 def _entry(index: int, message: Outgoing) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": str(index), "MessageBody": message.body}
     if message.reason:
-        entry["MessageAttributes"] = {"reason": {"DataType": "String", "StringValue": message.reason[:1000]}}
+        reason = printable(message.reason)
+        entry["MessageAttributes"] = {"reason": {"DataType": "String", "StringValue": reason}}
     return entry
+
+
+def printable(reason: str) -> str:
+    """A reason that a queue and a database take, whatever an error had to say."""
+    return "".join(each if each.isprintable() else " " for each in reason[:1000])

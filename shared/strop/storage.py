@@ -5,6 +5,7 @@ Needs `s3:GetObject, PutObject, DeleteObject` on the bucket's objects and `s3:Li
 
 import base64
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ class Storage:
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
-        await self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+        stream = io.BytesIO(body)  # sent piece by piece: large bytes at once would hold up everything else
+        await self._client.put_object(Bucket=self.bucket, Key=key, Body=stream, ContentType=content_type)
 
     async def get(self, key: str, limit: int | None = None) -> bytes:
         """Read an object; with `limit`, one byte more at the most, so the caller can tell that it is too large."""

@@ -17,6 +17,8 @@ from strop_cli.platform.errors import PlatformError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+MISSES = 3
+"""A busy machine may keep a server from answering once; so often in a row, it is broken."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Server:
         self.plan = plan
         self.log = state / "logs" / f"{plan.name}.log"
         self._pid_file = state / "run" / f"{plan.name}.pid"
+        self._missed = 0
         with self.log.open("ab") as log:
             self._process = self._spawn(log)
         self._pid_file.write_text(
@@ -68,10 +71,11 @@ class Server:
         self._pid_file.unlink(missing_ok=True)
 
     def failed(self) -> str | None:
-        """Say what is wrong with the server, with the end of its log, or None."""
+        """Say what is wrong with the server, with the end of its log, or None. To be asked now and then."""
         if (code := self._process.poll()) is not None:
             return self._report(f"stopped with exit code {code}")
-        return None if self.plan.answers() else self._report("does not answer")
+        self._missed = 0 if self.plan.answers() else self._missed + 1
+        return self._report("does not answer") if self._missed >= MISSES else None
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the servers in order.

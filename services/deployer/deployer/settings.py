@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     )
     online_window: float = Field(300, gt=0, description="a device seen within this time counts as online")
     resend_after: float = Field(300, gt=0, description="a device that was seen but did not answer is told again")
-    batch: int = Field(500, ge=1, le=1000, description="devices told at most per tick")
+    batch: int = Field(
+        100, ge=1, le=1000, description="devices told at most per tick (AWS IoT Core: 100 a second per connection)"
+    )
     tick: float = Field(1, gt=0, description="pause between two looks at the running deployments")
 
     @model_validator(mode="after")

@@ -62,7 +62,8 @@ class Announcements:
             await self.take(batch[middle:], stop)
         else:
             log.error("message cannot be stored", topic=batch[0].topic, error=repr(error))
-            await self._attempt(batch, partial(intake.refuse, reason=f"cannot be stored: {error}"), stop)
+            cause = error.orig if isinstance(error, DBAPIError) else error  # without the statement and its values
+            await self._attempt(batch, partial(intake.refuse, reason=f"cannot be stored: {cause}"), stop)
 
     async def _attempt(self, batch: Sequence[mqtt.Message], work: Work, stop: asyncio.Event) -> Exception | None:
         """Do the work in one transaction, again and again while the database is away; returns what the data is to blame for."""

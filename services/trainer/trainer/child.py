@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -20,7 +21,7 @@ class Died(Exception):
 async def run(folder: Path, job: dict[str, Any], tell: Callable[[dict[str, Any]], Awaitable[None]]) -> dict[str, Any]:
     """Run `trainer.work` on the job; `tell` hears its progress. Failed with its own last words, Died by a signal."""
     spec, result = folder / "job.json", folder / "result.json"
-    spec.write_text(json.dumps(job))
+    spec.write_text(json.dumps({**job, "parent": os.getpid()}))
     # A session of its own: Ctrl-C at a terminal is for the service, which then ends its child.
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "trainer.work", str(spec), str(result),

@@ -50,6 +50,7 @@ class Job:
     champion: Path | None  # the package to beat
     cache: Path  # holds the backbone and the features
     output: Path  # becomes the package
+    parent: int | None  # the process that waits for the result
 
     @classmethod
     def loads(cls, text: str) -> "Job":
@@ -59,7 +60,7 @@ class Job:
             Item(i["sha256"], Path(i["path"]), i["label"], i["part"], i["origin"], i["group"]) for i in data["images"]
         )
         champion = Path(data["champion"]) if data["champion"] else None
-        return cls(source, images, champion, Path(data["cache"]), Path(data["output"]))
+        return cls(source, images, champion, Path(data["cache"]), Path(data["output"]), data.get("parent"))
 
     @property
     def features(self) -> Path:
@@ -176,9 +177,11 @@ def _end_with(parent: int) -> None:
     os._exit(2)
 
 
-def main(job: Path, result: Path) -> None:
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    result.write_text(json.dumps(run(Job.loads(job.read_text()), _Teller())))
+def main(spec: Path, result: Path) -> None:
+    job = Job.loads(spec.read_text())
+    if job.parent:
+        threading.Thread(target=_end_with, args=(job.parent,), daemon=True).start()
+    result.write_text(json.dumps(run(job, _Teller())))
 
 
 if __name__ == "__main__":

@@ -119,10 +119,13 @@ def test_a_training_run_is_asked_for_once_and_shows(strop: CliRunner, state: Pat
 
 
 def test_the_token_of_the_file_and_a_made_one_open_the_api(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
+    say(strop, state, "projects create open")
     made = say(strop, state, "token create robot").strip()
 
     for token, expected in ((env["STROP_TOKEN"], 200), (made, 200), ("wrong", 401)):
-        answer = httpx.get(f"{env['STROP_URL']}/api/projects", headers={"Authorization": f"Bearer {token}"})
+        answer = httpx.get(
+            f"{env['STROP_URL']}/api/projects/open/progress", headers={"Authorization": f"Bearer {token}"}
+        )
         assert answer.status_code == expected
 
 

@@ -68,16 +68,16 @@ class Cloud:
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def _hear(self, _client: Any, _data: Any, heard: MQTTMessage) -> None:
-        kind = heard.topic.rsplit("/", 1)[-1]
+        kind, payload = heard.topic.rsplit("/", 1)[-1], bytes(heard.payload)
         with self._changed:
             if "response/prediction" in heard.topic:
-                self.answers.append((heard.topic, messages.Answer.loads(heard.payload)))
+                self.answers.append((heard.topic, messages.Answer.loads(payload)))
             elif kind == "capture":
-                self._answer_capture(messages.Capture.loads(heard.payload))
+                self._answer_capture(messages.Capture.loads(payload))
             elif kind == "state":
-                self.states.append(messages.State.loads(heard.payload))
+                self.states.append(messages.State.loads(payload))
             elif kind == "fetch":
-                self._answer_fetch(messages.Fetch.loads(heard.payload))
+                self._answer_fetch(messages.Fetch.loads(payload))
             self._changed.notify_all()
 
     def _answer_capture(self, capture: messages.Capture) -> None:

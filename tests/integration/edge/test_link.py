@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,12 @@ def tls_url(broker: Broker) -> Iterator[str]:
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(4096):
             target.sendall(data)
-    except OSError:
-        pass
     for each in (source, target):
-        try:
+        with suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 @contextmanager
@@ -102,6 +98,9 @@ def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str) -> No
     assert errors == []
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # paho leaves the socket to the collector
 @pytest.mark.parametrize("own", [{}, {"ca": TLS / "ca.pem"}], ids=["untrusted-server", "no-certificate"])
 def test_without_trust_or_certificate_there_is_no_connection(tls_url: str, own: dict[str, Path]) -> None:
     with linked(tls_url, **own) as (opened, errors, _):
@@ -130,19 +129,19 @@ SUBSCRIPTION_REFUSED = b"\x90\x03\x00\x01\x80"
 
 def test_a_refused_password_is_told(tmp_path: Path) -> None:
     RECEIVED.clear()
-    with listening(scripted(NOT_AUTHORISED)) as port:
-        with linked(f"mqtt://127.0.0.1:{port}", username="cam", password="secret") as (opened, errors, _):
-            until(lambda: any("refuses the connection: Not authorized" in error for error in errors))
-            assert not opened.connected
+    own = {"username": "cam", "password": "secret"}
+    with listening(scripted(NOT_AUTHORISED)) as port, linked(f"mqtt://127.0.0.1:{port}", **own) as (opened, errors, _):
+        until(lambda: any("refuses the connection: Not authorized" in error for error in errors))
+        assert not opened.connected
     assert b"cam" in RECEIVED[0]
     assert b"secret" in RECEIVED[0]
     assert b"p-d" in RECEIVED[0]
 
 
 def test_a_refused_subscription_is_told() -> None:
-    with listening(scripted(ACCEPTED, SUBSCRIPTION_REFUSED)) as port:
-        with linked(f"mqtt://127.0.0.1:{port}") as (_, errors, _heard):
-            until(lambda: any("refuses the subscription to topic" in error for error in errors))
+    answers = scripted(ACCEPTED, SUBSCRIPTION_REFUSED)
+    with listening(answers) as port, linked(f"mqtt://127.0.0.1:{port}") as (_, errors, _heard):
+        until(lambda: any("refuses the subscription to topic" in error for error in errors))
 
 
 def test_a_line_that_takes_nothing_is_not_filled_without_end() -> None:

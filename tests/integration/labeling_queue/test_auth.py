@@ -88,13 +88,13 @@ async def test_a_bearer_token_needs_no_sign_in(browser: httpx.AsyncClient, runti
     assert (await browser.get(LABELS, headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Basic YWRhOmFkYQ=="])
-async def test_a_wrong_token_is_told_what_to_do(browser: httpx.AsyncClient, header: str) -> None:
-    answer = await browser.get(LABELS, headers={"Authorization": header})
+async def test_a_wrong_token_is_told_what_to_do(browser: httpx.AsyncClient) -> None:
+    for header in ("Bearer wrong", "Bearer", "Basic YWRhOmFkYQ=="):
+        answer = await browser.get(LABELS, headers={"Authorization": header})
 
-    assert answer.status_code == 401
-    assert "Authorization: Bearer" in answer.json()["detail"]
-    assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.status_code == 401
+        assert "Authorization: Bearer" in answer.json()["detail"]
+        assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_tokens_of_one_kind_do_not_serve_as_another(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
@@ -115,24 +115,22 @@ async def test_only_hashes_are_kept_and_expired_ones_go(runtime: app.Runtime) ->
     assert not {old, new} & {kept[0].sha256}
 
 
-@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere"}])
-async def test_another_site_cannot_use_the_cookie(
-    browser: httpx.AsyncClient, runtime: app.Runtime, headers: dict[str, str]
-) -> None:
+async def test_another_site_cannot_use_the_cookie(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
     await browser.get(f"/sign-in?token={await token(runtime, 'once')}")
 
-    refused = await browser.post(UNDO, json={"project": factories.PROJECT}, headers=headers)
-    await browser.post("/sign-out", headers=headers)
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere"}):
+        refused = await browser.post(UNDO, json={"project": factories.PROJECT}, headers=headers)
+        await browser.post("/sign-out", headers=headers)
 
-    assert refused.status_code == 403
-    assert refused.json()["detail"] == "This request came from another site."
+        assert refused.status_code == 403
+        assert refused.json()["detail"] == "This request came from another site."
     own = await browser.post(UNDO, json={"project": factories.PROJECT}, headers={"Sec-Fetch-Site": "same-origin"})
     assert own.status_code == 404  # signed in still, and nothing to take back
 
 
-@pytest.mark.parametrize("path", ["/", f"/label/{factories.PROJECT}", "/sign-in"])
-async def test_pages_say_how_to_sign_in(browser: httpx.AsyncClient, path: str) -> None:
-    page = await browser.get(path)
+async def test_pages_say_how_to_sign_in(browser: httpx.AsyncClient) -> None:
+    for path in ("/", f"/label/{factories.PROJECT}", "/sign-in"):
+        page = await browser.get(path)
 
-    assert page.status_code == 401
-    assert "Open the sign-in link" in page.text
+        assert page.status_code == 401
+        assert "Open the sign-in link" in page.text

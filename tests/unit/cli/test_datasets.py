@@ -39,7 +39,7 @@ def test_other_files_and_hidden_ones_stay_behind(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused_with_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(errors.Refused, match="expected .*/train/LABEL/"):
+    with pytest.raises(errors.Refused, match=r"expected .*/train/LABEL/"):
         datasets.tree("p", tmp_path, "base")
 
 

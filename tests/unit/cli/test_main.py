@@ -49,5 +49,5 @@ def test_an_environment_that_says_nothing_is_refused_with_a_hint(monkeypatch: py
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("MQTT_URL", raising=False)
 
-    with pytest.raises(errors.Refused, match="DATABASE_URL.*MQTT_URL.*--state DIR"):
+    with pytest.raises(errors.Refused, match=r"DATABASE_URL.*MQTT_URL.*--state DIR"):
         connection.run(None, lambda _: pytest.fail("was called"))

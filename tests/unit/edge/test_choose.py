@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strop_edge import choose
@@ -67,6 +67,7 @@ unit = st.floats(0, 1)
 draw = st.floats(0, 1, exclude_max=True)
 
 
+@settings(deadline=None)
 @given(unit, unit, unit, unit, draw, draw)
 def test_what_is_kept_has_a_reason_and_a_chance(
     confidence: float, audit_rate: float, high_rate: float, low: float, audit_draw: float, high_draw: float

@@ -1,12 +1,13 @@
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strop_edge import counts
 from strop_wire import messages
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_a_bin_holds_its_confidence(confidence: float) -> None:
     number = counts.bin_of(confidence)

@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -106,6 +106,7 @@ def test_too_many_bytes_are_refused() -> None:
         image.load(packages.RED + b"\0" * messages.MAX_IMAGE_BYTES)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(FORMS), st.data())
 def test_damaged_bytes_give_pixels_or_bad_image_and_nothing_else(form: str, data: st.DataObject) -> None:
     good = bytearray(DAMAGED[form])

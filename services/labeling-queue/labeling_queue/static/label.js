@@ -23,7 +23,7 @@ on.change = function show() {
     $("stage").replaceChildren(picture);
     $("stage").classList.remove("zoomed");
   }
-  const waits = task ? (!task.ready && !task.broken) || performance.now() < calm : busy();
+  const waits = task ? !state.loaded || !(task.ready || task.broken) || performance.now() < calm : busy();
   $("stage").setAttribute("aria-busy", String(waits));
   document.body.classList.toggle("idle", !task);
   $("about").textContent = task ? `${task.device} · ${ago(task.captured_at)}` : "";

@@ -85,9 +85,12 @@ async function update() {
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
   try {
-    await refill();
-    const { waiting, done } = await call(`${path}/progress?since=${encodeURIComponent(midnight.toISOString())}`);
-    addLabels(await call(`${path}/labels`));
+    const [labels, { waiting, done }] = await Promise.all([
+      call(`${path}/labels`),
+      call(`${path}/progress?since=${encodeURIComponent(midnight.toISOString())}`),
+      refill(),
+    ]);
+    addLabels(labels);
     Object.assign(state, { waiting, done, loaded: true });
   } catch (error) {
     if (!state.trouble) throw error;

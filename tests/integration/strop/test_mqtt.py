@@ -1,0 +1,132 @@
+"""MQTT with acknowledgement after the commit."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from strop import app, mqtt
+from strop_wire import ids
+from tests import device, wait
+
+
+@pytest.fixture
+def url(runtime: app.Runtime) -> str:
+    return runtime.settings.mqtt_url
+
+
+@pytest.fixture
+async def name(url: str) -> AsyncIterator[str]:
+    """A client id, which is also its topic; the broker forgets it afterwards."""
+    name = f"test-{ids.new_id()}"
+    yield name
+    await device.forget(url, name)
+
+
+@pytest.fixture
+async def speaker(url: str) -> AsyncIterator[mqtt.Mqtt]:
+    async with mqtt.connect(url, f"speaker-{ids.new_id()}") as link:
+        await connected(link)
+        yield link
+
+
+async def connected(link: mqtt.Mqtt) -> None:
+    await asyncio.wait_for(link.connected.wait(), wait.PATIENCE)
+
+
+async def hear(link: mqtt.Mqtt, count: int) -> list[mqtt.Message]:
+    heard: list[mqtt.Message] = []
+    async with asyncio.timeout(wait.PATIENCE):
+        while len(heard) < count:
+            heard += await link.batch()
+    return heard
+
+
+async def say(speaker: mqtt.Mqtt, topic: str, *payloads: bytes) -> None:
+    for payload in payloads:
+        await speaker.publish(topic, payload)
+
+
+def payloads(messages: list[mqtt.Message]) -> list[bytes]:
+    return [message.payload for message in messages]
+
+
+async def test_what_is_not_acknowledged_comes_again(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await say(speaker, name, b"1", b"2", b"3")
+        first, *_ = await hear(link, 3)
+        link.acknowledge([first])
+
+    async with mqtt.connect(url, name, [name]) as link:
+        again = await hear(link, 2)
+        link.acknowledge(again)
+        assert payloads(again) == [b"2", b"3"]
+
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await say(speaker, name, b"4")
+        assert payloads(await hear(link, 1)) == [b"4"]
+
+
+async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await say(speaker, name, b"1", b"2")
+        in_hand = await hear(link, 2)
+        link._client.socket().shutdown(socket.SHUT_RDWR)
+
+        again = await hear(link, 2)
+
+        assert payloads(again) == [b"1", b"2"]
+        assert {message.session for message in again} == {link.session} != {in_hand[0].session}
+        link.acknowledge(in_hand)  # of the old connection: must not acknowledge anything of the new one
+
+    async with mqtt.connect(url, name, [name]) as link:
+        assert payloads(await hear(link, 2)) == [b"1", b"2"]
+
+
+async def test_what_came_while_away_waits_at_the_broker(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await say(speaker, name, b"subscribed")
+        link.acknowledge(await hear(link, 1))
+    await say(speaker, name, b"while away")
+
+    async with mqtt.connect(url, name, [name]) as link:
+        assert payloads(await hear(link, 1)) == [b"while away"]
+
+
+async def test_a_batch_has_a_limit_and_keeps_the_order(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        sent = [str(number).encode() for number in range(50)]
+        await asyncio.gather(*(speaker.publish(name, payload) for payload in sent))
+
+        heard: list[mqtt.Message] = []
+        async with asyncio.timeout(wait.PATIENCE):
+            while len(heard) < 50:
+                batch = await link.batch(limit=7)
+                assert 1 <= len(batch) <= 7
+                heard += batch
+
+    assert payloads(heard) == sent
+
+
+async def test_a_retained_message_greets_who_comes_later(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    await speaker.publish(name, b"kept", retain=True)
+
+    async with mqtt.connect(url, name, [name]) as link:
+        assert payloads(await hear(link, 1)) == [b"kept"]
+    await speaker.publish(name, b"", retain=True)
+
+
+async def test_publishing_needs_a_broker() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        async with mqtt.connect(f"mqtt://127.0.0.1:{unused.getsockname()[1]}", "lonely") as link:
+            with pytest.raises(mqtt.NotConnected):
+                await link.publish("topic", b"")

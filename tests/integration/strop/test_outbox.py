@@ -1,0 +1,120 @@
+"""What follows from a transaction leaves with it, and arrives."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app, consumer, events, models, outbox, sqs
+from tests import wait
+from tests.integration.strop.conftest import SERVICE, done, received
+
+
+async def left(runtime: app.Runtime) -> int:
+    async with runtime.sessions() as session:
+        return await session.scalar(select(func.count()).select_from(models.Outbox)) or 0
+
+
+async def happen(runtime: app.Runtime, *happened: events.Event) -> None:
+    async with runtime.sessions.begin() as session:
+        await outbox.add(session, *happened)
+
+
+async def test_events_arrive_at_their_queues(runtime: app.Runtime) -> None:
+    to_router = received()
+    to_ingest = events.ImageRequested(**to_router.model_dump(exclude={"id"}))
+    await happen(runtime, to_router, to_ingest)
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues) == 2
+
+    assert await wait.for_events(runtime, "router") == [to_router]
+    assert await wait.for_events(runtime, "ingest") == [to_ingest]
+    assert await left(runtime) == 0
+
+
+async def test_what_is_rolled_back_never_leaves(runtime: app.Runtime, session: AsyncSession) -> None:
+    await outbox.add(session, received())
+    await session.flush()
+    await session.rollback()
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues) == 0
+
+
+async def test_a_dead_letter_carries_its_reason(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        await outbox.bury(session, SERVICE, [('{"some": "body"}', "it is Tuesday, überall \x00\x1b[1m\ufffe")])
+    await outbox.relay_once(runtime.sessions, runtime.queues)
+
+    body, reason = await wait.for_letter(runtime, SERVICE)
+
+    assert json.loads(body) == {"some": "body"}
+    assert reason.startswith("it is Tuesday, überall ")
+    assert reason.isprintable()
+
+
+class Crashing(sqs.Queues):
+    """Queues whose owner dies just after sending."""
+
+    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, str]:
+        await super().send(name, messages)
+        raise ConnectionResetError("crashed")
+
+
+async def test_a_crash_between_send_and_delete_sends_again_and_the_inbox_absorbs_it(
+    runtime: app.Runtime,
+    consume: Callable[..., consumer.Consumer],
+    receive: Callable[..., "asyncio.Future[list[sqs.Incoming]]"],
+) -> None:
+    await happen(runtime, received())
+    with pytest.raises(ConnectionResetError):
+        await outbox.relay_once(runtime.sessions, Crashing(runtime.queues._client, runtime.settings.queue_prefix))
+    assert await left(runtime) == 1
+
+    await outbox.relay_once(runtime.sessions, runtime.queues)
+
+    both = await receive(2)
+    assert len({message.body for message in both}) == 1
+    await consume().take(both)
+    assert await done(runtime) == 1
+
+
+async def test_relays_side_by_side_send_each_row_once(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "CLAIM", 20)
+    await happen(runtime, *(received() for _ in range(100)))
+
+    async def drain() -> int:
+        sent = 0
+        while count := await outbox.relay_once(runtime.sessions, runtime.queues):
+            sent += count
+        return sent
+
+    assert sum(await asyncio.gather(drain(), drain(), drain())) == 100
+    assert await runtime.queues.depth(SERVICE) == 100
+
+
+async def test_a_row_that_a_queue_refuses_stays_and_does_not_hold_up_the_others(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        session.add(models.Outbox(queue=SERVICE, body="x" * 300_000))
+    await happen(runtime, received(), received())
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues) == 2
+
+    assert len(await wait.for_events(runtime, SERVICE, 2)) == 2
+    assert await left(runtime) == 1
+
+
+async def test_a_relay_sends_until_it_is_told_to_stop(runtime: app.Runtime, stop: asyncio.Event) -> None:
+    relaying = asyncio.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.01))
+
+    await happen(runtime, received())
+    await wait.for_events(runtime, SERVICE)
+    await happen(runtime, received())
+    await wait.for_events(runtime, SERVICE)
+    stop.set()
+    await asyncio.wait_for(relaying, wait.PATIENCE)
+
+    await happen(runtime, received())
+    assert await left(runtime) == 1

@@ -1,0 +1,103 @@
+"""The bucket."""
+
+import base64
+import hashlib
+
+import httpx
+import pytest
+
+from strop import app, storage
+
+BODY = b"0123456789"
+
+
+async def test_what_is_put_is_got(runtime: app.Runtime) -> None:
+    await runtime.storage.put("a/ü b+c", BODY, "text/plain")
+
+    assert await runtime.storage.get("a/ü b+c") == BODY
+    assert await runtime.storage.size("a/ü b+c") == 10
+
+
+async def test_a_large_object_is_sent_in_pieces(runtime: app.Runtime) -> None:
+    large = BODY * 500_000
+
+    await runtime.storage.put("a", large)
+
+    assert await runtime.storage.get("a") == large
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(4, b"01234"), (9, BODY), (10, BODY), (1000, BODY), (None, BODY)])
+async def test_a_limit_bounds_what_is_read_to_one_byte_more(
+    runtime: app.Runtime, limit: int | None, expected: bytes
+) -> None:
+    await runtime.storage.put("a", BODY)
+
+    assert await runtime.storage.get("a", limit=limit) == expected
+
+
+async def test_an_empty_object_can_be_read_with_a_limit(runtime: app.Runtime) -> None:
+    await runtime.storage.put("a", b"")
+
+    assert await runtime.storage.get("a", limit=10) == b""
+    assert await runtime.storage.size("a") == 0
+
+
+async def test_what_is_not_there_is_said_by_name(runtime: app.Runtime) -> None:
+    for reading in (runtime.storage.get("gone"), runtime.storage.copy("gone", "b")):
+        with pytest.raises(storage.NoSuchObject, match="no object at gone"):
+            await reading
+    assert await runtime.storage.size("gone") is None
+    await runtime.storage.delete("gone")
+
+
+async def test_a_copy_is_independent(runtime: app.Runtime) -> None:
+    await runtime.storage.put("a b", BODY)
+
+    await runtime.storage.copy("a b", "c")
+    await runtime.storage.delete("a b")
+
+    assert await runtime.storage.get("c") == BODY
+
+
+async def test_keys_are_listed_by_prefix(runtime: app.Runtime) -> None:
+    for key in ("a/1", "a/2", "b/1"):
+        await runtime.storage.put(key, BODY)
+
+    assert [key async for key in runtime.storage.keys("a/")] == ["a/1", "a/2"]
+
+
+async def test_a_presigned_upload_is_for_exactly_these_bytes(runtime: app.Runtime) -> None:
+    signed = await runtime.storage.presign_put("a", storage.digest(BODY), len(BODY), "image/png")
+
+    query = httpx.URL(signed.url).params
+    assert query["X-Amz-SignedHeaders"].split(";") == [
+        "content-length",
+        "content-type",
+        "host",
+        "x-amz-checksum-sha256",
+    ]
+    assert signed.headers == {
+        "content-type": "image/png",
+        "content-length": "10",
+        "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+    }
+
+
+async def test_presigned_addresses_work(runtime: app.Runtime) -> None:
+    upload = await runtime.storage.presign_put("a", storage.digest(BODY), len(BODY), "image/png")
+    async with httpx.AsyncClient() as client:
+        (await client.put(upload.url, content=BODY, headers=upload.headers)).raise_for_status()
+        answer = await client.get(await runtime.storage.presign_get("a"))
+
+    assert answer.content == BODY
+    assert answer.headers["content-type"] == "image/png"
+
+
+async def test_addresses_for_others_can_have_another_host(runtime: app.Runtime) -> None:
+    settings = runtime.settings.model_copy(update={"public_s3_url": "https://images.example.org"})
+    async with app.runtime(settings) as seen_from_outside:
+        put = await seen_from_outside.storage.presign_put("a", storage.digest(BODY), len(BODY), "image/png")
+        get = await seen_from_outside.storage.presign_get("a")
+
+    assert put.url.startswith(f"https://images.example.org/{settings.bucket}/a?")
+    assert get.startswith(f"https://images.example.org/{settings.bucket}/a?")

@@ -1,0 +1,21 @@
+"""One cache for all tests: features of a picture are computed once."""
+
+from pathlib import Path
+
+import pytest
+
+from strop import app
+from tests import factories
+from tests.integration.trainer.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trainer-cache")
+
+
+@pytest.fixture
+async def lab(runtime: app.Runtime, cache: Path) -> Lab:
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+    return Lab(runtime, cache)

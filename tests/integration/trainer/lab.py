@@ -1,0 +1,94 @@
+"""A project with pictures in S3 and rows as the other services write them."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from strop import app, events, models, storage
+from tests import factories
+from tests.unit.trainer import lab as shapes
+from trainer import triggers
+from trainer.runs import Runs
+from trainer.settings import Settings
+
+PROJECT = factories.PROJECT
+START = datetime(2026, 1, 1, 8, tzinfo=UTC)
+
+
+class Lab:
+    """One project, one trainer."""
+
+    def __init__(self, runtime: app.Runtime, cache: Path, **settings: Any) -> None:
+        self.runtime = runtime
+        self.settings = Settings(
+            cache=cache, **{"lease": 30, "min_labels": 5, "debounce": 0, "cooldown": 0, **settings}
+        )
+        self.runs = Runs(runtime, self.settings)
+        self._minutes = 0
+
+    async def base(self, labels: tuple[str, ...] = shapes.LABELS, train: int = 6, valid: int = 3) -> None:
+        async with self.runtime.sessions.begin() as session:
+            for label in labels:
+                for seed in range(train + valid):
+                    split = "train" if seed < train else "valid"
+                    sha256 = await self.store(shapes.picture(label, seed))
+                    key = f"{PROJECT}/datasets/base/{split}/{label}/{seed}.jpg"
+                    session.add(
+                        models.DatasetItem(
+                            project=PROJECT, key=key, dataset="base", split=split, label=label, sha256=sha256
+                        )
+                    )
+
+    async def store(self, body: bytes) -> str:
+        sha256 = storage.digest(body)
+        await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
+        return sha256
+
+    async def label(self, label: str | None, body: bytes, **columns: Any) -> models.Capture:
+        """A capture whose image is there and labelled; each one a minute later than the one before."""
+        await self.store(body)
+        self._minutes += 1
+        made = factories.capture(body, **{"phash": f"{random.Random(body).getrandbits(64):016x}", **columns})
+        truth = models.GroundTruth(
+            capture_id=made.id, project=made.project, device=made.device, sha256=made.sha256,
+            label=label, author="ann", at=START + timedelta(minutes=self._minutes),
+        )  # fmt: skip
+        async with self.runtime.sessions.begin() as session:
+            session.add_all([made, truth])
+        return made
+
+    async def field(self, label: str, count: int = 6, audits: int = 3) -> None:
+        for seed in range(100, 100 + count + audits):
+            await self.label(label, shapes.picture(label, seed), audit=seed >= 100 + count)
+
+    async def ask(self) -> events.TrainingRequested:
+        """Ask by hand, as the command does, and take the event out of the outbox."""
+        async with self.runtime.sessions.begin() as session:
+            run = await triggers.by_hand(session, PROJECT)
+        return events.TrainingRequested(project=PROJECT, run_id=run)
+
+    async def train(self) -> models.TrainingRun:
+        asked = await self.ask()
+        await self.runs.carry_out(asked)
+        return await self.run(asked.run_id)
+
+    async def run(self, run_id: UUID) -> models.TrainingRun:
+        async with self.runtime.sessions() as session:
+            return await session.get_one(models.TrainingRun, run_id)
+
+    async def all(self, table: Any) -> list[Any]:
+        async with self.runtime.sessions() as session:
+            return list(await session.scalars(select(table)))
+
+    async def announced(self, name: str) -> list[dict[str, Any]]:
+        """Bodies of the events of this name in the outbox."""
+        letters = [json.loads(row.body) for row in await self.all(models.Outbox)]
+        return [letter["body"] for letter in letters if letter["name"] == name]
+
+    async def keys(self, prefix: str) -> set[str]:
+        return {key async for key in self.runtime.storage.keys(f"{PROJECT}/{prefix}")}

@@ -1,0 +1,120 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from strop import models, storage
+from tests.integration.trainer import lab as labs
+from tests.unit.trainer import lab as shapes
+from trainer import datasets
+
+END = labs.START + timedelta(days=1)
+
+
+async def gather(lab, until=END):
+    async with lab.runtime.sessions() as session:
+        return await datasets.gather(session, labs.PROJECT, until)
+
+
+async def test_base_and_field_are_kept_apart_and_audits_are_held_out(lab):
+    await lab.base(labels=("ring", "square"), train=2, valid=1)
+    trained = await lab.label("ring", shapes.picture("ring", 50))
+    golden = await lab.label("square", shapes.picture("square", 50), audit=True)
+
+    items = {item.sha256: item for item in await gather(lab)}
+
+    assert len(items) == 8
+    assert [items[c.sha256].part for c in (trained, golden)] == ["train", "golden"]
+    assert items[trained.sha256].origin == "field"
+    assert items[trained.sha256].group == f"{trained.device}/{trained.at.date()}"
+    assert sorted(i.part for i in items.values() if i.origin == "base") == ["train"] * 4 + ["valid"] * 2
+
+
+async def test_only_usable_labels_of_this_project_up_to_the_moment_count(lab):
+    await lab.label("ring", shapes.picture("ring", 50))
+    await lab.label(None, shapes.picture("ring", 51))
+    await lab.label("ring", shapes.picture("ring", 52), project="another")
+    await lab.label("ring", shapes.picture("ring", 53))
+
+    assert len(await gather(lab)) == 2
+    assert len(await gather(lab, labs.START + timedelta(minutes=2))) == 1
+
+
+async def test_a_refused_file_is_not_in_the_data_set(lab):
+    async with lab.runtime.sessions.begin() as session:
+        session.add(
+            models.DatasetItem(
+                project=labs.PROJECT, key="k", dataset="base", split="train", label="ring", refused="no image"
+            )
+        )
+
+    assert await gather(lab) == []
+
+
+async def test_near_copies_of_one_device_never_straddle(lab):
+    await lab.label("ring", shapes.picture("ring", 50), audit=True, phash="00000000000000ff")
+    copy = await lab.label("ring", shapes.picture("ring", 51), phash="00000000000000fe")
+    elsewhere = await lab.label("ring", shapes.picture("ring", 52), phash="00000000000000fe", device="line-2")
+
+    items = {item.sha256: item.part for item in await gather(lab)}
+
+    assert items[copy.sha256] == "aside"
+    assert items[elsewhere.sha256] == "train"
+
+
+async def test_the_newest_label_of_a_content_counts(lab):
+    await lab.label("ring", shapes.picture("ring", 50))
+    await lab.label("square", shapes.picture("ring", 50))
+
+    (item,) = await gather(lab)
+
+    assert item.label == "square"
+
+
+async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
+    await lab.base(labels=("ring",), train=1, valid=1)
+    items = await gather(lab)
+
+    async with lab.runtime.sessions.begin() as session:
+        version = await datasets.save(session, lab.runtime.storage, labs.PROJECT, items)
+
+    (row,) = await lab.all(models.DatasetVersion)
+    body = await lab.runtime.storage.get(row.key)
+    assert (version, row.version, row.key) == (1, 1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
+    assert row.sha256 == storage.digest(body)
+    assert row.counts == {"base/train": 1, "base/valid": 1}
+    assert [json.loads(line)["sha256"] for line in body.splitlines()] == [item.sha256 for item in items]
+
+
+async def test_the_same_labels_make_the_same_manifest_and_a_new_version(lab):
+    await lab.base(labels=("ring",), train=2, valid=1)
+
+    for _ in range(2):
+        async with lab.runtime.sessions.begin() as session:
+            await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+
+    first, second = sorted(await lab.all(models.DatasetVersion), key=lambda row: row.version)
+    assert (first.version, second.version) == (1, 2)
+    assert first.sha256 == second.sha256
+    assert first.key != second.key
+
+
+async def test_images_are_fetched_once(lab, tmp_path):
+    await lab.base(labels=("ring",), train=2, valid=1)
+    items = await gather(lab)
+    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+
+    again = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+
+    assert again == places
+    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+
+
+async def test_an_image_that_is_gone_is_an_error(lab, tmp_path):
+    await lab.base(labels=("ring",), train=1, valid=0)
+    items = await gather(lab)
+    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+
+    with pytest.raises(storage.NoSuchObject):
+        await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)

@@ -1,0 +1,300 @@
+import asyncio
+import json
+import os
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from strop import errors, events, models, storage
+from strop_edge.model import Model
+from strop_wire import ids, messages
+from tests import factories
+from tests.integration.trainer import lab as labs
+from tests.unit.trainer import lab as shapes
+from trainer import backbone, child, lease, registry, triggers
+from trainer.runs import Runs
+
+
+async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_run(lab, tmp_path):
+    await lab.base()
+
+    run = await lab.train()
+
+    assert (run.state, run.attempts, run.dataset_version, run.error) == ("succeeded", 1, 1, None)
+    assert run.finished_at > run.started_at
+    assert run.progress["step"] in {"features", "head", "judge"}
+    (made,) = await lab.all(models.ModelVersion)
+    assert (made.version, made.state, made.run_id, made.dataset_version) == (1, "approved", run.id, 1)
+    assert made.labels == ["ring", "square", "stripes"]
+    assert made.reasons[0].startswith("first model, base:")
+    assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
+    for name in messages.MODEL_FILES:
+        body = await lab.runtime.storage.get(made.files[name]["key"])
+        assert (storage.digest(body), len(body)) == (made.files[name]["sha256"], made.files[name]["size"])
+        (tmp_path / name).write_bytes(body)
+    Model(tmp_path).self_test()
+    assert made.files["head.onnx"]["key"] == f"{labs.PROJECT}/models/v1/head.onnx"
+    assert made.files["backbone.onnx"]["key"] == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
+    fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(models.ModelFile)}
+    assert fetchable == {(f["sha256"], f["key"], f["size"]) for f in made.files.values()}
+
+
+async def test_base_and_field_are_judged_apart_with_every_outcome_kept(lab):
+    await lab.base()
+    await lab.field("ring")
+
+    await lab.train()
+
+    found = {row.part: row for row in await lab.all(models.Evaluation)}
+    assert {part: row.metrics["images"] for part, row in found.items()} == {"base": 9, "field": 3}
+    for row in found.values():
+        lines = (await lab.runtime.storage.get(row.outcomes_key)).splitlines()
+        assert len(lines) == row.metrics["images"]
+        assert sum(json.loads(line)["label"] == json.loads(line)["predicted"] for line in lines) == row.metrics["right"]
+
+
+async def test_field_labels_make_a_challenger_that_beats_the_champion(lab):
+    await lab.base(labels=("ring", "square"))
+    await lab.train()
+    await lab.field("stripes")
+
+    run = await lab.train()
+
+    first, second = sorted(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    assert (second.version, second.state, second.run_id) == (2, "approved", run.id)
+    assert second.files["backbone.onnx"] == first.files["backbone.onnx"]
+    assert second.files["head.onnx"]["sha256"] != first.files["head.onnx"]["sha256"]
+    assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1, 2]
+
+
+async def test_a_refused_model_is_registered_with_its_reasons_and_not_shipped(lab):
+    await lab.base()
+    await lab.train()
+
+    run = await lab.train()
+
+    refused = max(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    assert (run.state, refused.state) == ("succeeded", "refused")
+    assert refused.reasons[0] == "base: not better than the champion (0 gained, 0 lost)"
+    assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1]
+
+
+async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
+    """Version 2 was approved and taken back; the challenger must beat version 1."""
+    await lab.base(labels=("ring", "square"))
+    await lab.train()
+    async with lab.runtime.sessions.begin() as session:
+        await factories.make_model(session, 2)
+        session.add(
+            models.Deployment(
+                project=labs.PROJECT, model_version=1, kind="rollback", state="succeeded", stages=[1.0], reason="bad"
+            )
+        )
+    await lab.field("stripes")
+
+    await lab.train()
+
+    newest = max(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    assert (newest.version, newest.state) == (3, "approved")
+
+
+async def test_the_same_request_twice_makes_one_model(lab):
+    await lab.base()
+    asked = await lab.ask()
+
+    for _ in range(2):
+        await lab.runs.carry_out(asked)
+
+    assert len(await lab.all(models.ModelVersion)) == 1
+    assert (await lab.run(asked.run_id)).attempts == 1
+
+
+async def test_two_trainers_with_the_same_request_make_one_model(lab):
+    await lab.base()
+    asked = await lab.ask()
+    other = Runs(lab.runtime, lab.settings)
+
+    await asyncio.gather(lab.runs.carry_out(asked), other.carry_out(asked))
+
+    assert len(await lab.all(models.ModelVersion)) == 1
+    assert len(await lab.all(models.DatasetVersion)) == 1
+
+
+async def test_an_unknown_run_is_an_invalid_message(lab):
+    with pytest.raises(errors.InvalidMessage, match="no such training run"):
+        await lab.runs.carry_out(events.TrainingRequested(project=labs.PROJECT, run_id=ids.uuid7()))
+
+
+async def test_without_two_labels_the_run_fails_and_says_what_is_missing(lab):
+    await lab.base(labels=("ring",))
+
+    run = await lab.train()
+
+    assert run.state == "failed"
+    assert run.error == "training needs images of at least 2 labels, found 1: import a base set first"
+    assert await lab.all(models.ModelVersion) == []
+    assert await lab.all(models.DatasetVersion) == []
+
+
+async def test_the_childs_last_words_are_the_runs_error(lab):
+    await lab.base()
+    broken = shapes.picture("ring", 0)
+    await lab.runtime.storage.put(storage.image_key(labs.PROJECT, storage.digest(broken)), b"something else")
+    lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / "fresh"})
+    lab.runs = Runs(lab.runtime, lab.settings)
+
+    run = await lab.train()
+
+    assert run.state == "failed"
+    assert "WrongImage" in run.error
+    assert storage.digest(broken) in run.error
+
+
+async def leased(lab, seconds=60.0):
+    asked = await lab.ask()
+    run = await lease.take(lab.runtime.sessions, asked.run_id, seconds)
+    return run, lease.Lease(lab.runtime.sessions, run, seconds)
+
+
+async def take_over(lab, run_id):
+    """The lease runs out, and another trainer takes the run."""
+    async with lab.runtime.sessions.begin() as session:
+        past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
+        await session.execute(update(models.TrainingRun).where(models.TrainingRun.id == run_id).values(past))
+    return await lease.take(lab.runtime.sessions, run_id, 60)
+
+
+async def test_a_run_in_other_hands_is_left_alone(lab):
+    run, _ = await leased(lab)
+
+    assert await lease.take(lab.runtime.sessions, run.id, 60) is None
+    await lab.runs.carry_out(events.TrainingRequested(project=labs.PROJECT, run_id=run.id))
+    assert (await lab.run(run.id)).lease == run.lease
+
+
+async def test_a_lease_that_ran_out_can_be_taken_and_the_old_one_is_worth_nothing(lab):
+    run, mine = await leased(lab)
+    await mine.tell({"step": "head"})
+
+    taken = await take_over(lab, run.id)
+
+    assert (taken.attempts, taken.lease != run.lease) == (2, True)
+    with pytest.raises(lease.Lost):
+        await mine.tell({"step": "judge"})
+    assert (await lab.run(run.id)).progress == {"step": "head"}
+
+
+async def test_a_silent_trainer_keeps_its_lease(lab):
+    run, mine = await leased(lab, seconds=0.3)
+    keeping = asyncio.create_task(mine.keep())
+
+    for _ in range(10):
+        await asyncio.sleep(0.1)
+        assert await lease.take(lab.runtime.sessions, run.id, 60) is None
+
+    keeping.cancel()
+
+
+async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
+    run, mine = await leased(lab)
+    await take_over(lab, run.id)
+    for name in messages.MODEL_FILES:
+        (tmp_path / name).write_bytes(name.encode())
+    files = {name: {"sha256": storage.digest(name.encode()), "size": len(name)} for name in messages.MODEL_FILES}
+    result = {"files": files, "labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
+
+    with pytest.raises(lease.Lost):
+        await registry.register(lab.runtime, mine, run, 1, 1, tmp_path, result)
+
+    assert await lab.keys("models/") == set()
+    assert await lab.all(models.ModelVersion) == []
+    assert (await lab.run(run.id)).state == "running"
+
+
+async def test_a_run_that_keeps_crashing_is_given_up(lab):
+    await lab.base()
+    asked = await lab.ask()
+    async with lab.runtime.sessions.begin() as session:
+        await session.execute(update(models.TrainingRun).values(attempts=lab.settings.attempts))
+
+    await lab.runs.carry_out(asked)
+
+    run = await lab.run(asked.run_id)
+    assert (run.state, run.error) == ("failed", "given up after 3 attempts that crashed")
+
+
+async def working(lab, run_id):
+    """Wait until the child has told something."""
+    async with asyncio.timeout(60):
+        while "total" not in (await lab.run(run_id)).progress:
+            await asyncio.sleep(0.02)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - not a file on a disk
+        return [int(word) for word in file.read().split()]
+
+
+async def test_a_child_that_is_killed_leaves_the_run_to_another_attempt(lab):
+    await lab.base()
+    asked = await lab.ask()
+    before = set(children(os.getpid()))
+    training = asyncio.create_task(lab.runs.carry_out(asked))
+    await working(lab, asked.run_id)
+    (pid,) = set(children(os.getpid())) - before
+
+    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await training
+    assert raised.group_contains(child.Died, match="killed by signal 9")
+    assert (await lab.run(asked.run_id)).state == "running"
+    await take_over(lab, asked.run_id)
+
+
+async def trainer_process(lab, log):
+    """The service as a process of its own, with a short lease."""
+    settings = lab.runtime.settings
+    env = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "STROP_BUCKET": settings.bucket,
+        "STROP_QUEUE_PREFIX": settings.queue_prefix,
+        "STROP_PORT": "0",
+        "STROP_TRAINER_CACHE": str(lab.settings.cache),
+        "STROP_TRAINER_LEASE": "2",
+        "STROP_TRAINER_TICK": "0.2",
+    }
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "trainer", env=env, stderr=output)
+
+
+async def test_a_killed_trainer_loses_no_run_and_makes_no_second_model(lab, tmp_path):
+    """Kill -9 in the middle of the work, then start again."""
+    await lab.base()
+    async with lab.runtime.sessions.begin() as session:
+        run_id = await triggers.by_hand(session, labs.PROJECT)
+    log = tmp_path / "trainer.log"
+    killed = await trainer_process(lab, log)
+    await working(lab, run_id)
+    killed.kill()
+    await killed.wait()
+    assert (await lab.run(run_id)).state == "running"
+
+    second = await trainer_process(lab, log)
+    try:
+        async with asyncio.timeout(90):
+            while (await lab.run(run_id)).state != "succeeded":
+                assert second.returncode is None, log.read_text()
+                await asyncio.sleep(0.05)
+    finally:
+        second.terminate()
+        await asyncio.wait_for(second.wait(), 30)
+
+    assert second.returncode == 0
+    assert (await lab.run(run_id)).attempts == 2
+    assert [model.version for model in await lab.all(models.ModelVersion)] == [1]
+    assert list((lab.settings.cache / "runs").iterdir()) == []

@@ -1,0 +1,120 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from strop import errors, models
+from strop_wire import ids
+from tests.integration.trainer import lab as labs
+from tests.unit.trainer import lab as shapes
+from trainer import triggers
+
+
+@pytest.fixture
+def ticking(lab):
+    return triggers.Triggers(lab.runtime, lab.settings)
+
+
+async def test_enough_labels_ask_for_a_training_and_say_why(lab, ticking):
+    await lab.field("ring", count=5, audits=0)
+
+    await ticking.tick()
+
+    (run,), (decision,) = await lab.all(models.TrainingRun), await lab.all(models.TriggerDecision)
+    assert (run.state, run.trigger) == ("requested", "labels")
+    assert (decision.train, decision.reasons) == (True, ["5 new labels, 5 asked for"])
+    assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
+
+
+async def test_not_yet_is_a_row_too_and_only_one_while_nothing_changes(lab, ticking):
+    for _ in range(3):
+        await ticking.tick()
+
+    (decision,) = await lab.all(models.TriggerDecision)
+    assert (decision.train, decision.reasons) == (False, ["fewer than 5 new labels"])
+    assert await lab.all(models.TrainingRun) == []
+
+
+async def test_one_run_at_a_time(lab, ticking):
+    await lab.field("ring", count=5, audits=0)
+
+    for _ in range(2):
+        await ticking.tick()
+
+    assert len(await lab.all(models.TrainingRun)) == 1
+    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["a training run is under way"]
+
+
+async def test_two_copies_of_the_service_ask_once(lab, ticking):
+    await lab.field("ring", count=5, audits=0)
+    other = triggers.Triggers(lab.runtime, lab.settings)
+
+    await asyncio.gather(ticking.tick(), other.tick(), ticking.tick())
+
+    assert len(await lab.announced("TrainingRequested")) == 1
+
+
+async def test_labels_that_a_run_has_seen_do_not_count_again(lab, ticking):
+    await lab.field("ring", count=5, audits=0)
+    await ticking.tick()
+    done = {"state": "succeeded", "started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
+    async with lab.runtime.sessions.begin() as session:
+        await session.execute(update(models.TrainingRun).values(done))
+
+    await ticking.tick()
+
+    assert len(await lab.all(models.TrainingRun)) == 1
+    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["fewer than 5 new labels"]
+
+
+async def test_unusable_images_are_no_labels(lab, ticking):
+    for seed in range(5):
+        await lab.label(None, shapes.picture("ring", seed))
+
+    await ticking.tick()
+
+    assert await lab.all(models.TrainingRun) == []
+
+
+async def test_a_person_may_ask_at_any_time_but_not_twice(lab):
+    asked = await lab.ask()
+
+    assert (await lab.run(asked.run_id)).trigger == "manual"
+    with pytest.raises(errors.Refused, match="under way"):
+        await lab.ask()
+
+
+async def test_asking_for_an_unknown_project_says_so(lab):
+    async with lab.runtime.sessions() as session:
+        with pytest.raises(errors.NotFound, match="no project nowhere"):
+            await triggers.by_hand(session, "nowhere")
+
+
+async def lapse(lab, run_id, seconds):
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    async with lab.runtime.sessions.begin() as session:
+        change = update(models.TrainingRun).where(models.TrainingRun.id == run_id)
+        await session.execute(change.values(state="running", lease=ids.uuid7(), leased_until=until, attempts=1))
+
+
+async def test_a_run_whose_trainer_fell_silent_is_handed_back_once(lab, ticking):
+    asked = await lab.ask()
+    await lapse(lab, asked.run_id, -1)
+
+    for _ in range(2):
+        await ticking.tick()
+
+    run = await lab.run(asked.run_id)
+    assert (run.state, run.lease, run.attempts) == ("requested", None, 1)
+    assert len(await lab.announced("TrainingRequested")) == 2  # the first request, and the one that hands it back
+
+
+async def test_a_run_whose_trainer_lives_is_left_alone(lab, ticking):
+    asked = await lab.ask()
+    await lapse(lab, asked.run_id, 60)
+
+    await ticking.tick()
+
+    assert (await lab.run(asked.run_id)).state == "running"
+    assert len(await lab.announced("TrainingRequested")) == 1

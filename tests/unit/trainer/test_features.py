@@ -1,0 +1,95 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from strop_edge import image
+from tests.unit.trainer import lab
+from trainer import backbone, features, views
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    made = []
+    for number in range(10):
+        data = lab.picture("ring", number)
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(data)
+        made.append(features.View(hashlib.sha256(data).hexdigest(), path))
+    return made
+
+
+@pytest.fixture
+def store(tmp_path, backbone_file):
+    with features.Cache(tmp_path / "f.sqlite", backbone_file, backbone.SHA256) as opened:
+        yield opened
+
+
+def silent(done, total):
+    pass
+
+
+def test_what_is_cached_is_not_computed_again(store, shapes):
+    heard = []
+    first = store.get(shapes, lambda done, total: heard.append((done, total)))
+    for shape in shapes:
+        shape.path.unlink()
+
+    again = store.get(shapes, lambda *_: pytest.fail("computed again"))
+
+    assert heard == [(8, 10), (10, 10)]
+    assert (again == first).all()
+
+
+def test_features_come_in_the_order_asked_for_and_repeats_cost_nothing(store, shapes):
+    found = store.get([shapes[1], shapes[0], shapes[1]], silent)
+
+    assert (found[0] == found[2]).all()
+    assert (found[1] == store.get(shapes[:1], silent)[0]).all()
+
+
+def test_each_view_has_features_of_its_own(store, shapes):
+    one = shapes[0]
+    wanted = [features.View(one.sha256, one.path, view) for view in views.TRAINING["base"]]
+
+    plain, mirrored, degraded = store.get(wanted, silent)
+
+    assert plain @ mirrored < 0.9999
+    assert plain @ degraded < plain @ mirrored
+
+
+def test_another_backbone_shares_nothing(store, shapes, tmp_path, backbone_file):
+    store.get(shapes[:1], silent)
+    heard = []
+
+    with features.Cache(tmp_path / "f.sqlite", backbone_file, "other") as other:
+        other.get(shapes[:1], lambda *told: heard.append(told))
+
+    assert heard == [(1, 1)]
+
+
+def test_a_file_that_is_not_the_image_it_should_be_is_refused(store, shapes):
+    shapes[0].path.write_bytes(lab.picture("ring", 99))
+
+    with pytest.raises(features.WrongImage, match="is not the image"):
+        store.get(shapes[:1], silent)
+
+
+def test_a_file_that_is_no_image_is_refused(store, tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes(b"text")
+
+    with pytest.raises(image.BadImage):
+        store.get([features.View(image.sha256(b"text"), path)], silent)
+
+
+def test_nothing_wanted_is_no_rows(store):
+    assert len(store.get([], silent)) == 0
+
+
+def test_features_are_the_backbones(store, shapes, backbone_file):
+    found = store.get(shapes[:1], silent)[0]
+    direct = features._session(backbone_file).run(None, {"image": image.load(shapes[0].path.read_bytes())[None]})[0][0]
+
+    assert found == pytest.approx(direct, abs=1e-5)
+    assert found.dtype == np.float32

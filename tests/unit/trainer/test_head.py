@@ -1,0 +1,134 @@
+import numpy as np
+import onnxruntime
+import pytest
+
+from trainer import backbone, head
+
+
+def examples(per_label=20, labels=3, noise=0.05, seed=0):
+    """Features around one direction per label, of length 1, every second row a further view of the one before."""
+    dice = np.random.default_rng(seed)
+    centres = np.random.default_rng(42).normal(size=(labels, backbone.FEATURES))
+    truth = np.repeat(np.arange(labels), per_label)
+    rows = centres[truth] + dice.normal(size=(len(truth), backbone.FEATURES)) * noise * backbone.FEATURES**0.5
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return head.Examples(rows.astype(np.float32), truth, np.arange(len(truth)) // 2, np.arange(len(truth)) % 2 == 0)
+
+
+def silent(done, total):
+    pass
+
+
+def predict(trained, features):
+    session = onnxruntime.InferenceSession(head.export(trained), providers=["CPUExecutionProvider"])
+    return session.run(["probabilities"], {"features": features})[0]
+
+
+def test_it_learns_what_can_be_told_apart():
+    trained = head.train(examples(), 3, silent)
+    unseen = examples(seed=1)
+
+    found = predict(trained, unseen.features)
+
+    assert (found.argmax(axis=1) == unseen.labels).all()
+    assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_two_labels_work_too():
+    unseen = examples(labels=2, seed=1)
+
+    found = predict(head.train(examples(labels=2), 2, silent), unseen.features)
+
+    assert (found.argmax(axis=1) == unseen.labels).all()
+
+
+def test_the_exported_head_has_the_temperature_inside():
+    trained = head.train(examples(), 3, silent)
+    features = examples(seed=1).features
+    logits = features @ trained.weights.T + trained.bias
+
+    assert predict(trained, features) == pytest.approx(head._softmax(logits / trained.temperature), abs=1e-5)
+
+
+def test_the_same_examples_give_the_same_bytes():
+    one, two = (head.export(head.train(examples(), 3, silent)) for _ in range(2))
+
+    assert one == two
+
+
+def test_a_rare_label_is_not_forgotten():
+    made = examples(per_label=40, noise=0.12)
+    keep = np.flatnonzero((made.labels != 2) | (np.arange(len(made.labels)) % 8 < 2))
+
+    trained = head.train(made.of(keep), 3, silent)
+
+    unseen = examples(per_label=40, noise=0.12, seed=1)
+    right = predict(trained, unseen.features).argmax(axis=1) == unseen.labels
+    assert right[unseen.labels == 2].mean() > 0.9
+
+
+def test_probabilities_are_calibrated_where_labels_are_noisy():
+    made = examples(per_label=100, noise=0.1)
+    lied = np.random.default_rng(3).permutation(len(made.labels))[:60]  # a fifth of the truth is drawn at random
+    made.labels[lied] = np.random.default_rng(4).integers(0, 3, len(lied))
+
+    found = predict(head.train(made, 3, silent), examples(per_label=100, noise=0.1, seed=1).features)
+
+    assert 0.75 < found.max(axis=1).mean() < 0.95  # 0.8 + 0.2 / 3 of the labels are the ones that can be seen
+
+
+def test_too_few_images_for_folds_still_make_a_head():
+    trained = head.train(examples(per_label=4), 3, silent)  # two groups a label
+
+    assert trained.temperature == 1
+    assert trained.thresholds == (0, 0, 0)
+
+
+def test_one_label_is_not_enough():
+    with pytest.raises(head.CannotTrain, match="at least two labels"):
+        head.train(examples(labels=1), 1, silent)
+
+
+def test_views_of_an_image_never_straddle_folds():
+    """Twins with labels drawn by chance: only a fit that has seen the twin could know them."""
+    dice = np.random.default_rng(0)
+    rows = dice.normal(size=(60, backbone.FEATURES)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    labels = dice.integers(0, 2, 60)
+    twins = head.Examples(
+        np.repeat(rows, 2, axis=0), np.repeat(labels, 2), np.repeat(np.arange(60), 2), np.tile([True, False], 60)
+    )
+
+    logits = head._out_of_fold(twins, 2, 30.0)
+
+    assert (logits.argmax(axis=1) == labels).mean() < 0.75
+
+
+def test_a_label_that_a_fold_lacks_is_not_predicted_there():
+    made = examples(per_label=6, labels=2)
+    lonely = head.Examples(made.features, np.where(made.labels == 1, 2, 0), made.groups, made.plain)
+
+    weights, bias = head._fit(lonely, 3, 10.0)
+
+    assert (made.features @ weights.T + bias).argmax(axis=1).tolist() == lonely.labels.tolist()
+    assert bias[1] == head._ABSENT
+
+
+def test_a_threshold_cuts_off_what_is_mostly_wrong():
+    confidences = np.array([0.3, 0.35, 0.4, 0.8, 0.9, 0.95], np.float32)
+    right = np.array([False, False, False, True, True, True])
+
+    assert head._best_threshold(confidences, right) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("right", [[True, True, True], [False, False, False], []])
+def test_there_is_no_threshold_where_none_gains(right):
+    assert head._best_threshold(np.linspace(0.4, 0.9, len(right), dtype=np.float32), np.array(right, bool)) == 0
+
+
+def test_progress_is_told():
+    heard = []
+
+    head.train(examples(), 3, lambda done, total: heard.append((done, total)))
+
+    assert heard == [(1, 3), (2, 3), (3, 3)]

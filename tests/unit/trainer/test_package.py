@@ -1,0 +1,90 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from strop_edge import model
+from strop_wire import messages
+from tests.unit.trainer import lab
+from trainer import backbone, head, package
+
+SOURCE = package.Source("v7", "shapes", "3", "2026-01-01T00:00:00+00:00")
+LABELS = ["ring", "square"]
+
+
+@pytest.fixture
+def trained():
+    dice = np.random.default_rng(0)
+    weights = dice.normal(size=(2, backbone.FEATURES)).astype(np.float32)
+    return head.Head(weights, np.zeros(2, np.float32), 10.0, 0.8, (0.25, 0.0))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / f"{label}.jpg" for label in LABELS]
+    for path in paths:
+        path.write_bytes(lab.picture(path.stem, 1))
+    return paths
+
+
+@pytest.fixture
+def written(tmp_path, trained, backbone_file, pictures):
+    folder = tmp_path / "package"
+    return folder, package.write(folder, SOURCE, LABELS, trained, backbone_file, pictures)
+
+
+def test_a_device_takes_the_package(written):
+    folder, _ = written
+
+    loaded = model.Model(folder)
+
+    loaded.self_test()
+    assert loaded.version == "v7"
+    assert loaded.labels == ("ring", "square")
+    assert loaded.manifest.thresholds == {"ring": 0.25, "square": 0.0}
+    assert len(loaded.manifest.samples) == 2
+
+
+def test_hashes_and_sizes_are_those_of_the_files(written):
+    folder, files = written
+
+    assert tuple(files) == messages.MODEL_FILES
+    for name, file in files.items():
+        data = (folder / name).read_bytes()
+        assert (file.sha256, file.size) == (hashlib.sha256(data).hexdigest(), len(data))
+
+
+def test_the_backbone_is_the_shared_one_and_the_rest_is_small(written):
+    _, files = written
+
+    assert files["backbone.onnx"].sha256 == backbone.SHA256
+    assert files["head.onnx"].size + files["model.json"].size < 40_000
+
+
+def test_the_manifest_says_where_the_model_comes_from(written):
+    folder, _ = written
+
+    said = json.loads((folder / "model.json").read_bytes())
+
+    assert {key: said[key] for key in ("version", "project", "dataset", "created_at", "temperature")} == {
+        "version": "v7",
+        "project": "shapes",
+        "dataset": "3",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "temperature": 0.8,
+    }
+
+
+def test_a_package_is_never_written_over_another(written, trained, backbone_file):
+    folder, _ = written
+
+    with pytest.raises(FileExistsError):
+        package.write(folder, SOURCE, LABELS, trained, backbone_file, [])
+
+
+def test_a_head_that_does_not_fit_its_labels_is_no_package(tmp_path, trained, backbone_file):
+    three = head.Head(trained.weights, trained.bias, 10.0, 0.8, (0, 0, 0))
+
+    with pytest.raises(model.BadModel, match="3 labels"):
+        package.write(tmp_path / "bad", SOURCE, [*LABELS, "stripes"], three, backbone_file, [])

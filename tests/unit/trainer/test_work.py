@@ -1,0 +1,143 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strop_edge.model import Model
+from tests.unit.trainer import lab
+from trainer import work
+
+
+def silent(step, done, total):
+    pass
+
+
+def run(cache, output, images, champion=None, progress=silent):
+    return work.run(work.Job.loads(lab.job(cache, output, images, champion)), progress)
+
+
+@pytest.fixture
+def images(tmp_path):
+    return lab.items(tmp_path / "images")
+
+
+def test_a_first_model_is_trained_judged_and_packed(tmp_path, cache, images):
+    found = run(cache, tmp_path / "v1" / "package", images)
+
+    assert found["approved"]
+    assert found["labels"] == ["ring", "square", "stripes"]
+    assert found["evaluations"]["base"]["images"] == 9
+    assert found["evaluations"]["base"]["right"] >= 6
+    assert found["evaluations"]["field"]["images"] == 0
+    Model(tmp_path / "v1" / "package").self_test()
+
+
+def test_every_held_out_image_has_its_outcome(tmp_path, cache, images):
+    found = run(cache, tmp_path / "v1" / "package", images)
+
+    lines = [json.loads(line) for line in Path(found["outcomes"]["base"]).read_text().splitlines()]
+    held = [item for item in images if item["part"] == "valid"]
+    assert [(line["sha256"], line["label"]) for line in lines] == [(item["sha256"], item["label"]) for item in held]
+    assert sum(line["label"] == line["predicted"] for line in lines) == found["evaluations"]["base"]["right"]
+
+
+def test_the_same_job_gives_the_same_model(tmp_path, cache, images):
+    one, two = (run(cache, tmp_path / name / "package", images)["files"] for name in ("a", "b"))
+
+    assert one == two
+
+
+def test_a_challenger_that_knows_the_field_beats_a_champion_that_does_not(tmp_path, cache):
+    base = lab.items(tmp_path / "images", labels=("ring", "square"))
+    field = [
+        lab.item(tmp_path / "images", "stripes", seed, "golden" if seed % 2 else "train", "field")
+        for seed in range(20, 40)
+    ]
+    run(cache, tmp_path / "v1" / "package", base)
+
+    found = run(cache, tmp_path / "v2" / "package", base + field, tmp_path / "v1" / "package")
+
+    assert found["approved"], found["reasons"]
+    assert found["labels"] == ["ring", "square", "stripes"]
+    assert found["evaluations"]["field"]["images"] == 10
+    assert any("the champion 0" in reason for reason in found["reasons"])
+
+
+def test_a_model_that_learned_nothing_new_is_refused(tmp_path, cache, images):
+    run(cache, tmp_path / "v1" / "package", images)
+
+    found = run(cache, tmp_path / "v2" / "package", images, tmp_path / "v1" / "package")
+
+    assert not found["approved"]
+    assert found["reasons"][0] == "base: not better than the champion (0 gained, 0 lost)"
+
+
+def test_nothing_held_out_is_trained_on(tmp_path, cache, images, monkeypatch):
+    seen = []
+    real = work.head.train
+
+    def spy(examples, labels, progress):
+        seen.append(len(examples.labels))
+        return real(examples, labels, progress)
+
+    monkeypatch.setattr(work.head, "train", spy)
+    run(cache, tmp_path / "v1" / "package", images)
+
+    assert seen == [18 * 3]  # six images of three labels, in three views
+
+
+def test_groups_too_coarse_for_folds_give_way_to_single_images(tmp_path):
+    items = [{**i, "group": "line-1/today"} for i in lab.items(tmp_path / "images", train=4, valid=0)]
+    job = work.Job.loads(lab.job(tmp_path, tmp_path, items))
+
+    assert len(set(work._groups(job.images).values())) == 12
+
+
+def test_images_of_a_group_stay_together_where_there_are_enough_groups(tmp_path):
+    items = lab.items(tmp_path / "images", train=6, valid=0)
+    items = [{**i, "group": f"line-{n % 3}"} for n, i in enumerate(items)]
+    job = work.Job.loads(lab.job(tmp_path, tmp_path, items))
+
+    assert len(set(work._groups(job.images).values())) == 3
+
+
+def process(tmp_path, job):
+    (tmp_path / "job.json").write_text(job)
+    return subprocess.run(
+        [sys.executable, "-m", "trainer.work", tmp_path / "job.json", tmp_path / "result.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+def test_as_a_process_it_tells_its_progress_and_leaves_a_result(tmp_path, cache, images):
+    ended = process(tmp_path, lab.job(cache, tmp_path / "v1" / "package", images))
+
+    assert ended.returncode == 0, ended.stderr
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {"step": "head", "done": 3, "total": 3} in told
+    assert json.loads((tmp_path / "result.json").read_text())["labels"] == ["ring", "square", "stripes"]
+
+
+def test_a_process_that_fails_says_why_in_its_last_line_and_leaves_no_result(tmp_path, cache):
+    images = lab.items(tmp_path / "images", labels=("ring",))
+
+    ended = process(tmp_path, lab.job(cache, tmp_path / "v1" / "package", images))
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].endswith("CannotTrain: images of at least two labels are needed")
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_process_ends_with_the_one_that_waits_for_it(tmp_path, cache, images):
+    """The trainer was killed: its child must not keep a core busy for nobody."""
+    job = json.loads(lab.job(cache, tmp_path / "v1" / "package", images))
+
+    ended = process(tmp_path, json.dumps({**job, "parent": 1}))  # another one than this process
+
+    assert ended.returncode == 2
+    assert not (tmp_path / "result.json").exists()
