@@ -15,8 +15,11 @@ async def on_capture_received(event: events.CaptureReceived, session: AsyncSessi
         raise errors.InvalidMessage(f"there is no capture {event.capture_id}")
     version, policy = await policies.newest(session, capture.project)
     if not capture.audit:  # audits neither use a budget nor obey one
-        await queries.lock(session, capture.project)
+        await queries.lock(session, capture.project, f"device {capture.device}", f"image {capture.sha256}")
     fleet = await queries.fleet(session, capture, policy)
+    if rules.contested(policy, fleet) and not capture.audit:
+        await queries.lock(session, capture.project, "fleet")
+        fleet = await queries.fleet(session, capture, policy)
     captured = rules.Captured(
         capture.reason,
         capture.audit,

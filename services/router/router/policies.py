@@ -25,7 +25,7 @@ async def set_policy(session: AsyncSession, project: str, changes: Mapping[str, 
     """
     if await session.get(models.Project, project) is None:
         raise errors.NotFound(f"there is no project {project}: create it first")
-    await queries.lock(session, project)
+    await queries.lock(session, project, "policy")
     version, policy = await newest(session, project)
     session.add(models.Policy(project=project, version=version + 1, body=rules.changed(policy, changes).model_dump()))
     return version + 1

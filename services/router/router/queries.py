@@ -11,9 +11,10 @@ from strop import models
 HOUR = timedelta(hours=1)
 
 
-async def lock(session: AsyncSession, project: str) -> None:
-    """Let one transaction at a time decide for a project, so that budgets are counted right; the commit opens it."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"router:{project}", 0))))
+async def lock(session: AsyncSession, project: str, *about: str) -> None:
+    """Let one transaction at a time decide about each of these things of a project; the commit opens them."""
+    names = [f"router:{project}:{thing}" for thing in about]
+    await session.execute(select(*(func.pg_advisory_xact_lock(func.hashtextextended(name, 0)) for name in names)))
 
 
 async def fleet(session: AsyncSession, announced: models.Capture, policy: rules.Policy) -> rules.Fleet:

@@ -11,7 +11,9 @@ from strop_wire import messages
 
 _DEVICE = messages.Policy()
 
-Share = Field(ge=0, le=1)
+
+AT_ONCE = 500
+"""More decisions than all routers together make at the same moment: a router makes ten."""
 
 
 class Policy(BaseModel):
@@ -91,6 +93,14 @@ def decide(capture: Captured, policy: Policy, fleet: Fleet) -> Decision:
     if capture.audit:
         return Decision(True, "audit", probability)
     return Decision(not refusal, refusal or reason, probability)
+
+
+def contested(policy: Policy, fleet: Fleet) -> bool:
+    """Could decisions that are being made elsewhere at this moment use up the fleet's budget?
+
+    Only then does one decision have to wait for the others; far from the end, and after it, the count need not be exact.
+    """
+    return 0 < policy.fleet_per_hour - fleet.total <= AT_ONCE
 
 
 def _interest(capture: Captured, policy: Policy) -> str:

@@ -86,6 +86,13 @@ def test_a_device_that_calls_it_an_audit_without_having_drawn_one_is_judged_like
     assert rules.decide(capture, POLICY, IDLE).reason == "between"
 
 
+@pytest.mark.parametrize(("total", "contested"), [(0, False), (499, False), (500, True), (999, True), (1000, False)])
+def test_a_budget_is_contested_near_its_end_only(total: int, contested: bool) -> None:
+    policy = rules.changed(POLICY, {"fleet_per_hour": 1000})
+
+    assert rules.contested(policy, replace(IDLE, total=total)) is contested
+
+
 def test_the_defaults_are_those_of_a_device_without_a_policy() -> None:
     device = messages.Policy()
     policy = rules.Policy()
