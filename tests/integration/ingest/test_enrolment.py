@@ -18,14 +18,14 @@ async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSessio
     assert not await enrolment.devices(session, "cans")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "-a", "ä", "+", "a" * 64])
-async def test_a_bad_name_is_refused(session: AsyncSession, name: str) -> None:
+async def test_a_bad_name_is_refused(session: AsyncSession) -> None:
     await enrolment.create_project(session, "bottles")
 
-    with pytest.raises(errors.Refused, match="cannot be the name of a project"):
-        await enrolment.create_project(session, name)
-    with pytest.raises(errors.Refused, match="cannot be the name of a device"):
-        await enrolment.add_device(session, "bottles", name)
+    for name in ("", "a b", "a/b", "-a", "ä", "+", "a" * 64):
+        with pytest.raises(errors.Refused, match="cannot be the name of a project"):
+            await enrolment.create_project(session, name)
+        with pytest.raises(errors.Refused, match="cannot be the name of a device"):
+            await enrolment.add_device(session, "bottles", name)
 
 
 async def test_a_name_can_be_taken_once(session: AsyncSession) -> None:
