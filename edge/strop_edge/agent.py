@@ -204,9 +204,10 @@ class Agent:
         return topics.topic(self._config.project, self._config.device, kind)
 
     def _note(self, error: str) -> None:
-        """Log an error, and tell it in the next states."""
+        """Log an error, and tell it in the next states; one that repeats itself does not drive out the others."""
         log.error("%s: %s", self._config.device, error)
-        self._errors.append(error[:500])
+        if error[:500] not in self._errors:
+            self._errors.append(error[:500])
 
     @property
     def stopping(self) -> bool:

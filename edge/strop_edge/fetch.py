@@ -1,22 +1,31 @@
-"""Gets the files of a model: asks the cloud where each is, downloads, resumes, and tries again within reason."""
+"""Gets the files of a model: asks the cloud where each is, downloads, resumes, and tries again as long as it takes.
 
-import logging
+A bad line, an expired URL and a cloud that does not answer say nothing about the model, so they are never the end of it;
+only a file that keeps arriving damaged is.
+"""
+
 import random
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from strop_edge import store, transfer
 from strop_wire import messages
 
 ATTEMPTS = 4
-"""Downloads of one file that get nowhere or arrive damaged before it is given up; one that advances does not count."""
+"""Times that a file may arrive damaged before it is given up."""
 FIRST_WAIT = 1.0
 ANSWER_AFTER = 20.0
-"""Seconds to wait for the answer to a `fetch` before it is sent again; doubles up to LONGEST_WAIT."""
+"""Seconds to wait for the answer to a `fetch` before it is sent again."""
 LONGEST_WAIT = 300.0
 
-log = logging.getLogger(__name__)
+
+def waits(first: float) -> Iterator[float]:
+    """Seconds between attempts: ever longer up to LONGEST_WAIT, and not in step with the rest of the fleet."""
+    wait = first
+    while True:
+        yield wait * random.uniform(0.5, 1.5)
+        wait = min(wait * 2, LONGEST_WAIT)
 
 
 class Fetcher:
@@ -28,9 +37,10 @@ class Fetcher:
         tls: ssl.SSLContext,
         ask: Callable[[messages.Fetch], bool],
         check: Callable[[], None],
+        on_error: Callable[[str], None],
     ) -> None:
         self.http = transfer.Http(tls, check)
-        self._store, self._ask, self._check = models, ask, check
+        self._store, self._ask, self._check, self._on_error = models, ask, check, on_error
         self._grants: dict[str, messages.FileGrant] = {}
         self._changed = threading.Condition()
 
@@ -45,34 +55,36 @@ class Fetcher:
             self._changed.notify_all()
 
     def get(self, file: messages.ModelFile) -> None:
-        """Bring one file into the store; Refused, Unavailable or Corrupt when it cannot be had."""
-        failures = 0
+        """Bring one file into the store, however long it takes; Corrupt when it keeps arriving damaged."""
+        damaged, pauses = 0, waits(FIRST_WAIT)
         while True:
             url = self._url(file)
             before = _size(self._store, file)
             try:
                 self.http.get(url, self._store.partial(file), file.size)
-                self._store.keep(file)
+                return self._store.keep(file)
             except (transfer.Refused, transfer.Unavailable, store.Corrupt) as error:
-                log.warning("download of %s: %s", file.sha256, error)
-                failures = 0 if _size(self._store, file) > before else failures + 1
-                if failures == ATTEMPTS:
+                damaged += isinstance(error, store.Corrupt)
+                if damaged == ATTEMPTS:
                     raise
-                self._pause(FIRST_WAIT * 2**failures * random.uniform(0.5, 1.5))
-            else:
-                return
+                self._on_error(f"download of {file.sha256[:12]}…: {error}")
+            if _size(self._store, file) > before:
+                pauses = waits(FIRST_WAIT)
+            self.pause(next(pauses))
 
     def _url(self, file: messages.ModelFile) -> str:
         """Ask until there is a grant; each serves for one attempt, since URLs expire."""
-        wait = ANSWER_AFTER
+        pauses = waits(ANSWER_AFTER)
         while file.sha256 not in self._grants:
             asked = self._ask(messages.Fetch((file.sha256,)))
-            self._pause(wait if asked else FIRST_WAIT, until=lambda: file.sha256 in self._grants)
-            wait = min(wait * 2, LONGEST_WAIT) if asked else wait
+            self.pause(next(pauses) if asked else FIRST_WAIT, until=lambda: file.sha256 in self._grants)
+            if asked and file.sha256 not in self._grants:
+                self._on_error(f"download of {file.sha256[:12]}…: the cloud does not say where it is")
         with self._changed:
             return self._grants.pop(file.sha256).url
 
-    def _pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+    def pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Wait, unless `check` raises."""
         with self._changed:
             self._changed.wait_for(lambda: until() or self._check(), seconds)
         self._check()

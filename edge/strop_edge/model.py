@@ -92,7 +92,7 @@ class Model:
         try:
             self.manifest = Manifest.loads((folder / "model.json").read_bytes())
             files = {name: _verified(folder / name, file) for name, file in self.manifest.files.items()}
-        except OSError as error:
+        except FileNotFoundError as error:  # any other trouble with the disk says nothing about the model
             raise BadModel(f"unreadable: {error}") from error
         self._backbone = _shared_session(self.manifest.files["backbone.onnx"].sha256, files["backbone.onnx"], threads)
         self._head = _session(files["head.onnx"], threads)

@@ -1,5 +1,7 @@
 """Changes the model while the agent runs: fetch what is missing, verify, self-test, switch; or stay and say why.
 
+Only what is wrong with the model is answered `failed`, since that may take the model back from the whole fleet. A bad
+line or a full disk is this device's own trouble: it keeps trying, and tells of it as an error.
 The switch is one rename of a small file and one change of a reference; until then nothing that runs is touched.
 """
 
@@ -56,7 +58,7 @@ class Swapper:
         self.swaps: list[Swap] = []
         self.switching = threading.Lock()  # to be held while an image is classified and counted
         self._store, self._threads, self._report, self._on_error = models, threads, report, on_error
-        self.fetcher = fetch.Fetcher(models, tls, ask, self._check)
+        self.fetcher = fetch.Fetcher(models, tls, ask, self._check, on_error)
         self._wanted: messages.Desired | None = None
         self._doing: messages.Desired | None = None
         self._since = time.monotonic()
@@ -114,14 +116,26 @@ class Swapper:
     def _work(self) -> None:
         while (desired := self._next()) is not None:
             try:
-                self._obey(desired)
+                self._persist(desired)
             except transfer.Stopped:
                 return
             except Superseded:
                 log.info("deployment %s is superseded", desired.deployment)
+            except (model.BadModel, store.Corrupt) as error:
+                self._fail(desired, str(error))
             except Exception as error:
                 log.exception("deployment %s", desired.deployment)
                 self._fail(desired, f"{type(error).__name__}: {error}")
+
+    def _persist(self, desired: messages.Desired) -> None:
+        """Obey, as soon as the disk allows."""
+        pauses = fetch.waits(fetch.FIRST_WAIT)
+        while True:
+            try:
+                return self._obey(desired)
+            except OSError as error:
+                self._on_error(f"model {desired.model}: {error}")
+            self.fetcher.pause(next(pauses))
 
     def _next(self) -> messages.Desired | None:
         with self._changed:
@@ -141,15 +155,11 @@ class Swapper:
 
     def _install(self, desired: messages.Desired) -> None:
         since = self._since
-        try:
-            for file in self._store.missing(desired).values():
-                self.fetcher.get(file)
-            self._store.assemble(desired)
-            loaded = self._store.load(desired, self._threads)
-            loaded.self_test()
-        except (model.BadModel, store.Corrupt, transfer.Refused, transfer.Unavailable, OSError) as error:
-            self._fail(desired, str(error))
-            return
+        for file in self._store.missing(desired).values():
+            self.fetcher.get(file)
+        self._store.assemble(desired)
+        loaded = self._store.load(desired, self._threads)
+        loaded.self_test()
         self._switch(Installed(loaded, desired))
         self.swaps.append(Swap(desired.model, time.monotonic() - since))
         log.info("model %s runs after %.1f s", desired.model, time.monotonic() - since)
@@ -157,12 +167,12 @@ class Swapper:
     def _switch(self, new: Installed) -> None:
         old = self.running.desired if self.running else None
         if old != new.desired:
-            self._previous = old if old and old.files != new.desired.files else self._previous
-            pointer = store.Running(new.desired, self._previous)
+            previous = old if old and old.files != new.desired.files else self._previous
+            pointer = store.Running(new.desired, previous)
             with self.switching:
                 self._report()
                 self._store.switch(pointer)
-                self.running = new
+                self.running, self._previous = new, previous
             self.ready.set()
             with contextlib.suppress(OSError):  # what is left over goes the next time
                 self._store.prune(pointer)

@@ -62,6 +62,7 @@ def start_agent(broker: brokers.Broker, feed: clouds.Feed, tmp_path: Path) -> It
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once: what is tested is that it is retried."""
     monkeypatch.setattr(fetch, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(fetch, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(fetch, "ANSWER_AFTER", 0.2)
     monkeypatch.setattr(upload, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(upload, "SECOND_CHANCE", 0.01)

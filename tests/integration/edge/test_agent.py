@@ -191,6 +191,19 @@ def test_a_bad_model_changes_nothing_and_says_why(cloud: Cloud, start_agent: Sta
     assert cloud.captures[0].model == "v1"
 
 
+@pytest.mark.usefixtures("_impatient")
+def test_a_bad_line_is_no_failure_of_the_model(cloud: Cloud, start_agent: Start) -> None:
+    start_agent()
+    cloud.web.statuses = [503] * 20
+    cloud.offer(V1, "d1")
+    cloud.wait(lambda: len(cloud.fetches) > 10 and cloud.states[-1].errors)
+
+    state = cloud.wait_outcome("d1")
+
+    assert state.answer == messages.Outcome("d1", "installed")
+    assert len([error for error in state.errors if "503" in error]) == 1, "told once, however often it happens"
+
+
 def test_a_failed_deployment_is_answered_again_but_not_tried_again(cloud: Cloud, start_agent: Start) -> None:
     start_agent(state_every=60.0)
     broken = packages.package("v2", labels=["red"])

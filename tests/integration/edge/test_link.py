@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from strop_edge import link
 from strop_edge.config import Config
 from tests.integration.edge.broker import Broker
 from tests.integration.edge.cloud import until
-
-TLS = Path(__file__).parent / "tls"  # an authority of our own, whose key is gone, and two certificates by it
 
 
 @contextmanager
@@ -30,11 +29,33 @@ def linked(url: str, **changes: Any) -> Iterator[tuple[link.Link, list[str], lis
     opened.stop()
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
 @pytest.fixture
-def tls_url(broker: Broker) -> Iterator[str]:
+def ca(authority: trustme.CA, tmp_path: Path) -> Path:
+    """What a device trusts, as a file."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+@pytest.fixture
+def device(authority: trustme.CA, tmp_path: Path) -> dict[str, Path]:
+    """The files of a device's own certificate."""
+    issued = authority.issue_cert("cam-1")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "device.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "device.key")
+    return {"cert": tmp_path / "device.pem", "key": tmp_path / "device.key"}
+
+
+@pytest.fixture
+def tls_url(broker: Broker, authority: trustme.CA) -> Iterator[str]:
     """The broker behind TLS that wants a certificate of the client."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(TLS / "ca.pem"))
-    context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.configure_trust(context)
+    authority.issue_cert("localhost").configure_cert(context)
     context.verify_mode = ssl.CERT_REQUIRED
     port = int(broker.url.rsplit(":", 1)[1])
 
@@ -87,9 +108,8 @@ def listening(serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None
         thread.join()
 
 
-def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str) -> None:
-    own = {"ca": TLS / "ca.pem", "cert": TLS / "device.pem", "key": TLS / "device.key"}
-    with linked(tls_url, **own) as (opened, errors, heard):
+def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str, ca: Path, device: dict[str, Path]) -> None:
+    with linked(tls_url, ca=ca, **device) as (opened, errors, heard):
         until(lambda: opened.connected)
         until(lambda: opened.publish("topic", b"hello") and heard)
 
@@ -101,8 +121,11 @@ def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str) -> No
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # paho leaves the socket to the collector
-@pytest.mark.parametrize("own", [{}, {"ca": TLS / "ca.pem"}], ids=["untrusted-server", "no-certificate"])
-def test_without_trust_or_certificate_there_is_no_connection(tls_url: str, own: dict[str, Path]) -> None:
+@pytest.mark.parametrize("lacks", ["ca", "cert"])
+def test_without_trust_or_certificate_there_is_no_connection(
+    tls_url: str, ca: Path, device: dict[str, Path], lacks: str
+) -> None:
+    own = device if lacks == "ca" else {"ca": ca}
     with linked(tls_url, **own) as (opened, errors, _):
         until(lambda: errors)
         assert not opened.publish("topic", b"hello")
