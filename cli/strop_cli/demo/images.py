@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from strop import errors
 from strop_cli import render, shift
 
 SHARES = {"base": 0.4, "field": 0.4, "heldout": 0.2}
@@ -69,7 +70,7 @@ def _from_tree(folder: Path, images: Path) -> Iterator[_Job]:
     found = {label.name: sorted(p for p in label.iterdir() if p.suffix.lower() in SUFFIXES) for label in labels}
     found = {label: files for label, files in found.items() if files}
     if len(found) < 2 or min(map(len, found.values())) < 10:
-        raise ValueError(
+        raise errors.Refused(
             f"{images}: expected at least 2 folders <label>/ with at least 10 images each, found "
             + (", ".join(f"{label} {len(files)}" for label, files in found.items()) or "none")
         )

@@ -1,6 +1,7 @@
 """The demo's other processes: the platform (`strop up`, as anybody would start it) and the fleet."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from strop import errors
 from strop_cli.demo.fleet import Spec
 from strop_cli.demo.images import Prepared
 from strop_cli.platform import envfile
@@ -21,13 +23,16 @@ START = 120.0
 STOP = 30.0
 
 
-class Died(RuntimeError):
+class Died(errors.StropError):
     """A process of the demo ended by itself; the message has the end of its log."""
 
 
 def name_of(images: Path | None) -> str:
-    """A folder name for images prepared from this source, so that another source is prepared anew."""
-    return images.resolve().name if images else "rendered"
+    """A folder name for images prepared from this source: another name, file or size, and they are prepared anew."""
+    if images is None:
+        return "rendered"
+    files = sorted(f"{path.relative_to(images)} {path.stat().st_size}" for path in images.rglob("*") if path.is_file())
+    return f"{images.resolve().name}-{hashlib.sha256(chr(10).join(files).encode()).hexdigest()[:8]}"
 
 
 def settings(prepared: Prepared) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from strop import app, models
+from strop import app, errors, models
 
 _FIGURES = text(
     """
@@ -25,7 +25,7 @@ _UNSETTLED = text(
 )
 
 
-class Wrong(RuntimeError):
+class Wrong(errors.StropError):
     """The loop took another turn than the demo needs."""
 
 

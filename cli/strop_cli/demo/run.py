@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from strop import app
+from strop import app, errors
 from strop.settings import Settings
 from strop_cli.demo import accuracy, actions, closing, images, ledger, memory, processes, progress
 from strop_cli.demo.fleet import Spec, share_out
@@ -22,7 +22,7 @@ from strop_cli.demo.story import Story
 PROJECT = "demo"
 
 
-class Failed(RuntimeError):
+class Failed(errors.StropError):
     """The demo cannot go on; the message says why and where to look."""
 
 
@@ -167,12 +167,18 @@ class Demo:
 
     async def _until(self, done: Callable[[], Awaitable[str | None]], patience: float | None = 300) -> str:
         """Wait until `done` has something to say, keeping the figures fresh; Failed when a part dies or time runs out."""
-        async with asyncio.timeout(patience):
-            while (note := await done()) is None:
-                self.story.figures = await progress.figures(self.runtime, PROJECT, self.fleet.figures, self.link)
-                self.platform.check()
-                self.fleet.check()
-                await asyncio.sleep(0.25)
+        try:
+            async with asyncio.timeout(patience):
+                while (note := await done()) is None:
+                    self.story.figures = await progress.figures(self.runtime, PROJECT, self.fleet.figures, self.link)
+                    self.platform.check()
+                    self.fleet.check()
+                    await asyncio.sleep(0.25)
+        except TimeoutError:
+            step = self.story.steps[-1].name
+            raise Failed(
+                f"'{step}' took longer than {patience:.0f} s; the logs are under {self.options.state}"
+            ) from None
         return note
 
 

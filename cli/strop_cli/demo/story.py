@@ -20,11 +20,17 @@ class Step:
     note: str = ""
 
 
+def _console() -> Console:
+    """The terminal; a file or a pipe has no width of its own, and 80 columns would break every row of the table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
 @dataclass
 class Story:
     """Steps run one after the other. On a terminal they are drawn live, else one line is printed at the end of each."""
 
-    console: Console = field(default_factory=Console)
+    console: Console = field(default_factory=_console)
     steps: list[Step] = field(default_factory=list)
     figures: dict[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
