@@ -42,9 +42,14 @@ class Storage:
         try:
             await self._client.head_bucket(Bucket=self.bucket)
         except ClientError:
-            await self._client.create_bucket(Bucket=self.bucket)
+            await self._client.create_bucket(Bucket=self.bucket, **self._location())
         wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]}
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
+
+    def _location(self) -> dict[str, Any]:
+        """us-east-1 is the one region that must not be named."""
+        region = self._client.meta.region_name
+        return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         stream = io.BytesIO(body)  # sent piece by piece: large bytes at once would hold up everything else

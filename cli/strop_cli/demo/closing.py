@@ -72,6 +72,6 @@ def show(story: Story, data: dict[str, Any], heldout: Heldout) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    for name, seconds in data["seconds"].items():
-        table.add_row(f"seconds: {name}", f"{seconds:.1f}")
     story.console.print(table)
+    seconds = ", ".join(f"{key} {value:.1f}" for key, value in data["seconds"].items())
+    story.say(f"Seconds: {seconds}")

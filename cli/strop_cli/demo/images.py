@@ -7,7 +7,7 @@ STATE/demo/heldout/{label}/…              shifted too, seen by nobody until th
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -50,13 +50,19 @@ class _Job:
     target: Path
 
 
-def prepare(folder: Path, images: Path | None) -> Prepared:
-    """Fill the folder from a tree `<label>/*.jpg`, or from the renderer; what is there already is kept."""
+def prepare(folder: Path, images: Path | None, report: Callable[[int, int], None]) -> Prepared:
+    """Fill the folder from a tree `<label>/*.jpg`, or from the renderer; what is there already is kept.
+
+    `report` hears how many of how many are done.
+    """
     done = folder / "prepared.json"
     if not done.exists():
         jobs = list(_from_tree(folder, images) if images else _rendered(folder))
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            made = list(pool.map(_write, jobs, chunksize=16))
+            made = []
+            for sha256 in pool.map(_write, jobs, chunksize=16):
+                made.append(sha256)
+                report(len(made), len(jobs))
         truth = {sha: job.label for job, sha in zip(jobs, made, strict=True)}
         (folder / "truth.json").write_text(json.dumps(truth))
         done.write_text(json.dumps({part: sum(job.part == part for job in jobs) for part in SHARES}))

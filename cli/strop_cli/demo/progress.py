@@ -43,7 +43,7 @@ async def _running(runtime: app.Runtime, project: str) -> str:
     return ", ".join(f"{count} on {model or 'no model'}" for model, count in found)
 
 
-async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any], link: str) -> dict[str, str]:
+async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> dict[str, str]:
     """What the live view shows."""
     found = await counts(runtime, project)
     async with runtime.sessions() as session:
@@ -55,7 +55,6 @@ async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any], lin
         "labels": f"{found['labels']:,}   waiting {found['open_tasks']:,}",
         "training": training,
         "devices": await _running(runtime, project),
-        "labeling page": link,
     }
 
 

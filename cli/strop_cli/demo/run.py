@@ -62,6 +62,7 @@ async def _run(options: Options) -> ledger.Ledger:
     async with AsyncExitStack() as stack:
         with story.telling():
             demo = await stack.enter_async_context(_prepared(options, story))
+            story.say(f"The pages: {demo.link}")
             await demo.first_model()
             await demo.collect()
             await demo.retrain()
@@ -73,7 +74,8 @@ async def _run(options: Options) -> ledger.Ledger:
             options.report.write_text(json.dumps(report, indent=2) + "\n")
             story.say(f"The same as JSON: {options.report}")
         if not options.exit:
-            story.say(f"\nEverything stays up. The page: [bold]{demo.link}[/]\nCtrl-C ends it.")
+            link = await actions.sign_in_link(demo.runtime, demo.platform.env["STROP_URL"])
+            story.say(f"\nEverything stays up. The pages: {link}\nCtrl-C ends it.")
             await _until_interrupted(demo.platform)
     return found
 
@@ -104,16 +106,16 @@ class Demo:
     link: str
 
     async def first_model(self) -> None:
-        with self.story.step("train the first model") as step:
+        with self.story.step("train", "train the first model") as step:
             await actions.train(self.runtime, PROJECT)
             step.note = await self._until(lambda: progress.trained(self.runtime, PROJECT, 1))
-        with self.story.step("roll it out") as step:
+        with self.story.step("rollout", "roll it out") as step:
             step.note = await self._until(lambda: progress.deployed(self.runtime, PROJECT, 1))
 
     async def collect(self) -> None:
-        with self.story.step("devices classify; uncertain images come home and are labelled") as step:
+        with self.story.step("collect", "devices classify; uncertain images come home and are labelled") as step:
             if not self.labeler:
-                step.note = f"label on {self.link}"
+                self.story.say(f"Label the images yourself: {self.link}")
             step.note = await self._until(self._triggered, patience=self._patience)
 
     async def _triggered(self) -> str | None:
@@ -126,16 +128,16 @@ class Demo:
         return note
 
     async def retrain(self) -> None:
-        with self.story.step("retrain on base and field data, judge against the champion") as step:
+        with self.story.step("retrain", "retrain on base and field data, judge against the champion") as step:
             step.note = await self._until(lambda: progress.trained(self.runtime, PROJECT, 2), patience=self._patience)
-        with self.story.step("roll the winner out in stages while the devices run") as step:
+        with self.story.step("rollout_2", "roll the winner out in stages while the devices run") as step:
             step.note = await self._until(
                 lambda: progress.rolled_out(self.runtime, PROJECT, 2), patience=self._patience
             )
 
     async def settle(self) -> ledger.Ledger:
         """Let the devices finish, then count."""
-        with self.story.step("let everything settle, then count") as step:
+        with self.story.step("settle", "let everything settle, then count") as step:
             await self._until(
                 lambda: progress.settled(self.runtime, PROJECT, self.fleet.figures), patience=self._patience
             )
@@ -149,7 +151,7 @@ class Demo:
 
     async def judge(self) -> closing.Heldout:
         """Measure the first and the last model that ran, on images that nobody has seen."""
-        with self.story.step("measure both models on held-out field images") as step:
+        with self.story.step("measure", "measure both models on held-out field images") as step:
             found = {version: await self._measure(version) for version in await progress.ran(self.runtime, PROJECT)}
             step.note = " → ".join(f"{accuracy.value:.1%}" for accuracy, _, _ in found.values())
         return found
@@ -170,7 +172,7 @@ class Demo:
         try:
             async with asyncio.timeout(patience):
                 while (note := await done()) is None:
-                    self.story.figures = await progress.figures(self.runtime, PROJECT, self.fleet.figures, self.link)
+                    self.story.figures = await progress.figures(self.runtime, PROJECT, self.fleet.figures)
                     self.platform.check()
                     self.fleet.check()
                     await asyncio.sleep(0.25)
@@ -186,18 +188,22 @@ class Demo:
 async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
     """Images, platform, enrolment, base set, fleet, labeler: all that must be there before the loop turns."""
     async with AsyncExitStack() as stack:
-        with story.step("prepare the images" if options.images else "render the images") as step:
+        with story.step("images", "split and shift the images" if options.images else "render the images") as step:
             kept = options.state / "images" / processes.name_of(options.images)
-            prepared = await asyncio.to_thread(images.prepare, kept, options.images)
+
+            def report(done: int, total: int) -> None:
+                step.note = f"{done:,} of {total:,}"
+
+            prepared = await asyncio.to_thread(images.prepare, kept, options.images, report)
             step.note = f"{prepared.base} base, {prepared.field} field (shifted), {prepared.heldout} held out"
-        with story.step("start PostgreSQL, broker, S3/SQS and the services") as step:
+        with story.step("platform", "start PostgreSQL, broker, S3/SQS and the services") as step:
             platform = await stack.enter_async_context(
                 processes.platform(options.state / "platform", processes.settings(prepared))
             )
             os.environ.update(platform.env)
             runtime = await stack.enter_async_context(app.runtime(Settings()))
             step.note = platform.env["STROP_URL"]
-        with story.step("enrol the devices and import the base set") as step:
+        with story.step("import", "enrol the devices and import the base set") as step:
             files = sorted(prepared.folder.glob("field/*/*"), key=lambda path: path.name[-9:])
             spec = Spec(
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)

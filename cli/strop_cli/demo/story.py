@@ -14,7 +14,8 @@ from rich.text import Text
 
 @dataclass
 class Step:
-    name: str
+    key: str  # short and stable, for the report
+    name: str  # for people
     started: float
     seconds: float | None = None  # None while it runs
     note: str = ""
@@ -46,9 +47,9 @@ class Story:
             yield
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
+    def step(self, key: str, name: str) -> Iterator[Step]:
         """Time a step; `note` may be set on what it yields."""
-        step = Step(name, time.monotonic())
+        step = Step(key, name, time.monotonic())
         self.steps.append(step)
         yield step
         step.seconds = time.monotonic() - step.started
@@ -61,8 +62,8 @@ class Story:
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds by step, and in total since the start."""
-        found = {step.name: round(step.seconds, 2) for step in self.steps if step.seconds is not None}
+        """Seconds by step's key, and in total since the start."""
+        found = {step.key: round(step.seconds, 2) for step in self.steps if step.seconds is not None}
         return {**found, "total": round(time.monotonic() - self._began, 2)}
 
     def _draw(self) -> RenderableType:

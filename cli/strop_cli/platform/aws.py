@@ -10,7 +10,8 @@ from pathlib import Path
 
 from strop_cli.platform.server import Plan
 
-REGION = "us-east-1"
+REGION = "eu-central-2"
+"""Any would do here, but for most regions the AWS CLI v1 insists on AWS's own SQS host, whatever AWS_ENDPOINT_URL_SQS says."""
 
 
 def plan(state: Path, port: int) -> Plan:
