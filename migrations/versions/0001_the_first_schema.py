@@ -57,6 +57,20 @@ def upgrade() -> None:
     sa.Column('at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.PrimaryKeyConstraint('project', 'version', name=op.f('pk_dataset_versions'))
     )
+    op.create_table('dead_letters',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('service', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('body', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.Column('count', sa.BigInteger(), server_default=sa.text('1'), nullable=False),
+    sa.Column('first_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('last_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('state', sa.String(), server_default=sa.text("'open'"), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_dead_letters')),
+    sa.UniqueConstraint('service', 'sha256', name=op.f('uq_dead_letters_service_sha256'))
+    )
+    op.create_index('ix_dead_letters_open', 'dead_letters', ['service', 'last_at'], unique=False, postgresql_where=sa.text("state = 'open'"))
     op.create_table('deployments',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('project', sa.String(), nullable=False),
@@ -323,6 +337,8 @@ def downgrade() -> None:
     op.drop_index('uq_deployments_running', table_name='deployments', postgresql_where=sa.text("state = 'running'"))
     op.drop_index(op.f('ix_deployments_project_at'), table_name='deployments')
     op.drop_table('deployments')
+    op.drop_index('ix_dead_letters_open', table_name='dead_letters', postgresql_where=sa.text("state = 'open'"))
+    op.drop_table('dead_letters')
     op.drop_table('dataset_versions')
     op.drop_table('dataset_items')
     op.drop_index(op.f('ix_captures_project_sha256'), table_name='captures')

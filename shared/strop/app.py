@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiobotocore.session
+import fastapi_offline
 import structlog
 import uvicorn
 from botocore.config import Config
@@ -22,7 +23,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, errors, metrics, outbox, sqs, storage
+from strop import db, deadletters, errors, metrics, outbox, sqs, storage
 from strop.settings import Settings
 from strop_wire import fields
 
@@ -95,7 +96,7 @@ async def serve(
 ) -> None:
     """Run the services until `stop` (or SIGINT, SIGTERM); set `ready` once the HTTP port answers."""
     stop = stop or asyncio.Event()
-    _on_signals(stop)
+    on_signals(stop)
     async with runtime(settings) as opened:
         services = [build(opened) for build in builds]
         server = _Server(
@@ -108,6 +109,7 @@ async def serve(
                 metrics.SERVICE_UP.labels(service.name).set(1)
                 for loop in service.loops:
                     group.create_task(loop(stop))
+                group.create_task(deadletters.read(opened.sessions, opened.queues, service.name, stop))
             group.create_task(outbox.relay(opened.sessions, opened.queues, stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
@@ -135,7 +137,8 @@ async def _announce(server: uvicorn.Server, services: Sequence[Service], ready: 
         ready.set()
 
 
-def _on_signals(stop: asyncio.Event) -> None:
+def on_signals(stop: asyncio.Event) -> None:
+    """Let SIGINT and SIGTERM ask for a clean stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -143,7 +146,9 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     """The HTTP side: the services' own routes, and what operators ask every service."""
-    api = FastAPI(title="Strop", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
+    api = fastapi_offline.FastAPIOffline(  # /api/docs with its scripts: a browser may have no way to a CDN
+        "/api/docs", None, title="Strop", openapi_url="/api/openapi.json", static_url="/api/docs/assets"
+    )
     api.state.runtime = opened  # for the services' routes
     api.add_exception_handler(errors.NotFound, _answer_with(404))
     api.add_exception_handler(errors.Refused, _answer_with(409))

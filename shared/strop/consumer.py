@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import db, errors, events, inbox, metrics, sqs, topology
+from strop import crash, db, errors, events, inbox, metrics, sqs, topology
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                messages = await self._receive(stop)
+                messages = await self._queues.receive_until(stop, self.service, self._wait)
             except Exception:
                 log.exception("cannot receive, trying again", service=self.service)
                 await asyncio.sleep(1)
@@ -59,21 +59,11 @@ class Consumer:
             if messages:
                 await asyncio.shield(self.take(messages))
 
-    async def _receive(self, stop: asyncio.Event) -> list[sqs.Incoming]:
-        """Long-poll, but leave at once when told to stop (a message received by then comes back by its visibility)."""
-        polling = asyncio.ensure_future(self._queues.receive(self.service, self._wait))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if polling.done():
-            return polling.result()
-        polling.cancel()
-        return []
-
     async def take(self, messages: list[sqs.Incoming]) -> None:
         """Handle a batch side by side, then acknowledge what is done in one call."""
         done = await asyncio.gather(*(self._one(message) for message in messages))
         if receipts := [message.receipt for message, finished in zip(messages, done, strict=True) if finished]:
+            crash.point(f"{self.service}:committed")
             await self._queues.delete(self.service, receipts)
 
     async def _one(self, message: sqs.Incoming) -> bool:

@@ -21,4 +21,5 @@ DEPLOYMENT_ANSWERS = Counter(
 )
 DEPLOYMENTS = Counter("strop_deployments_total", "Deployments that ended, by how", ["project", "kind", "state"])
 DESIRED_SENT = Counter("strop_desired_sent_total", "`desired` messages that the target has taken", ["project"])
+DEAD_LETTERS = Gauge("strop_dead_letters", "Dead letters that wait for a decision", ["service"])
 SERVICE_UP = Gauge("strop_service_up", "1 while the service runs in this process", ["service"])

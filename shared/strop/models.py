@@ -41,7 +41,7 @@ def _id() -> Mapped[UUID]:
     return mapped_column(primary_key=True, default=ids.uuid7)
 
 
-# --- kernel: every service through `inbox` and `outbox` ---
+# --- kernel: every service through `inbox`, `outbox` and `deadletters` ---
 
 
 class Inbox(Base):
@@ -62,6 +62,25 @@ class Outbox(Base):
     body: Mapped[str]
     reason: Mapped[str | None]  # set on what goes to a dead-letter queue
     at: Mapped[datetime] = _created()
+
+
+class DeadLetter(Base):
+    """A message that a service gave up. State: `open`, `retried` (sent again), `dropped`. Given up again, it is open again."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (
+        UniqueConstraint("service", "sha256"),
+        Index("ix_dead_letters_open", "service", "last_at", postgresql_where=text("state = 'open'")),
+    )
+    id: Mapped[UUID] = _id()
+    service: Mapped[str]
+    sha256: Mapped[str]  # of the body: what makes two letters the same
+    body: Mapped[str]
+    reason: Mapped[str]  # of the last time
+    count: Mapped[int] = mapped_column(server_default=text("1"))  # how often it was given up
+    first_at: Mapped[datetime] = _created()
+    last_at: Mapped[datetime] = _created()
+    state: Mapped[str] = mapped_column(server_default=text("'open'"))
 
 
 # --- ingest ---
@@ -238,7 +257,7 @@ class LabelTask(Base):
     device: Mapped[str]
     sha256: Mapped[str]
     state: Mapped[str] = mapped_column(server_default=text("'open'"))
-    priority: Mapped[float]  # smaller comes first: the margin of the prediction, audits before all
+    priority: Mapped[float]  # smaller comes first: the margin of the prediction; audits spread evenly
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
     at: Mapped[datetime] = _created()

@@ -17,7 +17,17 @@ import structlog
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from strop.settings import Settings
+
 log = structlog.get_logger()
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Whom to trust and what to show, for mqtts://."""
+    context = ssl.create_default_context(cafile=settings.mqtt_ca)
+    if settings.mqtt_cert:
+        context.load_cert_chain(settings.mqtt_cert, settings.mqtt_key)
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +46,39 @@ class NotConnected(ConnectionError):
 class Mqtt:
     """One connection. Use `connect` below; it closes cleanly."""
 
-    def __init__(self, url: str, client_id: str, filters: Sequence[str] = (), *, ca: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        filters: Sequence[str] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+        leaving: bool = False,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._address = urlsplit(url)
         self._filters = filters
+        self._leaving = leaving  # unsubscribe instead: what lies at the broker still comes, nothing is added to it
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._sent: dict[int, asyncio.Future[None]] = {}
         self._session = 0
-        self.connected = asyncio.Event()
-        self._client = self._make(client_id, ca)
+        self.resumed = False  # the broker had a session of ours, with whatever lay there
+        self.connected = asyncio.Event()  # accepted and, with filters, subscribed: from now on nothing is missed
+        self._client = self._make(client_id, tls)
 
-    def _make(self, client_id: str, ca: str | None) -> Client:
+    def _make(self, client_id: str, tls: ssl.SSLContext | None) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2, client_id, clean_session=not self._filters, protocol=MQTTv311, manual_ack=True
         )
         if self._address.username:
             client.username_pw_set(unquote(self._address.username), unquote(self._address.password or ""))
         if self._address.scheme == "mqtts":
-            client.tls_set_context(ssl.create_default_context(cafile=ca))
+            client.tls_set_context(tls or ssl.create_default_context())
         client.max_inflight_messages_set(1000)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = lambda *_: self._call(self.connected.set)
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
@@ -76,16 +98,27 @@ class Mqtt:
         self._client.loop_stop()
 
     # paho calls these in its own thread.
-    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(self, client: Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             log.error("the broker refuses the connection", reason=str(reason))
             return
-        if self._filters:
+        self._call(lambda: self._accepted(flags.session_present))
+        if self._filters and self._leaving:
+            client.unsubscribe(list(self._filters))
+        elif self._filters:
             client.subscribe([(each, 1) for each in self._filters])
-        self._call(self._connected)
+        else:
+            self._call(self.connected.set)
+
+    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
+        if refused := [each for each, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]:
+            log.error("the broker refuses subscriptions", filters=refused)
+        else:
+            self._call(self.connected.set)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        log.info("mqtt disconnected", reason=str(reason))
+        if reason.is_failure:
+            log.info("mqtt disconnected", reason=str(reason))
         self._call(self._disconnected)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
@@ -100,9 +133,9 @@ class Mqtt:
             self._loop.call_soon_threadsafe(function)
 
     # The rest runs in the loop.
-    def _connected(self) -> None:
+    def _accepted(self, resumed: bool) -> None:
         self._session += 1
-        self.connected.set()
+        self.resumed = resumed
 
     def _disconnected(self) -> None:
         self.connected.clear()
@@ -139,16 +172,21 @@ class Mqtt:
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them."""
         for message in messages:
-            if message.session == self._session and self.connected.is_set():
+            if message.session == self._session and self._client.is_connected():
                 self._client.ack(message.mid, message.qos)
 
 
 @asynccontextmanager
 async def connect(
-    url: str, client_id: str, filters: Sequence[str] = (), *, ca: str | None = None
+    url: str,
+    client_id: str,
+    filters: Sequence[str] = (),
+    *,
+    tls: ssl.SSLContext | None = None,
+    leaving: bool = False,
 ) -> AsyncIterator[Mqtt]:
     """Open a connection that reconnects by itself. With filters, the session is persistent: `client_id` must be stable."""
-    client = Mqtt(url, client_id, filters, ca=ca)
+    client = Mqtt(url, client_id, filters, tls=tls, leaving=leaving)
     client.start()
     try:
         yield client

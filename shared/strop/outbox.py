@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import db, events, models, sqs, topology
+from strop import crash, db, events, models, sqs, topology
 
 log = structlog.get_logger()
 
@@ -42,6 +42,8 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:
             by_queue.setdefault(row.queue, []).append(row)
         sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
         done = [row_id for ids in sent for row_id in ids]
+        if done:
+            crash.point("relay:sent")
         await session.execute(delete(models.Outbox).where(models.Outbox.id.in_(done)))
     return len(done)
 

@@ -1,5 +1,7 @@
 """What every service can be told, by environment variables. AWS credentials and endpoints are botocore's own variables."""
 
+import os
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -7,11 +9,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Shared by all services; a service adds its own beside these."""
 
-    model_config = SettingsConfigDict(env_prefix="STROP_", extra="ignore", populate_by_name=True)
+    # A setting may also be a file of STROP_SECRETS_DIR, named like its variable in small letters (`database_url`): so
+    # passwords stay out of the environment, which shows in many places.
+    model_config = SettingsConfigDict(
+        env_prefix="STROP_", extra="ignore", populate_by_name=True, secrets_dir=os.environ.get("STROP_SECRETS_DIR")
+    )
 
     database_url: str = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host:port/name")
     mqtt_url: str = Field(validation_alias="MQTT_URL", description="mqtt://[user:password@]host:port, or mqtts://")
     mqtt_ca: str | None = Field(None, description="CA file for mqtts://, when it is not a public one")
+    mqtt_cert: str | None = Field(None, description="client certificate file for mqtts://")
+    mqtt_key: str | None = Field(None, description="and its key")
     mqtt_shared: bool = Field(True, description="use shared subscriptions, so that two ingests split the work")
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")

@@ -4,6 +4,7 @@ Needs `sqs:GetQueueUrl, SendMessage, ReceiveMessage, DeleteMessage, ChangeMessag
 `create` also `sqs:CreateQueue, SetQueueAttributes`.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Incoming:
     body: str
     receipt: str
     receives: int  # 1 at the first delivery
+    reason: str | None = None  # why it is a dead letter; None when SQS itself moved it
 
 
 class Queues:
@@ -109,16 +111,20 @@ class Queues:
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=wait,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageAttributeNames=["reason"],
         )
-        return [
-            Incoming(
-                m["MessageId"],
-                m["Body"],
-                m["ReceiptHandle"],
-                int(m.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-            )
-            for m in answer.get("Messages", [])
-        ]
+        return [_incoming(message) for message in answer.get("Messages", [])]
+
+    async def receive_until(self, stop: asyncio.Event, name: str, wait: int = 20) -> list[Incoming]:
+        """Long-poll, but leave at once when told to stop (a message received by then comes back by its visibility)."""
+        polling = asyncio.ensure_future(self.receive(name, wait))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if polling.done():
+            return polling.result()
+        polling.cancel()
+        return []
 
     async def delete(self, name: str, receipts: Sequence[str]) -> None:
         """Delete messages. One that cannot be deleted comes again, and the inbox absorbs it."""
@@ -144,6 +150,16 @@ def batches(messages: Sequence[Outgoing]) -> Iterator[range]:
         size += added
     if start < len(messages):
         yield range(start, len(messages))
+
+
+def _incoming(message: dict[str, Any]) -> Incoming:
+    return Incoming(
+        message["MessageId"],
+        message["Body"],
+        message["ReceiptHandle"],
+        int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+        message.get("MessageAttributes", {}).get("reason", {}).get("StringValue"),
+    )
 
 
 def _entry(index: int, message: Outgoing) -> dict[str, Any]:

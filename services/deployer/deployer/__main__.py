@@ -11,8 +11,9 @@ from strop_wire import ids
 def build(runtime: app.Runtime) -> app.Service:
     own, common = settings.Settings(), runtime.settings
     # It only publishes, so its session holds nothing: a fresh client id keeps two copies from pushing each other out.
-    client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", ca=common.mqtt_ca)
-    reader = consumer.Consumer("deployer", runtime.sessions, runtime.queues, handlers.table(own.stages))
+    client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", tls=mqtt.tls_context(common))
+    table = handlers.table(own.stages, own.online_window)
+    reader = consumer.Consumer("deployer", runtime.sessions, runtime.queues, table)
     ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
     settle, send = app.every(own.tick, ticking.settle), app.every(own.tick, ticking.send)
 

@@ -9,8 +9,10 @@ from deployer import queries, rollouts, rules
 from strop import consumer, events, metrics
 
 
-async def on_model_approved(event: events.ModelApproved, session: AsyncSession, *, stages: Sequence[float]) -> None:
-    await rollouts.start(session, event.project, event.model_version, stages)
+async def on_model_approved(
+    event: events.ModelApproved, session: AsyncSession, *, stages: Sequence[float], online_window: float
+) -> None:
+    await rollouts.start(session, event.project, event.model_version, stages, online_window)
 
 
 async def on_device_reported(event: events.DeviceReported, session: AsyncSession) -> None:
@@ -34,8 +36,8 @@ async def on_device_reported(event: events.DeviceReported, session: AsyncSession
     row.state, row.reason, row.answered_at = answer.state, answer.reason, event.at
 
 
-def table(stages: Sequence[float]) -> Mapping[type[events.Event], consumer.Handler]:
+def table(stages: Sequence[float], online_window: float) -> Mapping[type[events.Event], consumer.Handler]:
     return {
-        events.ModelApproved: partial(on_model_approved, stages=stages),
+        events.ModelApproved: partial(on_model_approved, stages=stages, online_window=online_window),
         events.DeviceReported: on_device_reported,
     }

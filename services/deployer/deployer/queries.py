@@ -101,6 +101,12 @@ async def devices(session: AsyncSession, project: str) -> list[str]:
     return list(await session.scalars(select(models.Device.name).where(models.Device.project == project)))
 
 
+async def online(session: AsyncSession, project: str, window: float) -> set[str]:
+    """Devices of the project that were seen within the window (seconds)."""
+    found = select(models.Device.name).where(models.Device.project == project, _online(window))
+    return set(await session.scalars(found))
+
+
 async def missing(session: AsyncSession, deployment: D) -> list[str]:
     """Devices of the project that the deployment does not know yet."""
     known = exists().where(DD.deployment_id == deployment.id, DD.device == models.Device.name)

@@ -11,7 +11,9 @@ from strop import errors, metrics, models
 log = structlog.get_logger()
 
 
-async def start(session: AsyncSession, project: str, version: int, shares: Sequence[float]) -> None:
+async def start(
+    session: AsyncSession, project: str, version: int, shares: Sequence[float], online_window: float
+) -> None:
     """Roll an approved model version out, once in its life; it takes the place of a running deployment.
 
     A version that comes after a newer one has started (events have no order) is written down as superseded.
@@ -40,7 +42,9 @@ async def start(session: AsyncSession, project: str, version: int, shares: Seque
         return
     if running := await queries.running(session, project):
         await end(session, running, "superseded", f"{rules.model_name(version)} came")
-    await _begin(session, project, version, kind="rollout", shares=shares, previous=previous)
+    await _begin(
+        session, project, version, kind="rollout", shares=shares, previous=previous, online_window=online_window
+    )
 
 
 async def roll_back(
@@ -92,22 +96,24 @@ async def _begin(
     shares: Sequence[float],
     previous: int | None,
     reason: str | None = None,
+    online_window: float = 0,  # who is online decides nothing when there is one stage
 ) -> models.Deployment:
     deployment = await queries.create(
         session, project, version, kind=kind, shares=shares, previous=previous, reason=reason
     )
-    await join(session, deployment)
+    await join(session, deployment, online_window)
     log.info("deployment starts", project=project, model_version=version, kind=kind, reason=reason)
     return deployment
 
 
-async def join(session: AsyncSession, deployment: models.Deployment) -> None:
-    """Give every device the deployment does not know yet its stage."""
+async def join(session: AsyncSession, deployment: models.Deployment, online_window: float) -> None:
+    """Give every device the deployment does not know yet its stage; the first division looks at who is online."""
     if not (devices := await queries.missing(session, deployment)):
         return
     name, shares = str(deployment.id), deployment.stages
     if await queries.empty(session, deployment):
-        stages = rules.assign(devices, name, shares)
+        online = await queries.online(session, deployment.project, online_window)
+        stages = rules.assign(devices, online, name, shares)
     else:
         stages = {device: rules.late(device, name, shares) for device in devices}
     await queries.enlist(session, deployment, stages)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+GRACE = 30.0  # seconds a device that is just reconnecting has to answer before another stands in for it
+
 
 def model_name(version: int) -> str:
     """The model version as the wire writes it."""
@@ -15,12 +17,15 @@ def model_name(version: int) -> str:
 # --- stages ---
 
 
-def assign(devices: Collection[str], deployment: str, shares: Sequence[float]) -> dict[str, int]:
-    """Divide the devices over the stages by the order of their hashes: another order in each deployment.
+def assign(
+    devices: Collection[str], online: Collection[str], deployment: str, shares: Sequence[float]
+) -> dict[str, int]:
+    """Divide the devices over the stages, those online first: a canary must be able to answer.
 
-    `shares` are cumulative and end with 1. Each stage reaches the nearest whole number of devices; the first at least one.
+    Within both groups the order is that of their hashes, another in each deployment. `shares` are cumulative and end with 1.
+    Each stage reaches the nearest whole number of devices; the first at least one.
     """
-    ranked = sorted(devices, key=lambda device: (_position(device, deployment), device))
+    ranked = sorted(devices, key=lambda device: (device not in online, _position(device, deployment), device))
     bounds = [max(1, math.floor(share * len(ranked) + 0.5)) for share in shares]
     return {device: next(k for k, bound in enumerate(bounds) if rank < bound) for rank, device in enumerate(ranked)}
 
@@ -47,6 +52,7 @@ class Limits:
     stage_timeout: float  # seconds after which a silent device no longer holds its stage
     failure_share: float  # above this share of failed installs the deployment is rolled back
     minimum_share: float  # of the devices told so far, so many must have installed before the next stage opens
+    grace: float  # seconds an absent device has, once told, before others stand in for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def _judge(progress: Progress, limits: Limits, timed_out: bool) -> Action:
         return Finish() if enough or (timed_out and progress.installed) else Wait()
     if enough:
         return Advance()
-    if timed_out and progress.reserve:
+    if progress.reserve and (timed_out or progress.age >= limits.grace):
         return Widen(min(progress.reserve, _stand_ins(progress, limits.minimum_share)))
     return Wait()
 

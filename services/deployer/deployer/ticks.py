@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import queries, rollouts, rules
 from deployer.settings import Settings
-from strop import db, metrics, models
+from strop import crash, db, metrics, models
 from strop_wire import fields, messages
 
 log = structlog.get_logger()
@@ -48,7 +48,8 @@ class Ticks:
         self._make = make
         self._target = target
         self._settings = settings
-        self._limits = rules.Limits(settings.stage_timeout, settings.failure_share, settings.minimum_share)
+        grace = min(settings.online_window, rules.GRACE)
+        self._limits = rules.Limits(settings.stage_timeout, settings.failure_share, settings.minimum_share, grace)
         self._epoch = 0
 
     # --- deployments ---
@@ -61,7 +62,7 @@ class Ticks:
             for project in await queries.unsettled(session):
                 await queries.lock(session, project)
                 if deployment := await queries.running(session, project):
-                    await rollouts.join(session, deployment)
+                    await rollouts.join(session, deployment, self._settings.online_window)
                     await self._act(session, deployment)
                 await self._lead_strays(session, project)
 
@@ -114,6 +115,7 @@ class Ticks:
         except OSError as error:  # TimeoutError is one too
             log.warning("cannot tell the device, trying again", device=order.device, error=str(error))
             return False
+        crash.point("deployer:told")
         metrics.DESIRED_SENT.labels(order.project).inc()
         return True
 

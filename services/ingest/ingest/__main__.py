@@ -2,32 +2,58 @@
 
 import asyncio
 
-from ingest import announcements, answers, handlers, objects
+from ingest import announcements, answers, handlers, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
 
-def build(runtime: app.Runtime) -> app.Service:
-    settings, make, store = runtime.settings, runtime.sessions, runtime.storage
-    broker = mqtt.Mqtt(
-        settings.mqtt_url, announcements.client_id(settings), announcements.filters(settings), ca=settings.mqtt_ca
-    )
-    tell = answers.Answers(store, broker)
-    listening = announcements.Announcements(make, broker, tell)
-    table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell))
-    reading = consumer.Consumer("ingest", make, runtime.queues, {}, long=table, loads=objects.loads)
+class Ingest:
+    """One copy of the service. It connects when it knows which one it is."""
 
-    async def run(stop: asyncio.Event) -> None:
+    def __init__(self, runtime: app.Runtime) -> None:
+        self._runtime, self._settings = runtime, runtime.settings
+        self._tls = mqtt.tls_context(runtime.settings)
+        self._broker: mqtt.Mqtt | None = None
+
+    def ready(self) -> bool:
+        return self._broker is not None and self._broker.connected.is_set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        client_id = announcements.client_id(self._settings)
+        if self._settings.mqtt_client_id or not self._settings.mqtt_shared:
+            await self._work(client_id, [], stop)
+            return
+        slot = slots.Slot(self._runtime.sessions, client_id)
+        try:
+            if numbered := await slot.take(stop):
+                await self._work(numbered, [slot], stop)
+        finally:
+            await slot.release()
+
+    async def _work(self, client_id: str, numbers: list[slots.Slot], stop: asyncio.Event) -> None:
         """Keep the connection up for as long as anybody has something to say on it."""
+        settings, make, store = self._settings, self._runtime.sessions, self._runtime.storage
+        filters = announcements.filters(settings)
+        self._broker = broker = mqtt.Mqtt(settings.mqtt_url, client_id, filters, tls=self._tls)
+        tell = answers.Answers(store, broker)
+        listening = announcements.Announcements(make, broker, tell)
+        table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
+        reading = consumer.Consumer("ingest", make, self._runtime.queues, {}, long=table, loads=objects.loads)
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listening.run(stop))
                 group.create_task(reading.run(stop))
+                for slot in numbers:
+                    group.create_task(slot.keep(stop))
+                    group.create_task(slots.Heir(make, settings, self._tls, tell).run(slot.others(), stop))
         finally:
             await asyncio.to_thread(broker.stop)
 
-    return app.Service("ingest", [run], ready=broker.connected.is_set)
+
+def build(runtime: app.Runtime) -> app.Service:
+    ingest = Ingest(runtime)
+    return app.Service("ingest", [ingest.run], ready=ingest.ready)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, intake
-from strop import db, mqtt
+from ingest import answers, intake, rules
+from strop import crash, db, errors, mqtt
 from strop.settings import Settings
 from strop_wire import topics
 
@@ -62,8 +62,19 @@ class Announcements:
             await self.take(batch[middle:], stop)
         else:
             log.error("message cannot be stored", topic=batch[0].topic, error=repr(error))
-            cause = error.orig if isinstance(error, DBAPIError) else error  # without the statement and its values
-            await self._attempt(batch, partial(intake.refuse, reason=f"cannot be stored: {cause}"), stop)
+            await self._attempt(batch, partial(intake.refuse, reason=_blame(error)), stop)
+
+    async def retry(self, event: rules.MessageRetried) -> None:
+        """Take a device's message from a dead letter as if it came now; refused again, it is a dead letter again."""
+        message = mqtt.Message(event.topic, event.payload, mid=0, qos=1, session=0)
+        try:
+            async with self._make.begin() as session:
+                result = await intake.store(session, [message], retried=True)
+        except Exception as error:
+            if data_is_at_fault(error):
+                raise errors.InvalidMessage(_blame(error)) from error
+            raise
+        await self._answer(result)
 
     async def _attempt(self, batch: Sequence[mqtt.Message], work: Work, stop: asyncio.Event) -> Exception | None:
         """Do the work in one transaction, again and again while the database is away; returns what the data is to blame for."""
@@ -78,11 +89,13 @@ class Announcements:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY)
             else:
-                await self._finish(batch, result)
+                crash.point("ingest:stored")
+                await self._answer(result)
+                self._broker.acknowledge(batch)
                 break
         return None
 
-    async def _finish(self, batch: Sequence[mqtt.Message], result: intake.Result) -> None:
+    async def _answer(self, result: intake.Result) -> None:
         result.count()
         try:
             await self._tell.captures(result.captures)
@@ -90,7 +103,11 @@ class Announcements:
                 await self._tell.files(device, files)
         except Exception:  # the device asks again; what is stored must be acknowledged
             log.exception("cannot answer")
-        self._broker.acknowledge(batch)
+
+
+def _blame(error: Exception) -> str:
+    """Say why a message cannot be stored, without the statement and its values."""
+    return f"cannot be stored: {error.orig if isinstance(error, DBAPIError) else error}"
 
 
 def data_is_at_fault(error: Exception) -> bool:

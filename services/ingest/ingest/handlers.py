@@ -1,4 +1,4 @@
-"""What ingest does on each event: the router's decisions, and what S3 says.
+"""What ingest does on each event: the router's decisions, what S3 says, and dead letters that are retried.
 
 All of it talks to the broker or the bucket, so it runs outside of a transaction and opens short ones of its own; a repeat
 finds the row that the first time made, and only answers again.
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, objects, places, queries
+from ingest import announcements, answers, objects, places, queries, rules
 from strop import consumer, db, errors, events, models, storage
 
 
@@ -47,9 +47,12 @@ async def _capture(session: AsyncSession, id_: UUID) -> models.Capture:
     return found
 
 
-def table(decisions: Decisions, files: objects.Objects) -> Mapping[type[events.Event], consumer.LongHandler]:
+def table(
+    decisions: Decisions, files: objects.Objects, listening: announcements.Announcements
+) -> Mapping[type[events.Event], consumer.LongHandler]:
     return {
         events.ImageRequested: decisions.on_image_requested,
         events.ImageDeclined: decisions.on_image_declined,
         objects.ObjectsCreated: files.on_objects_created,
+        rules.MessageRetried: listening.retry,
     }

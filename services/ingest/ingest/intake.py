@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import queries, rules
-from strop import events, metrics, models, mqtt, outbox
+from strop import events, inbox, metrics, models, mqtt, outbox
 from strop_wire import messages, topics
+
+log = structlog.get_logger()
 
 Known = Mapping[rules.Device, str | None]
 
@@ -33,25 +37,49 @@ class Result:
             metrics.MQTT_REFUSED.labels(refusal.kind).inc()
 
 
-async def store(session: AsyncSession, batch: Sequence[mqtt.Message]) -> Result:
+async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried: bool = False) -> Result:
+    """Store what is new, collect what is to be answered, bury what is refused; what was `retried` always has a letter again."""
     result = Result()
     read = _read(batch, result)
     known = await queries.models_of_devices(session, {each.device for each in read}) if read else {}
     by_kind: dict[str, list[rules.Announcement]] = {kind: [] for kind in topics.UP}
+    strangers: dict[rules.Device, list[rules.Announcement]] = {}
     for each in read:
         if each.device in known:
             by_kind[each.address.kind].append(each)
         else:
-            reason = f"device {each.address.device} of project {each.address.project} is not enrolled"
-            result.refused.append(rules.refuse(each, "unknown", reason))
+            strangers.setdefault(each.device, []).append(each)
     if by_kind["capture"]:
         await _captures(session, by_kind["capture"], result)
     if by_kind["state"]:
         await _states(session, by_kind["state"], known)
     if by_kind["fetch"]:
         await _fetches(session, by_kind["fetch"], result)
-    await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in result.refused])
+    await _bury(session, result.refused)
+    for device, said in strangers.items():
+        refused = _strangers(device, said)
+        result.refused.extend(refused)
+        if retried or await _first_this_hour(session, device):
+            await _bury(session, refused[:1])
     return result
+
+
+def _strangers(device: rules.Device, said: Sequence[rules.Announcement]) -> list[rules.Refusal]:
+    reason = f"device {device[1]} of project {device[0]} is not enrolled: `strop devices add {device[0]} {device[1]}`"
+    return [rules.refuse(each, "unknown", reason) for each in said]
+
+
+async def _first_this_hour(session: AsyncSession, device: rules.Device) -> bool:
+    """Whether a device that is not enrolled has had no dead letter this hour: it says the same every few seconds.
+
+    Nothing is lost by the others: its captures stay in its spool and are announced until somebody enrols it.
+    """
+    log.warning("device is not enrolled", project=device[0], device=device[1])
+    return await inbox.claim(session, "ingest-strangers", f"{'/'.join(device)} {datetime.now(UTC):%Y-%m-%dT%H}")
+
+
+async def _bury(session: AsyncSession, refused: Sequence[rules.Refusal]) -> None:
+    await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in refused])
 
 
 async def refuse(session: AsyncSession, batch: Sequence[mqtt.Message], reason: str) -> Result:
@@ -59,7 +87,7 @@ async def refuse(session: AsyncSession, batch: Sequence[mqtt.Message], reason: s
     result = Result(
         refused=[rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason) for each in batch]
     )
-    await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in result.refused])
+    await _bury(session, result.refused)
     return result
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 import structlog
 
-from ingest import answers, images, places, queries
+from ingest import answers, images, places, queries, rules
 from strop import db, errors, events, inbox, metrics, models, outbox, storage
 from strop_wire import messages
 
@@ -27,7 +27,10 @@ class ObjectsCreated(events.Event):
 
 
 def loads(body: str) -> events.Event | None:
-    """Read a message of ingest's queue: S3's notification or an event of ours. None for S3's test message."""
+    """Read a message of ingest's queue: an event of ours, S3's notification, or a device's message that is retried.
+
+    None for S3's test message.
+    """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -36,6 +39,8 @@ def loads(body: str) -> events.Event | None:
         return events.loads(body)
     if data.get("Event") == "s3:TestEvent":
         return None
+    if "topic" in data:
+        return rules.read_letter(data)
     try:
         created = tuple(_object(record) for record in data["Records"] if "ObjectCreated:" in record["eventName"])
     except (KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from strop import events
+from strop import errors, events
 from strop_wire import MAX_PAYLOAD, fields, messages, topics
 
 Content = messages.Capture | messages.State | messages.Fetch
@@ -80,6 +80,24 @@ def letter(topic: str, payload: bytes) -> str:
     if text and len(text) <= MAX_LETTER:
         return text
     return json.dumps({"topic": topic[:256], "base64": base64.b64encode(payload[:MAX_PAYLOAD]).decode()})
+
+
+class MessageRetried(events.Event):
+    """Somebody retried the dead letter of a message that a device had sent; ingest's own, so it is in no map."""
+
+    topic: str
+    payload: bytes
+
+
+def read_letter(letter: Mapping[str, Any]) -> MessageRetried:
+    """Read back what `letter` wrote down. What was cut there is refused again here: only what no device may say is cut."""
+    try:
+        topic = str(letter["topic"])
+        payload = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["base64"])
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise errors.InvalidMessage(f"not a dead letter of ingest: {type(error).__name__}: {error}") from error
+    project = address.project if (address := topics.parse(topic)) else ""
+    return MessageRetried(project=project, topic=topic, payload=payload)
 
 
 def capture_row(announcement: Announcement) -> dict[str, Any]:

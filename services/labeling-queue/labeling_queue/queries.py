@@ -37,7 +37,7 @@ async def add_task(session: AsyncSession, capture: models.Capture) -> None:
         "capture_id": capture.id,
         "device": capture.device,
         "sha256": capture.sha256,
-        "priority": rules.priority(capture.margin, audit=capture.audit),
+        "priority": rules.priority(capture.sha256, capture.margin, audit=capture.audit),
     }
     await session.execute(insert(Task).values(**task).on_conflict_do_nothing(index_elements=["capture_id"]))
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from strop import errors, models
-from strop_wire import fields
+from strop_wire import fields, messages
 
 ANSWERS = ("label", "unclear", "none", "bad")
 """A label; the person cannot tell; the thing is none of the labels; the image is of no use."""
@@ -15,11 +15,13 @@ LEASE = timedelta(minutes=10)
 """How long a task is kept for a person who shows no sign of life; the page renews it while it shows the image."""
 
 SKIPPED = 3.0
-"""Added to the priority of a skipped task: margins lie between 0 and 1 and audits at -1, so it comes after all others."""
+"""Added to the priority of a skipped task: priorities lie between 0 and 1, so it comes after all others."""
 
 ECHO = timedelta(minutes=5)
 """Longest time from our own move of a file to the bucket's event about it, by the clocks of two servers."""
 
+UNSURE = messages.Policy().low
+"""Audits are spread over the margins below this: where the images lie that devices keep because the model is unsure."""
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -43,9 +45,13 @@ def read_answer(answer: str, label: str | None) -> Answer:
     return Answer(answer, fields.label(label))
 
 
-def priority(margin: float, *, audit: bool) -> float:
-    """Smaller comes first: audits, because live accuracy waits for them, then what the model is least sure of."""
-    return -1.0 if audit else margin
+def priority(sha256: str, margin: float, *, audit: bool) -> float:
+    """Smaller comes first: what the model is least sure of, and audits evenly in between, by the hash of their image.
+
+    Both are waited for: audits measure live accuracy and judge a new model, only the others train it. By hash, the audits
+    labelled so far are a random sample of all, whatever their margins.
+    """
+    return int(sha256[:8], 16) / 16**8 * UNSURE if audit else margin
 
 
 def settles(answer: Answer) -> bool:

@@ -1,7 +1,9 @@
-"""The pages: sign in, the projects, and labeling itself (which then talks to the API)."""
+"""The pages: sign in, the projects, dead letters, and labeling itself (which then talks to the API)."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,7 +13,7 @@ from pydantic import AwareDatetime
 
 from labeling_queue import api, auth, progress, queries, rules
 from labeling_queue.api import Session
-from strop import errors
+from strop import deadletters, errors
 
 HERE = Path(__file__).parent
 SAFE = {
@@ -21,8 +23,12 @@ SAFE = {
     "Cache-Control": "no-store",
 }
 
+LETTERS = 100
+"""Dead letters on a page, each with its message."""
+
 pages = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(HERE / "templates")
+templates.env.filters["pretty"] = deadletters.pretty
 static = StaticFiles(directory=HERE / "static")
 
 
@@ -52,6 +58,37 @@ async def label(project: str, request: Request, visitor: Visitor, session: Sessi
     except errors.NotFound as error:
         return _page(request, "missing.html", 404, me=visitor, what=str(error))
     return _page(request, "label.html", me=visitor, project=project, lease=rules.LEASE.total_seconds())
+
+
+@pages.get("/dead-letters")
+async def dead_letters(request: Request, visitor: Visitor, session: Session, service: str | None = None) -> Response:
+    """All services' letters: the page is here because people sign in here."""
+    if visitor is None:
+        return _sign_in(request)
+    shown = await deadletters.list_open(session, service, LETTERS)
+    counts = await deadletters.count_open(session)
+    return _page(request, "dead_letters.html", me=visitor, letters=shown, counts=counts, service=service)
+
+
+@pages.post("/dead-letters/{letter}/{decision}")
+async def decide(
+    letter: UUID | Literal["all"],
+    decision: Literal["retry", "drop"],
+    request: Request,
+    visitor: Visitor,
+    session: Session,
+    service: str | None = None,
+) -> Response:
+    """Retry or drop one letter, or all that are open. What somebody else decided in the meantime stays as it is."""
+    if visitor is None:
+        return _sign_in(request)
+    if not rules.same_origin(request.headers):
+        return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
+    act = deadletters.retry if decision == "retry" else deadletters.drop
+    await act(session, None if letter == "all" else [letter], service)
+    return RedirectResponse(
+        f"/dead-letters?{urlencode({'service': service})}" if service else "/dead-letters", 303, SAFE
+    )
 
 
 @pages.get("/sign-in")

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from strop import crash
+
 
 class Failed(Exception):
     """The run cannot succeed; the message says why."""
@@ -34,6 +36,7 @@ async def run(folder: Path, job: dict[str, Any], tell: Callable[[dict[str, Any]]
     try:
         async for line in process.stdout:
             await tell(json.loads(line))
+            crash.point("trainer:working")
         code = await process.wait()
     finally:
         with suppress(ProcessLookupError):

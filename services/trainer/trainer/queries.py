@@ -20,8 +20,10 @@ _LABELS = text(
              coalesce(bool_or(state in ('requested', 'running')), false) as running
       from training_runs where project = :project
     ), fresh as (
-      select at, row_number() over (order by at) as n from ground_truth, last
-      where project = :project and label is not null and at > coalesce(last.started, '-infinity')
+      select truth.at, row_number() over (order by truth.at) as n
+      from last, ground_truth truth join captures on captures.id = truth.capture_id
+      where truth.project = :project and truth.label is not null and truth.at > coalesce(last.started, '-infinity')
+        and not captures.audit
     )
     select (select count(*) from fresh) as new,
            extract(epoch from now() - (select at from fresh where n = :enough)) as first_age,
@@ -38,7 +40,7 @@ async def projects(session: AsyncSession) -> Sequence[str]:
 
 
 async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
-    """What happened since the last training; `enough` says which label's age is asked for."""
+    """What happened since the last training; `enough` says which label's age is asked for. Audits are never trained on."""
     row = (await session.execute(_LABELS, {"project": project, "enough": enough})).one()
     ages = (float(age) if age is not None else None for age in (row.first_age, row.last_age, row.since_last))
     first_age, last_age, since_last = ages

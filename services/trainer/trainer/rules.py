@@ -53,7 +53,7 @@ def field_parts(shots: Iterable[Shot], known: Mapping[str, str]) -> dict[str, st
 class Labels:
     """What happened since the last training. Ages are seconds."""
 
-    new: int  # labels since the last run started
+    new: int  # labels to learn from since the last run started: audits are golden and do not count
     first_age: float | None  # age of the label that made them enough
     last_age: float | None  # age of the newest
     running: bool  # a run is requested or under way
@@ -79,13 +79,13 @@ def decide(labels: Labels, trigger: Trigger) -> Decision:
     against = list(_against(labels, trigger))
     if against:
         return Decision(False, tuple(against))
-    return Decision(True, (f"{labels.new} new labels, {trigger.min_labels} asked for",))
+    return Decision(True, (f"{labels.new} new labels to learn from, {trigger.min_labels} asked for",))
 
 
 def _against(labels: Labels, trigger: Trigger) -> list[str]:
     reasons = []
     if labels.new < trigger.min_labels:
-        reasons.append(f"fewer than {trigger.min_labels} new labels")
+        reasons.append(f"fewer than {trigger.min_labels} new labels to learn from (audits do not count)")
     elif _still_coming(labels, trigger):
         reasons.append(f"labels are still coming in: waiting for {trigger.debounce:g} s of quiet")
     if labels.running:

@@ -1,12 +1,13 @@
 """When to train: looked at now and then, under a lock, and asked for by hand. Runs that a crash left behind go on, too."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, db, errors, events, outbox
-from trainer import queries, rules
+from trainer import datasets, queries, rules
 from trainer.settings import Settings
 
 log = structlog.get_logger()
@@ -35,9 +36,18 @@ class Triggers:
 
 
 async def by_hand(session: AsyncSession, project: str) -> UUID:
-    """Ask for a training run now. NotFound without such a project, Refused while another run is unfinished."""
+    """Ask for a training run now.
+
+    NotFound without such a project; Refused while another run is unfinished, or when there is too little to learn from.
+    """
     if project not in await queries.projects(session):
         raise errors.NotFound(f"there is no project {project}: create it first")
+    items = await datasets.gather(session, project, datetime.now(UTC))
+    if (found := len({item.label for item in items if item.part == "train"})) < 2:
+        raise errors.Refused(
+            f"training needs images of at least 2 labels and {project} has {found or 'none'}: import a base set"
+            f" (`strop datasets import {project} FOLDER`), or label images of its devices"
+        )
     run = await queries.request(session, project, "manual")
     if run is None:
         raise errors.Refused(f"a training run of {project} is under way: wait for it")

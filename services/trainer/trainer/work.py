@@ -88,7 +88,7 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
         "evaluations": {origin: evaluation.metrics(found, labels) for origin, found in challenger.items()},
         "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
         "approved": verdict.approved,
-        "reasons": list(verdict.reasons),
+        "reasons": [*verdict.reasons, _amounts(job.images)],
     }
 
 
@@ -148,6 +148,12 @@ def _decide(
         for origin in PARTS
     }
     return gate.judge(pairs["field"], pairs["base"])
+
+
+def _amounts(images: Sequence[Item]) -> str:
+    """What the field's labels came to, for whoever wonders why so many of them changed so little."""
+    parts = Counter(item.part for item in images if item.origin == "field")
+    return f"{parts['train']} field images to learn from, {parts['golden']} golden"
 
 
 def _write(job: Job, origin: str, outcomes: Sequence[evaluation.Outcome]) -> Path:

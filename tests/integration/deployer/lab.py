@@ -118,7 +118,7 @@ class Lab:
     async def approved(self, version: int, stages: Sequence[float] = STAGES) -> None:
         event = events.ModelApproved(project=self.project, model_version=version)
         async with self.runtime.sessions.begin() as session:
-            await handlers.on_model_approved(event, session, stages=stages)
+            await handlers.on_model_approved(event, session, stages=stages, online_window=QUICK.online_window)
 
     async def answers(self, device: PahoDevice, desired: messages.Desired, failed: str = "") -> None:
         """Report as an agent does: it runs the model now, or says why not."""

@@ -23,6 +23,14 @@ class TestModelApproved:
             assert await lab.history() == [(1, "rollout", "running")]
             assert [len(await lab.stage(fleet, number)) for number in (0, 1)] == [2, 6]
 
+    async def test_the_first_stage_is_drawn_from_the_devices_that_are_online(self, lab: labs.Lab) -> None:
+        async with lab.fleet(8) as fleet:
+            await lab.seen(*fleet[2:], ago=10_000)
+            for version in (1, 2):  # another draw each time
+                await lab.approve(version)
+
+                assert await lab.stage(fleet, 0) == fleet[:2]
+
     async def test_a_second_approval_of_the_same_version_changes_nothing(self, lab: labs.Lab) -> None:
         async with lab.fleet(1):
             await lab.approve(1)

@@ -1,6 +1,7 @@
 from deployer import rules, ticks
 from strop import app
 from strop_wire import messages
+from tests import factories
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish, turn
 
@@ -71,7 +72,7 @@ class TestStages:
             await turn(ticking)
             assert len(await lab.stage(fleet, 0)) == 1
 
-            await lab.backdate(4000)
+            await lab.backdate(rules.GRACE)  # the stage still has most of its hour
             await turn(ticking)
 
             first = await lab.stage(fleet, 0)
@@ -80,6 +81,47 @@ class TestStages:
             await lab.answers(stand_in, await stand_in.hears())
             await turn(ticking)
             assert (await lab.deployments())[0].stage == 1
+
+    async def test_a_device_never_heard_does_not_hold_up_the_one_that_is_online(
+        self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
+    ) -> None:
+        line_7, line_8 = (labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8"))
+        async with runtime.sessions.begin() as session:
+            await factories.make_project(session, lab.project, (line_7.name, line_8.name))
+        async with line_7.online(lab.url):
+            await lab.seen(line_7)
+            for version in (1, 2, 3):  # each draws anew: it is always the same one that can answer
+                await lab.approve(version)
+                await turn(ticking)
+                await lab.answers(line_7, await line_7.hears())
+                await turn(ticking)
+                await turn(ticking)
+
+        assert await lab.history() == [(version, "rollout", "succeeded") for version in (1, 2, 3)]
+        async with line_8.online(lab.url):
+            desired = await line_8.hears()
+            assert desired.model == "v3"
+            await lab.answers(line_8, desired)
+        assert (await lab.rows())["line-8"].state == "installed"
+
+    async def test_a_fleet_first_enrolled_and_then_switched_on_does_not_wait_for_the_dark_canary(
+        self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
+    ) -> None:
+        devices = [labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8")]
+        async with runtime.sessions.begin() as session:
+            await factories.make_project(session, lab.project, tuple(device.name for device in devices))
+        await lab.approve(1)
+        await turn(ticking)
+        (lit,) = await lab.stage(devices, 1)
+        async with lit.online(lab.url):
+            await lab.seen(lit)
+            await lab.backdate(rules.GRACE)
+            await turn(ticking)
+            await lab.answers(lit, await lit.hears())
+            await turn(ticking)
+            await turn(ticking)
+
+        assert await lab.history() == [(1, "rollout", "succeeded")]
 
     async def test_the_clock_of_a_stage_stands_still_while_the_broker_is_away(
         self, lab: labs.Lab, runtime: app.Runtime

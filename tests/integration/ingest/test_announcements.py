@@ -12,10 +12,10 @@ import structlog
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select, text
 
-from ingest import announcements
-from strop import app, models, mqtt, storage
+from ingest import announcements, enrolment, rules
+from strop import app, events, models, mqtt, sqs, storage
 from strop.settings import Settings
-from strop_wire import messages
+from strop_wire import messages, topics
 from tests import device, factories, wait
 from tests.integration.ingest.conftest import running
 
@@ -153,10 +153,64 @@ async def test_a_device_gets_the_files_it_asks_for(runtime: app.Runtime, phone: 
 @pytest.mark.usefixtures("ingest")
 async def test_an_unknown_device_is_refused_visibly(runtime: app.Runtime) -> None:
     async with device.connect(runtime.settings.mqtt_url, name="stranger") as stranger:
-        await stranger.say(factories.announcement(b"bytes"))
+        before = strangers()
+        for content in (b"bytes", b"more", b"and more"):
+            await stranger.say(factories.announcement(content))
 
-    _, reason = await wait.for_letter(runtime, "ingest")
-    assert reason == "device stranger of project bottles is not enrolled"
+        async def all_refused() -> bool:
+            return strangers() == before + 3
+
+        await wait.until(all_refused)
+        _, reason = await wait.for_letter(runtime, "ingest")
+        assert reason == "device stranger of project bottles is not enrolled: `strop devices add bottles stranger`"
+        assert await runtime.queues.depth("ingest-dlq") == 0  # one letter an hour says enough
+
+
+@pytest.mark.usefixtures("ingest")
+async def test_a_refused_message_is_taken_when_it_is_retried_after_its_device_was_enrolled(
+    runtime: app.Runtime,
+) -> None:
+    said = factories.announcement(b"bytes")
+    async with device.connect(runtime.settings.mqtt_url, name="line-2") as late:
+        await late.say(said)
+        letter, _ = await wait.for_letter(runtime, "ingest")
+        async with runtime.sessions.begin() as session:
+            await enrolment.add_device(session, factories.PROJECT, "line-2")
+
+        await runtime.queues.send("ingest", [sqs.Outgoing(letter)])
+
+        (event,) = await wait.for_events(runtime, "router")
+        assert isinstance(event, events.CaptureReceived)
+        assert (str(event.capture_id), event.device) == (said.id, "line-2")
+        assert await captures(runtime) == 1
+
+
+@pytest.mark.usefixtures("ingest")
+async def test_a_retried_message_that_is_still_refused_is_a_dead_letter_again(runtime: app.Runtime) -> None:
+    async with device.connect(runtime.settings.mqtt_url, name="stranger") as stranger:
+        await stranger.say(factories.announcement(b"bytes"))
+    letter = await wait.for_letter(runtime, "ingest")
+
+    await runtime.queues.send("ingest", [sqs.Outgoing(letter[0])])
+
+    assert await wait.for_letter(runtime, "ingest") == letter
+    assert await captures(runtime) == 0
+
+
+@pytest.mark.usefixtures("ingest")
+async def test_a_retried_message_that_the_database_refuses_is_a_dead_letter_again(
+    runtime: app.Runtime, phone: device.Device
+) -> None:
+    async with runtime.sessions.begin() as session:
+        await session.execute(text("alter table captures add check (model <> 'poison')"))
+    said = factories.announcement(b"bytes", model="poison")
+    letter = rules.letter(topics.topic(phone.project, phone.name, "capture"), said.dumps())
+
+    await runtime.queues.send("ingest", [sqs.Outgoing(letter)])
+
+    body, reason = await wait.for_letter(runtime, "ingest")
+    assert body == letter
+    assert reason.startswith("cannot be stored: ")
 
 
 async def test_two_ingests_split_the_work(runtime: app.Runtime, phone: device.Device) -> None:
@@ -173,6 +227,10 @@ async def test_two_ingests_split_the_work(runtime: app.Runtime, phone: device.De
     assert received() - before == (60 if settings.mqtt_shared else 120)
     for each in (runtime.settings, settings):
         await device.forget(settings.mqtt_url, announcements.client_id(each))
+
+
+def strangers() -> float:
+    return REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": "unknown"}) or 0.0
 
 
 def received() -> float:

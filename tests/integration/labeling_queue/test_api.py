@@ -44,15 +44,17 @@ async def test_a_task_says_what_the_page_shows(ask: Ask, store: Store) -> None:
     assert "immutable" in image.headers["cache-control"]
 
 
-async def test_audits_come_first_then_the_least_sure(ask: Ask, store: Store) -> None:
-    sure, unsure, audit = await store(1, margin=0.5), await store(2, margin=0.1), await store(3, margin=0.9, audit=True)
+async def test_the_least_sure_comes_first_and_audits_in_between(ask: Ask, store: Store) -> None:
+    audit = await store(3, margin=0.9, audit=True)
+    place = rules.priority(audit.sha256, audit.margin, audit=True)
+    sure, unsure = await store(1, margin=place + 0.01), await store(2, margin=place - 0.01)
     ada = await ask("ada")
 
     shown = (await ada.get(f"{PROJECT}/tasks/next", params={"count": 3})).json()
 
     images = [(await ada.get(task["image"])).content for task in shown]
-    assert images == [factories.picture(seed) for seed in (3, 2, 1)]
-    assert [task["audit"] for task in shown] == [True, False, False]
+    assert images == [factories.picture(seed) for seed in (2, 3, 1)]
+    assert [task["audit"] for task in shown] == [False, True, False]
     assert len({sure.id, unsure.id, audit.id}) == 3
 
 

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 
+from markupsafe import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, models
@@ -56,6 +57,29 @@ async def test_a_training_that_runs_is_shown(ask: Ask, store: Store, runtime: ap
         await add_run(session, "running")
 
     assert "<small>running</small>" in (await (await ask("ada")).get("/")).text
+
+
+async def test_why_a_training_failed_is_said_in_short_with_all_of_it_behind(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    why = "WrongImage: " + "the image is <b>not</b> what it was; " * 10
+    async with runtime.sessions.begin() as session:
+        (await add_run(session, "failed")).error = why
+
+    page = (await (await ask("ada")).get("/")).text
+
+    assert "<summary>The latest training failed: WrongImage: the image is &lt;b&gt;not&lt;/b&gt;" in page
+    assert f"<p>{escape(why)}</p>" in page
+
+
+async def test_a_short_reason_of_a_failed_training_is_said_whole(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        (await add_run(session, "failed")).error = "import a base set first"
+
+    page = (await (await ask("ada")).get("/")).text
+
+    assert "The latest training failed: import a base set first</p>" in page
+    assert "<details" not in page
 
 
 async def test_without_a_project_the_front_page_says_how_to_make_one(ask: Ask) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deployer import rules
 
-LIMITS = rules.Limits(stage_timeout=60, failure_share=0.2, minimum_share=0.5)
+LIMITS = rules.Limits(stage_timeout=60, failure_share=0.2, minimum_share=0.5, grace=10)
 DEPLOYMENT = uuid.UUID(int=1)
 
 fleets = st.sets(st.text("abcdefghij0123456789", min_size=1, max_size=8), min_size=1, max_size=200)
@@ -39,7 +39,7 @@ class TestAssign:
     def test_every_device_has_one_stage_and_each_stage_reaches_its_share(
         self, devices: set[str], shares: list[float]
     ) -> None:
-        stages = rules.assign(devices, "d", shares)
+        stages = rules.assign(devices, [], "d", shares)
 
         assert stages.keys() == devices
         for k, share in enumerate(shares):
@@ -50,7 +50,7 @@ class TestAssign:
     def test_the_first_stage_has_somebody_and_the_last_reaches_everybody(
         self, devices: set[str], shares: list[float]
     ) -> None:
-        stages = rules.assign(devices, "d", shares)
+        stages = rules.assign(devices, [], "d", shares)
 
         assert min(stages.values()) == 0
         assert max(stages.values()) < len(shares)
@@ -62,32 +62,46 @@ class TestAssign:
         listed = sorted(devices)
         random.shuffle(listed)  # type: ignore[attr-defined]
 
-        assert rules.assign(listed, "d", shares) == rules.assign(devices, "d", shares)
+        assert rules.assign(listed, [], "d", shares) == rules.assign(devices, [], "d", shares)
 
     @given(fleets, st.integers(1, 99), st.integers(1, 99))
     def test_a_larger_share_never_puts_a_device_later(self, devices: set[str], one: int, other: int) -> None:
         small, large = sorted((one, other))
-        cautious = rules.assign(devices, "d", [small / 100, 1.0])
-        bold = rules.assign(devices, "d", [large / 100, 1.0])
+        cautious = rules.assign(devices, [], "d", [small / 100, 1.0])
+        bold = rules.assign(devices, [], "d", [large / 100, 1.0])
 
         assert all(bold[device] <= cautious[device] for device in devices)
+
+    @given(fleets, fleets, shares)
+    def test_no_offline_device_comes_before_an_online_one(
+        self, devices: set[str], online: set[str], shares: list[float]
+    ) -> None:
+        stages = rules.assign(devices, online, "d", shares)
+
+        on, off = [{stages[device] for device in group} for group in (devices & online, devices - online)]
+        assert not on or not off or max(on) <= min(off)
+
+    def test_the_canary_is_the_device_that_can_answer(self) -> None:
+        for name in "abcd":
+            assert rules.assign(["line-7", "line-8"], ["line-7"], name, [0.25, 1.0]) == {"line-7": 0, "line-8": 1}
 
     def test_another_deployment_has_other_canaries(self) -> None:
         fleet = [f"cam-{n}" for n in range(40)]
         canaries = {
-            frozenset(d for d, stage in rules.assign(fleet, name, [0.1, 1.0]).items() if stage == 0) for name in "abcd"
+            frozenset(d for d, stage in rules.assign(fleet, fleet, name, [0.1, 1.0]).items() if stage == 0)
+            for name in "abcd"
         }
 
         assert len(canaries) == 4
 
     @pytest.mark.parametrize(("size", "first"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2), (12, 3), (100, 25)])
     def test_a_quarter_of_a_small_fleet_is_at_least_one_device(self, size: int, first: int) -> None:
-        stages = rules.assign([f"cam-{n}" for n in range(size)], "d", [0.25, 1.0])
+        stages = rules.assign([f"cam-{n}" for n in range(size)], [], "d", [0.25, 1.0])
 
         assert sum(stage == 0 for stage in stages.values()) == first
 
     def test_no_devices_make_no_stages(self) -> None:
-        assert rules.assign([], "d", [0.25, 1.0]) == {}
+        assert rules.assign([], [], "d", [0.25, 1.0]) == {}
 
 
 class TestLate:
@@ -123,11 +137,26 @@ class TestNextAction:
     def test_absent_devices_do_not_hold_a_stage_that_mostly_installed(self) -> None:
         assert decide(installed=2, absent=2) == rules.Advance()
 
-    def test_too_few_installs_hold_the_stage_while_there_is_time(self) -> None:
-        assert decide(installed=1, absent=2, reserve=5) == rules.Wait()
+    def test_absent_devices_just_told_have_a_grace_in_which_to_return(self) -> None:
+        assert decide(installed=1, absent=2, reserve=5, age=9.0) == rules.Wait()
 
-    def test_when_the_time_is_up_online_devices_stand_in_for_the_absent(self) -> None:
-        assert decide(absent=3, reserve=50, age=60.0) == rules.Widen(3)
+    def test_after_the_grace_online_devices_stand_in_for_the_absent_though_the_stage_has_time(self) -> None:
+        assert decide(absent=3, reserve=50, age=10.0) == rules.Widen(3)
+        assert decide(installed=1, absent=2, reserve=50, age=10.0) == rules.Widen(1)
+
+    def test_nobody_stands_in_while_a_device_that_is_online_may_still_answer(self) -> None:
+        assert decide(online=1, absent=3, reserve=50, age=59.0) == rules.Wait()
+
+    def test_when_the_time_is_up_others_stand_in_for_the_silent_too(self) -> None:
+        assert decide(online=1, absent=2, reserve=50, age=60.0) == rules.Widen(3)
+
+    def test_a_grace_longer_than_the_stage_does_not_outlast_it(self) -> None:
+        limits = rules.Limits(stage_timeout=5, failure_share=0.2, minimum_share=0.5, grace=10)
+
+        assert rules.next_action(progress(absent=1, reserve=1, age=5.0), limits) == rules.Widen(1)
+
+    def test_a_failure_of_a_stand_in_counts_though_the_canary_is_away(self) -> None:
+        assert decide(absent=1, failed=1, reserve=9, age=10.0) == rules.RollBack("1 of 2 devices failed to install")
 
     def test_no_more_devices_stand_in_than_there_are(self) -> None:
         assert decide(absent=3, reserve=2, age=60.0) == rules.Widen(2)
@@ -137,11 +166,11 @@ class TestNextAction:
 
     @given(st.integers(0, 50), st.integers(1, 50), st.floats(0, 0.95))
     def test_if_all_stand_ins_install_it_is_enough(self, installed: int, absent: int, share: float) -> None:
-        limits = rules.Limits(60, 0.2, share)
-        action = rules.next_action(progress(installed=installed, absent=absent, reserve=10**6, age=60.0), limits)
+        limits = rules.Limits(60, 0.2, share, 10)
+        action = rules.next_action(progress(installed=installed, absent=absent, reserve=10**6, age=10.0), limits)
 
         if isinstance(action, rules.Widen):
-            after = progress(installed=installed + action.count, absent=absent, age=60.0)
+            after = progress(installed=installed + action.count, absent=absent)
             assert rules.next_action(after, limits) == rules.Advance()
         else:
             assert action == rules.Advance()

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest import rules
-from strop import models
+from strop import errors, models
 from strop_wire import MAX_PAYLOAD, ids, messages, topics
 from tests import factories
 
@@ -167,3 +167,16 @@ def test_many_answers_are_cut_into_messages_the_wire_takes() -> None:
 
 def test_no_answers_make_no_message() -> None:
     assert list(rules.pack([])) == []
+
+
+@pytest.mark.parametrize("payload", [b'{"id": 1}', "Flasche ü".encode(), b"\xff\xfe no text", b""])
+def test_a_letter_reads_back_as_the_message_it_was(payload: bytes) -> None:
+    event = rules.read_letter(json.loads(rules.letter("strop/bottles/line-1/capture", payload)))
+
+    assert (event.project, event.topic, event.payload) == ("bottles", "strop/bottles/line-1/capture", payload)
+
+
+@pytest.mark.parametrize("letter", [{"topic": "t"}, {"topic": "t", "payload": 1}, {"topic": "t", "base64": "ü"}])
+def test_what_is_no_letter_is_invalid(letter: dict[str, object]) -> None:
+    with pytest.raises(errors.InvalidMessage, match="not a dead letter"):
+        rules.read_letter(letter)

@@ -1,9 +1,10 @@
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from labeling_queue import rules
-from strop import errors, models
+from strop import errors, models, storage
 from strop_wire import fields, ids
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,11 +34,30 @@ def test_an_answer_of_another_kind_is_refused() -> None:
         rules.read_answer("maybe", None)
 
 
-def test_audits_come_first_then_what_the_model_is_least_sure_of_then_what_was_skipped() -> None:
-    audit = rules.priority(0.99, audit=True)
-    unsure, sure = rules.priority(0.05, audit=False), rules.priority(1.0, audit=False)
+def priority(seed: int, margin: float, *, audit: bool = False) -> float:
+    return rules.priority(storage.digest(str(seed).encode()), margin, audit=audit)
 
-    assert audit < unsure < sure < audit + rules.SKIPPED
+
+def test_what_the_model_is_least_sure_of_comes_first_and_what_was_skipped_last() -> None:
+    unsure, sure = priority(1, 0.05), priority(2, 1.0)
+
+    assert unsure < sure < unsure + rules.SKIPPED
+
+
+def test_from_first_to_last_about_one_audit_comes_for_every_two_others() -> None:
+    dice = random.Random(0)
+    others = [(priority(seed, dice.uniform(0, rules.UNSURE)), False) for seed in range(600)]
+    audits = [(priority(seed, dice.random(), audit=True), True) for seed in range(300)]
+
+    order = [audit for _, audit in sorted(others + audits)]
+
+    found = [sum(order[start : start + 90]) for start in range(0, 900, 90)]
+    assert all(20 <= count <= 40 for count in found), found
+
+
+def test_the_place_of_an_audit_does_not_tell_how_sure_the_model_was() -> None:
+    assert priority(1, 0.01, audit=True) == priority(1, 0.99, audit=True)
+    assert priority(1, 0.5, audit=True) != priority(2, 0.5, audit=True)
 
 
 @pytest.mark.parametrize(("answer", "settled"), [("label", True), ("none", True), ("bad", True), ("unclear", False)])

@@ -4,7 +4,7 @@
 const main = document.querySelector("main");
 
 async function refresh() {
-  if (document.hidden) return;
+  if (document.hidden || main.querySelector("details[open]")) return; // nothing closes what somebody reads
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
   const response = await fetch(`/?since=${encodeURIComponent(midnight.toISOString())}`).catch(() => null);

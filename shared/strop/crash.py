@@ -1,0 +1,22 @@
+"""Die at a named point, so that tests can show that nothing is lost there and nothing doubled. In production it does nothing.
+
+The points: `{service}:committed` and `ingest:stored` lie between a commit and its acknowledgement (of SQS and of MQTT),
+`relay:sent` between sending and deleting, `letters:written` likewise for dead letters, `trainer:working` in the middle of
+a run, `deployer:told` between two devices.
+"""
+
+import os
+import signal
+
+# Read here and not in `settings`: the points lie where no settings are, and nobody shall take this for a setting.
+_POINT, _, _MARKER = os.environ.get("STROP_CRASH_AT", "").partition("@")
+
+
+def point(name: str) -> None:
+    """Kill this process with SIGKILL if STROP_CRASH_AT is `NAME@FILE`; FILE is made then, and makes it happen once."""
+    if name == _POINT:
+        try:
+            os.close(os.open(_MARKER, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,145 @@
+"""What became of the messages nobody could handle: each service reads its dead-letter queue into rows, people decide.
+
+A letter is known by its body, so the same message given up again is the same row, open again, with its count one higher.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, Uuid, any_, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import crash, db, errors, inbox, metrics, models, sqs, topology
+from strop_wire import ids
+
+log = structlog.get_logger()
+
+
+async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asyncio.Event) -> None:
+    """Turn the service's dead letters into rows until told to stop, and keep the number of open ones in the metrics."""
+    while not stop.is_set():
+        try:
+            await _gauge(make, service)
+            letters = await queues.receive_until(stop, topology.dead_letter(service))
+            await asyncio.shield(take(make, queues, service, letters))
+        except Exception:
+            log.exception("cannot read dead letters, trying again", service=service)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1)
+
+
+async def take(make: db.Sessions, queues: sqs.Queues, service: str, letters: Sequence[sqs.Incoming]) -> None:
+    """Write the letters down in one transaction, and only then delete them from the queue."""
+    if not letters:
+        return
+    async with make.begin() as session:
+        # In one order of rows, so that two readers never wait for each other.
+        for letter in sorted(letters, key=lambda each: (each.body, each.id)):
+            await _write(session, service, letter)
+    crash.point("letters:written")
+    await queues.delete(topology.dead_letter(service), [letter.receipt for letter in letters])
+
+
+async def _write(session: AsyncSession, service: str, letter: sqs.Incoming) -> None:
+    """Write one letter down, once per message of the queue: a crash before the deletion brings the same message again."""
+    if not await inbox.claim(session, topology.dead_letter(service), letter.id):
+        return
+    body = storable(letter.body)
+    reason = letter.reason or f"gave up after {topology.MAX_RECEIVES} tries; the service's log says why each failed"
+    table = models.DeadLetter
+    row = {"service": service, "sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body, "reason": reason}
+    again = {"reason": reason, "count": table.count + 1, "last_at": func.now(), "state": "open"}
+    await session.execute(
+        postgresql.insert(table)
+        .values(id=ids.uuid7(), **row)
+        .on_conflict_do_update(index_elements=[table.service, table.sha256], set_=again)
+    )
+
+
+def storable(body: str) -> str:
+    """A body that a database takes: what is no character of UTF-8, or NUL, is replaced."""
+    return body.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+async def _gauge(make: db.Sessions, service: str) -> None:
+    async with make() as session:
+        metrics.DEAD_LETTERS.labels(service).set((await count_open(session)).get(service, 0))
+
+
+# --- what people decide; the caller commits ---
+
+
+async def count_open(session: AsyncSession) -> dict[str, int]:
+    """How many letters are open, by service; a service without any is left out."""
+    table = models.DeadLetter
+    counted = select(table.service, func.count().label("open")).where(table.state == "open").group_by(table.service)
+    return {row.service: row.open for row in await session.execute(counted)}
+
+
+async def list_open(session: AsyncSession, service: str | None, limit: int) -> Sequence[models.DeadLetter]:
+    """Open letters, of one service or of all, the latest first."""
+    newest = select(models.DeadLetter).where(*_open(None, service)).order_by(models.DeadLetter.last_at.desc())
+    return (await session.scalars(newest.limit(limit))).all()
+
+
+async def get(session: AsyncSession, letter: UUID) -> models.DeadLetter:
+    """One letter, whatever its state; NotFound when there is none."""
+    found = await session.get(models.DeadLetter, letter)
+    if found is None:
+        raise errors.NotFound(f"there is no dead letter {letter}")
+    return found
+
+
+async def retry(session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None) -> int:
+    """Send letters (None: all open ones, of one service or of all) to the queues they came from; returns how many.
+
+    Marked and put into the outbox in one transaction, without leaving the database: a crash neither loses nor doubles one.
+    """
+    table = models.DeadLetter
+    marked = (
+        update(table)
+        .where(*_open(letters, service))
+        .values(state="retried")
+        .returning(table.service, table.body)
+        .cte("marked")
+    )
+    sent = insert(models.Outbox).from_select(["queue", "body"], select(marked.c.service, marked.c.body))
+    return len((await session.execute(sent.returning(models.Outbox.id))).all())
+
+
+async def drop(session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None) -> int:
+    """Give letters up for good (None: all open ones, of one service or of all); the rows stay. Returns how many."""
+    dropped = update(models.DeadLetter).where(*_open(letters, service)).values(state="dropped")
+    return len((await session.execute(dropped.returning(models.DeadLetter.id))).all())
+
+
+Decide = Callable[[AsyncSession, Collection[UUID] | None, str | None], Awaitable[int]]
+"""`retry` or `drop`."""
+
+
+def pretty(body: str) -> str:
+    """A message as people read it: JSON on lines of its own, also within a device's message; anything else as it is."""
+    try:
+        message = json.loads(body)
+        if isinstance(message, dict) and "topic" in message:
+            with suppress(ValueError, TypeError, KeyError):
+                message["payload"] = json.loads(message["payload"])
+        return json.dumps(message, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _open(letters: Collection[UUID] | None, service: str | None) -> list[ColumnElement[bool]]:
+    table = models.DeadLetter
+    wanted = [table.state == "open"]
+    if letters is not None:
+        wanted.append(table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid))))
+    if service is not None:
+        wanted.append(table.service == service)
+    return wanted

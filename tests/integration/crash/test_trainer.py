@@ -1,0 +1,37 @@
+"""The trainer is killed in the middle of a run: the run goes on, and makes one model."""
+
+from pathlib import Path
+
+import pytest
+
+from strop import app, models
+from tests import factories
+from tests.integration.crash import victim
+from tests.integration.trainer.lab import Lab
+
+
+async def test_a_run_is_finished_once_by_the_next_trainer(
+    runtime: app.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await victim.return_soon(runtime, monkeypatch, "trainer")
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+    lab = Lab(runtime, tmp_path)
+    await lab.base(train=2, valid=1)
+    asked = await lab.ask()
+    quick = {"STROP_TRAINER_CACHE": str(tmp_path / "cache"), "STROP_TRAINER_LEASE": "3", "STROP_TRAINER_TICK": "0.2"}
+    async with victim.killed(runtime, "trainer", "trainer:working", tmp_path, **quick) as died:
+        await died.wait()
+        assert (await lab.run(asked.run_id)).state == "running"
+
+        async def over() -> bool:
+            return (await lab.run(asked.run_id)).state in {"succeeded", "failed"}
+
+        await victim.until(over)
+        await victim.drained(runtime, "trainer")
+
+    (run,) = await lab.all(models.TrainingRun)
+    assert (run.state, run.attempts) == ("succeeded", 2)
+    (model,) = await lab.all(models.ModelVersion)
+    assert (model.run_id, model.version) == (run.id, 1)
+    assert not list((tmp_path / "cache" / "runs").iterdir())

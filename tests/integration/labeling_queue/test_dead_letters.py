@@ -1,0 +1,90 @@
+"""The page of the dead letters."""
+
+from sqlalchemy import select
+
+from strop import app, models
+from tests.integration.labeling_queue.conftest import Ask
+
+
+async def arrange(runtime: app.Runtime, *services: str, body: str = "{}") -> list[models.DeadLetter]:
+    made = [
+        models.DeadLetter(service=service, sha256=str(n), body=body, reason=f"reason {n}", count=n + 1)
+        for n, service in enumerate(services)
+    ]
+    async with runtime.sessions.begin() as session:
+        session.add_all(made)
+    return made
+
+
+async def states(runtime: app.Runtime) -> list[str]:
+    async with runtime.sessions() as session:
+        return list(await session.scalars(select(models.DeadLetter.state).order_by(models.DeadLetter.sha256)))
+
+
+async def test_letters_are_shown_with_service_reason_count_and_message(ask: Ask, runtime: app.Runtime) -> None:
+    await arrange(runtime, "router", "trainer", body='{"label": "<b>ü</b>"}')
+
+    page = (await (await ask("ada")).get("/dead-letters")).text
+
+    assert "reason 0" in page
+    assert "Once, " in page
+    assert "2 times, first " in page
+    assert "{\n  &#34;label&#34;: &#34;&lt;b&gt;ü&lt;/b&gt;&#34;\n}" in page
+    assert "Retry all 2" in page
+
+
+async def test_the_letters_of_one_service_are_shown_alone(ask: Ask, runtime: app.Runtime) -> None:
+    await arrange(runtime, "router", "trainer")
+
+    page = (await (await ask("ada")).get("/dead-letters", params={"service": "trainer"})).text
+
+    assert "reason 0" not in page
+    assert "reason 1" in page
+
+
+async def test_a_letter_is_retried_and_another_dropped(ask: Ask, runtime: app.Runtime) -> None:
+    first, second, _ = await arrange(runtime, "router", "router", "trainer")
+    ada = await ask("ada")
+
+    retried = await ada.post(f"/dead-letters/{first.id}/retry")
+    dropped = await ada.post(f"/dead-letters/{second.id}/drop?service=router")
+
+    assert (retried.status_code, retried.headers["location"]) == (303, "/dead-letters")
+    assert (dropped.status_code, dropped.headers["location"]) == (303, "/dead-letters?service=router")
+    assert await states(runtime) == ["retried", "dropped", "open"]
+    async with runtime.sessions() as session:
+        assert [each.queue for each in await session.scalars(select(models.Outbox))] == ["router"]
+
+
+async def test_all_letters_of_a_service_are_retried(ask: Ask, runtime: app.Runtime) -> None:
+    await arrange(runtime, "router", "router", "trainer")
+
+    await (await ask("ada")).post("/dead-letters/all/retry?service=router")
+
+    assert await states(runtime) == ["retried", "retried", "open"]
+
+
+async def test_without_letters_the_page_says_so(ask: Ask) -> None:
+    assert "every message was handled" in (await (await ask("ada")).get("/dead-letters")).text
+
+
+async def test_who_is_not_signed_in_sees_and_decides_nothing(ask: Ask, runtime: app.Runtime) -> None:
+    (letter,) = await arrange(runtime, "router")
+    stranger = await ask("ada")
+    del stranger.headers["authorization"]
+
+    seen = await stranger.get("/dead-letters")
+    decided = await stranger.post(f"/dead-letters/{letter.id}/drop")
+
+    assert (seen.status_code, decided.status_code) == (401, 401)
+    assert "reason 0" not in seen.text
+    assert await states(runtime) == ["open"]
+
+
+async def test_another_site_decides_nothing(ask: Ask, runtime: app.Runtime) -> None:
+    (letter,) = await arrange(runtime, "router")
+
+    answer = await (await ask("ada")).post(f"/dead-letters/{letter.id}/drop", headers={"sec-fetch-site": "cross-site"})
+
+    assert answer.status_code == 403
+    assert await states(runtime) == ["open"]
