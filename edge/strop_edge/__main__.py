@@ -12,6 +12,8 @@ from pathlib import Path
 from strop_edge import __version__, journal, source
 from strop_edge.config import BadConfig, Config
 
+BROKER = "mqtts://HOST[:8883] with TLS or mqtt://HOST[:1883] without, for example mqtts://broker.example:8883"
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.set_defaults(command=_run)
     need = run.add_argument_group("what every device needs")
     need.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder with JPEG, PNG or WebP images")
-    need.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:1883] or mqtts://HOST[:8883]")
+    need.add_argument("--broker", required=True, metavar="URL", help=BROKER)
     need.add_argument("--project", required=True, metavar="NAME")
     need.add_argument("--device", required=True, metavar="NAME", help="this device's own name in the project")
     need.add_argument("--state", type=Path, required=True, metavar="DIR", help="folder for models and kept images")

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TextIO
@@ -26,6 +25,7 @@ from strop_edge import (
     link,
     model,
     ondemand,
+    progress,
     spool,
     store,
     swap,
@@ -40,21 +40,10 @@ ANNOUNCEMENTS = 25
 """At most so many per tick: a full spool is announced at 100 a second, not all at once."""
 ASK_EVERY = 5.0
 """Seconds between two states while there is no model: each asks for one."""
+FIRST_LINE, LINE_EVERY = 10.0, 60.0
+"""Seconds from a connection without a model to the log line that tells so, and between two lines on progress."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What an agent did since it was made; bytes are payloads."""
-
-    classified: int
-    kept: int
-    uploads: int
-    http_bytes: int
-    mqtt_bytes: int
-    swaps: tuple[swap.Swap, ...]
-    lost: dict[str, int]  # images that came to nothing and dropped captures, by reason
 
 
 class Agent:
@@ -69,6 +58,7 @@ class Agent:
         self._requests: deque[ondemand.Request] = deque(maxlen=100)
         self._sequence = 0
         self._next_state = 0.0
+        self._next_line = time.monotonic() + LINE_EVERY
         self._reporting = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -137,6 +127,8 @@ class Agent:
                 self._announce()
                 if time.monotonic() >= self._next_state:
                     self._report()
+            if time.monotonic() >= self._next_line:
+                self._log_progress()
         except (OSError, sqlite3.Error, model.BadModel) as error:  # a full disk, most likely: classifying goes on
             self._note(f"{type(error).__name__}: {error}")
 
@@ -149,6 +141,8 @@ class Agent:
     def _connected(self) -> None:
         self._spool.announce_all()
         self._next_state = 0.0
+        if not self._swapper.running:
+            self._next_line = time.monotonic() + FIRST_LINE
         self._wake.set()
 
     def _take_grant(self, payload: bytes) -> None:
@@ -166,9 +160,17 @@ class Agent:
         self._wake.set()
 
     def _answer_requests(self) -> None:
-        while self._requests and self._swapper.running and self._classifier.has_seen:
+        while self._requests:
             request = self._requests.popleft()
             self._link.publish(request.reply_to, self._classifier.answer(request, self._config.device).dumps())
+
+    def _log_progress(self) -> None:
+        self._next_line = time.monotonic() + LINE_EVERY
+        if self._swapper.running:
+            log.info("%s", self.counters())
+        elif self._link.connected:  # else the link says what is wrong
+            config, swapper = self._config, self._swapper
+            log.warning("%s", progress.no_model(config.project, config.device, swapper.expected, swapper.answer))
 
     def _report(self) -> None:
         """Publish `state`; one at a time, so that sequence numbers and what they say grow together."""
@@ -219,9 +221,11 @@ class Agent:
         """Captures that still wait for their final answer."""
         return self._spool.items
 
-    def counters(self) -> Counters:
+    def counters(self) -> progress.Counters:
         classified, _, lost = self._counts.snapshot()
-        return Counters(
+        running = self._swapper.running
+        return progress.Counters(
+            model=running.desired.model if running else None,
             classified=classified,
             kept=self._classifier.kept,
             uploads=self._uploader.done,

@@ -85,12 +85,11 @@ class Classifier:
             self._counts.lose("disk")
             self._on_error(f"spool: {type(error).__name__}: {error}")
 
-    @property
-    def has_seen(self) -> bool:
-        return self._latest is not None
-
     def answer(self, request: ondemand.Request, device: str) -> messages.Answer:
         """Classify the latest image once more, with the model of now; BadModel when that fails."""
-        assert self._latest is not None, "asked before the first image"
+        if self._swapper.running is None:
+            return ondemand.nothing(request, device, None, "no model yet")
+        if self._latest is None:
+            return ondemand.nothing(request, device, self._swapper.running.desired.model, "no image yet")
         running, predictions = self._predict(self._latest)
         return ondemand.answer(request, device, running.model.manifest, predictions[0])

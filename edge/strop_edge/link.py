@@ -102,11 +102,13 @@ class Link:
         self._guard("connecting", self._on_connect)
 
     def _disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if self.connected:  # else the waits go on growing
+        lost = self.connected
+        if lost:  # else the waits go on growing
             _jitter(client)
         self._set_connected(False)
         if reason.is_failure:
-            self._on_error(f"disconnected: {reason}")
+            what = "the connection to the broker was lost" if lost else "the broker ended the connection at once"
+            self._on_error(f"{what}; trying again")
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
         for topic, reason in zip(self._handlers, reasons, strict=False):

@@ -33,13 +33,25 @@ def read(payload: bytes, reply_to: str) -> Request:
 def answer(request: Request, device: str, manifest: model.Manifest, best: messages.Prediction) -> messages.Answer:
     label = choose.answer(best, manifest.thresholds)
     shown = f"{best.confidence:.1%}"
+    said = f"This is {label} ({shown})." if label else f"Nothing known: {best.label} is too unsure ({shown})."
+    return _answer(request, device, manifest.version, messages.Prediction(label, best.confidence), said)
+
+
+def nothing(request: Request, device: str, version: str | None, why: str) -> messages.Answer:
+    """The answer when there is no image, or no model, to answer from."""
+    return _answer(request, device, version, messages.Prediction("", 0.0), why)
+
+
+def _answer(
+    request: Request, device: str, version: str | None, found: messages.Prediction, said: str
+) -> messages.Answer:
     return messages.Answer(
         id=ids.new_id(),
         request=request.id,
         at=datetime.now(UTC),
         device=device,
-        model=manifest.version,
-        label=label,
-        confidence=best.confidence,
-        message=f"This is {label} ({shown})." if label else f"Nothing known: {best.label} is too unsure ({shown}).",
+        model=version,
+        label=found.label,
+        confidence=found.confidence,
+        message=said,
     )

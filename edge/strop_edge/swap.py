@@ -86,6 +86,13 @@ class Swapper:
         self.answer = messages.Outcome(self.running.desired.deployment, "installed")
         return last.previous
 
+    @property
+    def expected(self) -> str | None:
+        """The model that is being fetched and tried at the moment."""
+        with self._changed:
+            desired = self._wanted or self._doing
+            return desired.model if desired else None
+
     def start(self) -> None:
         self._thread.start()
 

@@ -1,5 +1,6 @@
 """The agent against a real broker and a real HTTP server."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ Start = Callable[..., Agent]
 ALL = messages.Policy(version=7, audit_rate=1.0)
 """Keeps every image, as an audit."""
 LOW_ONLY = messages.Policy(version=3, high_rate=0.0, audit_rate=0.0)
+ENROL = f"strop devices add {PROJECT} {DEVICE}"
 V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
 
 
@@ -329,18 +331,61 @@ def test_requests_are_answered_on_both_topics(cloud: Cloud, start_agent: Start, 
     assert own.confidence > 0.9
 
 
-def test_a_request_before_the_first_image_waits_for_it(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+def test_a_request_before_the_first_model_or_image_is_answered_at_once(cloud: Cloud, start_agent: Start) -> None:
     start_agent()
-    cloud.offer(packages.package(thresholds={"red": 0.9}), "d1")
+    cloud.wait(lambda: cloud.states)
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b'{"id": "r1"}')
+    cloud.wait(lambda: len(cloud.answers) == 1)
+    cloud.offer(V1, "d1")
     cloud.wait_model("v1")
-    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b"")
-    assert cloud.answers == []
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b'{"id": "r2"}')
+    cloud.wait(lambda: len(cloud.answers) == 2)
 
-    feed.pour(packages.GREY)
-    cloud.wait(lambda: cloud.answers)
+    first, second = (answer for _, answer in cloud.answers)
+    assert (first.request, first.model, first.label, first.confidence) == ("r1", None, "", 0.0)
+    assert first.message == "no model yet"
+    assert (second.request, second.model, second.label, second.confidence) == ("r2", "v1", "", 0.0)
+    assert second.message == "no image yet"
 
-    ((_, answer),) = cloud.answers
-    assert answer.label == "", "a third of certainty passes no threshold"
+
+def test_a_device_that_nobody_enrolled_says_so_again_and_again(
+    cloud: Cloud, start_agent: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(agents, "FIRST_LINE", 0.1)
+    monkeypatch.setattr(agents, "LINE_EVERY", 0.1)
+    start_agent()
+    hint = f"no model yet: the rollout has not reached this device, or the device is not enrolled ({ENROL})"
+
+    until(lambda: caplog.messages.count(hint) >= 2)
+
+
+def test_without_a_connection_nothing_is_said_about_enrolment(
+    start_agent: Start, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.kill()
+    monkeypatch.setattr(agents, "LINE_EVERY", 0.0)
+    start_agent()
+
+    until(lambda: sum("cannot reach the broker" in line for line in caplog.messages) >= 2)
+
+    assert not any("no model yet" in line for line in caplog.messages)
+
+
+def test_at_work_a_line_now_and_then_says_how_far_it_is(
+    cloud: Cloud,
+    start_agent: Start,
+    feed: Feed,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(agents, "LINE_EVERY", 0.1)
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED)
+    line = "1 image classified, 1 kept, 1 uploaded, 0.0 MB sent, 0 dropped; model v1"
+
+    until(lambda: caplog.messages.count(line) >= 2)
 
 
 def test_a_source_that_blocks_holds_up_nothing_else(cloud: Cloud, start_agent: Start) -> None:
@@ -416,7 +461,7 @@ def test_a_large_spool_is_announced_at_a_measured_pace(
 
 @both_brokers
 def test_a_broker_that_dies_costs_nothing(
-    cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker, tmp_path: Path
+    cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = start_agent(answer_after=2.0)  # the cloud may come back after the device
     cloud.offer(V1, "d1", ALL)
@@ -426,6 +471,7 @@ def test_a_broker_that_dies_costs_nothing(
     feed.pour(*[packages.RED] * 3)
     until(lambda: agent.counters().kept == 3)
     assert set(agent.journal().values()) == {"kept"}
+    until(lambda: any("connection to the broker was lost; trying again" in line for line in caplog.messages))
     broker.start()
 
     until(lambda: set(agent.journal().values()) == {"stored"})

@@ -46,6 +46,14 @@ def test_below_the_threshold_of_its_label_the_answer_has_no_label() -> None:
     assert "unsure" in found.message
 
 
+@pytest.mark.parametrize(("version", "why"), [(None, "no model yet"), ("v1", "no image yet")])
+def test_without_model_or_image_the_answer_says_so(version: str | None, why: str) -> None:
+    found = ondemand.nothing(ondemand.Request("r", "reply"), "cam", version, why)
+
+    assert messages.Answer.loads(found.dumps()) == found
+    assert (found.request, found.model, found.label, found.confidence, found.message) == ("r", version, "", 0.0, why)
+
+
 def answer(thresholds: dict[str, float]) -> messages.Answer:
     manifest = model.Manifest.loads(packages.package(thresholds=thresholds).contents["model.json"])
     return ondemand.answer(ondemand.Request("r", "reply"), "cam", manifest, BEST)
