@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from strop import errors
-from strop_cli import datasets, devices, projects, registry, status, tokens, up
+from strop_cli import certs, datasets, devices, dlq, policy, projects, registry, setup, status, tokens, up
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -18,13 +18,17 @@ cli = typer.Typer(
     help="Strop keeps the image classifiers of an edge fleet sharp. `strop up` runs it all on this machine.",
 )
 cli.command()(up.up)
+cli.command()(setup.setup)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")
+cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.add_typer(registry.cli, name="models")
 cli.command()(registry.rollback)
+cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
+cli.add_typer(certs.cli, name="certs")
 cli.command()(status.status)
 
 

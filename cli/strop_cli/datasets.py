@@ -1,7 +1,10 @@
 """`strop datasets`: base images with known labels, from a folder tree."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +23,8 @@ TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".web
 SPLITS = ("train", "valid")
 _PARALLEL = 16
 _PATIENCE = 60.0  # seconds without any news from ingest
+_PAUSE = 3.0  # seconds between two lines about the progress
+_NAMED = 3  # files left out that are named
 
 cli = typer.Typer(no_args_is_help=True, help="Base data sets: images with known labels to begin with.")
 
@@ -41,20 +46,61 @@ def import_(
     name: Annotated[str, typer.Option(help="What the data set is called.")] = "base",
     state: connection.State = None,
 ) -> None:
-    """Upload a folder tree of labelled images, and wait until each was taken or refused. May be repeated."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        sending, checking = (progress.add_task(step, total=None) for step in ("uploaded", "checked"))
-        files = tree(project, folder, name)
+    """Upload a folder tree of labelled images, and wait until each was taken or refused. May be repeated.
 
-        def report(sent: int, checked: int) -> None:
-            progress.update(sending, completed=sent, total=len(files))
-            progress.update(checking, completed=checked, total=len(files))
-
+    The exit code is 1 when a file was refused.
+    """
+    files = tree(project, folder, name)
+    with _progress(len(files)) as report:
         found = connection.run(state, lambda runtime: load(runtime, project, files, report))
     for key, reason in found.refused.items():
-        print(f"refused {key}: {reason}")
+        print(f"refused {files[key]}: {reason}")
+    if others := left_out(folder, files.values()):
+        print(others)
     print(f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused")
+    if found.refused:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Report]:
+    """Show how far it is, on standard error: bars in a terminal, else a line now and then."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lines(total, lambda line: print(line, file=sys.stderr, flush=True), time.monotonic)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        sending, checking = (progress.add_task(step, total=total) for step in ("uploaded", "checked"))
+
+        def report(sent: int, checked: int) -> None:
+            progress.update(sending, completed=sent)
+            progress.update(checking, completed=checked)
+
+        yield report
+
+
+def lines(total: int, say: Callable[[str], None], clock: Callable[[], float]) -> Report:
+    """Tell the progress in lines, one every few seconds."""
+    said = clock()
+
+    def report(sent: int, checked: int) -> None:
+        nonlocal said
+        if clock() - said >= _PAUSE:
+            said = clock()
+            say(f"{sent} of {total} uploaded, {checked} checked")
+
+    return report
+
+
+def left_out(folder: Path, taken: Iterable[Path]) -> str:
+    """Name the files of the folder that are not imported, hidden ones apart; empty when there are none."""
+    others = sorted(path.relative_to(folder) for path in {*folder.rglob("*")} - {*taken} if path.is_file())
+    shown = [str(path) for path in others if not any(part.startswith(".") for part in path.parts)]
+    if not shown:
+        return ""
+    more = " …" if len(shown) > _NAMED else ""
+    return f"{len(shown)} {'files' if len(shown) > 1 else 'file'} left out: {', '.join(shown[:_NAMED])}{more}"
 
 
 def tree(project: str, folder: Path, name: str) -> dict[str, Path]:

@@ -1,6 +1,9 @@
 """`strop train`, `strop models` and `strop rollback`: models from the wish for one to taking it back."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -9,35 +12,68 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rollouts
-from strop import app, models
+from strop import app, errors, models
 from strop_cli import connection, projects
 from trainer import triggers
+
+_LOOK = 0.5  # seconds between two looks at a run
 
 cli = typer.Typer(no_args_is_help=True, help="Model versions: what was trained, how good it is, where it went.")
 
 
-def train(project: str, state: connection.State = None) -> None:
+def number(version: str) -> int:
+    """Read a model version as people write it: 3 or v3."""
+    if not (digits := version.removeprefix("v")).isdecimal():
+        raise typer.BadParameter(f"{version!r} is not a model version, such as v3")
+    return int(digits)
+
+
+def train(
+    project: str,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and say what the gate decided.")] = False,
+    state: connection.State = None,
+) -> None:
     """Ask for a training run now, however many new labels there are."""
 
     async def work(runtime: app.Runtime) -> str:
         async with runtime.sessions.begin() as session:
-            return str(await triggers.by_hand(session, project))
+            run = await triggers.by_hand(session, project)
+        print(f"training run {run} is asked for", flush=True)
+        return await outcome(runtime, run) if wait else f"`strop models list {project}` shows the model when it is done"
 
-    run = connection.run(state, work)
-    print(f"training run {run} is asked for; `strop models list {project}` shows the model when it is done")
+    print(connection.run(state, work))
+
+
+async def outcome(runtime: app.Runtime, run: UUID) -> str:
+    """Wait for the end of a run; returns the gate's verdict in words. StropError when the run failed."""
+    while True:
+        async with runtime.sessions() as session:
+            found = await session.get_one(models.TrainingRun, run)
+            model = await session.scalar(select(models.ModelVersion).where(models.ModelVersion.run_id == run))
+        if found.state == "failed":
+            raise errors.StropError(f"training {words(found, model)}")
+        if model:
+            return verdict(model)
+        await asyncio.sleep(_LOOK)
 
 
 def rollback(
     project: str,
-    to: Annotated[int | None, typer.Option(help="Model version to return to; else the last good one.")] = None,
+    version: Annotated[
+        int | None, typer.Argument(parser=number, help="Model version to return to; else the last good one.")
+    ] = None,
+    to: Annotated[int | None, typer.Option(parser=number, help="The same, as an option.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for those who read it later.")] = "taken back by hand",
     state: connection.State = None,
 ) -> None:
     """Take the whole fleet back to an earlier model, at once."""
+    if None not in {version, to}:
+        raise errors.Refused("give the version once")
+    target = to if version is None else version
 
     async def work(runtime: app.Runtime) -> str:
         async with runtime.sessions.begin() as session:
-            begun = await rollouts.roll_back(session, project, to, reason)
+            begun = await rollouts.roll_back(session, project, target, reason)
         return (
             f"the fleet of {project} goes back to v{begun.model_version}" if begun else "the first rollout is stopped"
         )
@@ -47,26 +83,54 @@ def rollback(
 
 @cli.command("list")
 def list_(project: str, state: connection.State = None) -> None:
-    """Show a project's model versions, newest first."""
+    """Show a project's model versions, newest first, the gate's reasons, and how the latest training run ended."""
 
-    async def work(runtime: app.Runtime) -> Table:
-        table = Table("model", "gate", "accuracy in the field", "on base images", "deployment", "why")
+    async def work(runtime: app.Runtime) -> tuple[Table, list[str]]:
         async with runtime.sessions() as session:
             await projects.require(session, project)
-            scores = await _scores(session, project)
-            shipped = await _deployments(session, project)
             newest = select(models.ModelVersion).where(models.ModelVersion.project == project)
-            for model in await session.scalars(newest.order_by(models.ModelVersion.version.desc())):
-                field, base = (scores.get((model.version, part), "") for part in ("field", "base"))
-                why = "; ".join(map(str, model.reasons))
-                table.add_row(f"v{model.version}", model.state, field, base, shipped.get(model.version, ""), why)
-        return table
+            found = (await session.scalars(newest.order_by(models.ModelVersion.version.desc()))).all()
+            table = _table(found, await _scores(session, project), await _deployments(session, project))
+            training = await last_training(session, project)
+        return table, [*map(verdict, found), f"latest training run: {training or 'none yet'}"]
 
-    Console().print(connection.run(state, work))
+    table, below = connection.run(state, work)
+    Console().print(table)
+    print(*below, sep="\n")
+
+
+def _table(
+    found: Sequence[models.ModelVersion], scores: Mapping[tuple[int, str], str], shipped: Mapping[int, str]
+) -> Table:
+    table = Table("model", "gate", "field accuracy", "base accuracy", "deployment")
+    for model in found:
+        field, base = (scores.get((model.version, part), "") for part in ("field", "base"))
+        table.add_row(f"v{model.version}", model.state, field, base, shipped.get(model.version, ""))
+    return table
+
+
+async def last_training(session: AsyncSession, project: str) -> str | None:
+    """What became of the latest training run, in words; None when there was none."""
+    run, model = models.TrainingRun, models.ModelVersion
+    wanted = select(run, model).outerjoin(model, model.run_id == run.id).where(run.project == project)
+    found = (await session.execute(wanted.order_by(run.at.desc()).limit(1))).first()
+    return words(*found) if found else None
+
+
+def words(run: models.TrainingRun, model: models.ModelVersion | None) -> str:
+    """Say what became of a run: the gate's decision once there is a model, the error when it failed."""
+    if run.state == "failed":
+        return f"failed: {run.error}"
+    return f"v{model.version} {model.state}" if model else run.state
+
+
+def verdict(model: models.ModelVersion) -> str:
+    """The gate's decision and its reasons, one a line."""
+    return "\n  ".join([f"v{model.version} {model.state}:", *map(str, model.reasons)])
 
 
 async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], str]:
-    """Accuracy in words by (model version, part of the dataset)."""
+    """Accuracy and its interval, in words, by (model version, part of the dataset)."""
     table = models.Evaluation
     rows = await session.scalars(select(table).where(table.project == project))
     return {(row.model_version, row.part): _accuracy(row.metrics) for row in rows}
@@ -75,7 +139,7 @@ async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], 
 def _accuracy(metrics: dict[str, Any]) -> str:
     if not (found := metrics["accuracy"]):
         return "no images"
-    return f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%}, {metrics['images']} images)"
+    return f"{found['value']:.1%} of {metrics['images']}\n{found['low']:.1%} to {found['high']:.1%}"
 
 
 async def _deployments(session: AsyncSession, project: str) -> dict[int, str]:

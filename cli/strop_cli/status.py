@@ -1,35 +1,49 @@
 """`strop status`: what there is, what waits, and what went wrong."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, topology
-from strop_cli import connection
+from strop import app, deadletters, models, topology
+from strop_cli import connection, registry
 
 _PROJECTS = text(
     """
     select p.name,
            (select count(*) from devices d where d.project = p.name) as devices,
            (select count(*) from captures c where c.project = p.name) as captures,
+           (select count(*) from routes r where r.project = p.name and r.upload) as wanted,
+           (select count(*) from routes r where r.project = p.name and not r.upload) as declined,
            (select count(*) from uploads u join captures c on c.id = u.capture_id
             where c.project = p.name and u.state = 'stored') as images,
            (select count(*) from label_tasks t where t.project = p.name and t.state = 'open') as "to label",
            (select count(*) from ground_truth g where g.project = p.name and g.label is not null) as labels,
            (select count(*) from dataset_items i where i.project = p.name and i.refused is null) as "base images",
-           (select count(*) from model_versions m where m.project = p.name) as models,
-           (select r.state from training_runs r where r.project = p.name order by r.at desc limit 1) as training,
-           (select 'v' || d.model_version || ' ' || d.state from deployments d
-            where d.project = p.name order by d.at desc limit 1) as deployment
+           (select count(*) from model_versions m where m.project = p.name) as models
     from projects p order by p.name
     """
 )
 
+# Only devices that are still enrolled hold a stage.
+_SILENT = text(
+    """
+    select d.name, d.seen_at from deployment_devices dd
+    join devices d on d.project = dd.project and d.name = dd.device
+    where dd.deployment_id = :deployment and dd.stage <= :stage and dd.state in ('waiting', 'sent')
+    order by d.seen_at nulls first, d.name
+    """
+)
+_NAMED = 5  # silent devices that are named
+
 
 def status(state: connection.State = None) -> None:
-    """Show the counts of each project, and what waits in the queues and dead-letter queues."""
+    """Show the counts of each project, what waits in the queues, and how many dead letters are open."""
     Console().print(connection.run(state, _status))
 
 
@@ -39,24 +53,58 @@ async def _status(runtime: app.Runtime) -> Group:
 
 async def _projects(runtime: app.Runtime) -> list[Table]:
     async with runtime.sessions() as session:
-        return [_project(row) for row in (await session.execute(_PROJECTS)).mappings()]
+        return [await _project(session, row) for row in (await session.execute(_PROJECTS)).mappings()]
 
 
-def _project(row: RowMapping) -> Table:
+async def _project(session: AsyncSession, row: RowMapping) -> Table:
     table = Table(title=f"project {row['name']}", show_header=False, title_justify="left")
-    for figure, value in row.items():
+    for figure, count in row.items():
         if figure != "name":
-            table.add_row(figure, "none yet" if value is None else str(value))
+            table.add_row(figure, str(count))
+    table.add_row("training", escape(await registry.last_training(session, row["name"]) or "none yet"))
+    table.add_row("deployment", await _deployment(session, row["name"]))
     return table
+
+
+async def _deployment(session: AsyncSession, project: str) -> str:
+    newest = select(models.Deployment).where(models.Deployment.project == project)
+    deployment = await session.scalar(newest.order_by(models.Deployment.at.desc()).limit(1))
+    if deployment is None:
+        return "none yet"
+    rows = await session.execute(_SILENT, {"deployment": deployment.id, "stage": deployment.stage})
+    return rollout(deployment, [(name, seen_at) for name, seen_at in rows])
+
+
+def rollout(deployment: models.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
+    """Say where a deployment is; `silent` are the devices it waits for and when each was last heard."""
+    name = f"v{deployment.model_version}"
+    if deployment.state != "running":
+        return f"{name} {deployment.state.replace('_', ' ')}"
+    stage = f"{name} stage {deployment.stage + 1} of {len(deployment.stages)}"
+    if not silent:
+        return f"{stage}: all devices have answered"
+    waited = [f"{device} ({f'heard {at:%Y-%m-%d %H:%M}' if at else 'never heard'})" for device, at in silent[:_NAMED]]
+    more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
+    return f"{stage}: waiting for {', '.join(waited)}{more}"
 
 
 async def _queues(runtime: app.Runtime) -> Table:
-    names = [name for service in topology.SERVICES for name in (service, topology.dead_letter(service))]
-    depths = await asyncio.gather(*map(runtime.queues.depth, names))
-    table = Table("service", "messages waiting", "dead letters")
-    for service, waiting, dead in zip(topology.SERVICES, depths[::2], depths[1::2], strict=True):
-        table.add_row(service, str(waiting), f"[red]{dead}" if dead else "0")
+    waiting = await asyncio.gather(*map(runtime.queues.depth, topology.SERVICES))
+    unread = await asyncio.gather(*(runtime.queues.depth(topology.dead_letter(each)) for each in topology.SERVICES))
     async with runtime.sessions() as session:
         unsent = await session.scalar(text("select count(*) from outbox"))
-    table.caption = f"{unsent} messages not yet sent to a queue"
+        letters = await deadletters.count_open(session)
+    table = Table("service", "messages waiting", "dead letters")
+    for service, messages, new in zip(topology.SERVICES, waiting, unread, strict=True):
+        dead = letters.get(service, 0) + new
+        table.add_row(service, str(messages), f"[red]{dead}" if dead else "0")
+    table.caption = notes(unsent or 0, sum(unread) + sum(letters.values()))
     return table
+
+
+def notes(unsent: int, dead: int) -> str | None:
+    """What is worth a word about the queues; None while all is well."""
+    found = [f"{unsent} messages not yet sent to a queue"] if unsent else []
+    if dead:
+        found.append("`strop dlq list` shows the dead letters")
+    return "; ".join(found) or None

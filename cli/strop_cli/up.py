@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
@@ -11,16 +12,15 @@ from typing import Annotated
 
 import typer
 
-from strop import app, topology
+from strop import app
 from strop.settings import Settings
-from strop_cli import connection, tokens
+from strop_cli import connection, processes, setup, tokens
 from strop_cli.platform import envfile, ports
 from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.stack import Stack
 
 USER = "operator"
 _PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer")
-_MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
@@ -29,6 +29,9 @@ def up(
         ".strop/up"
     ),
     port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
+    apart: Annotated[
+        bool, typer.Option("--processes", help="Give each service a process of its own, started again when it dies.")
+    ] = False,
 ) -> None:
     """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
     if port is not None and not ports.is_free(port):
@@ -37,20 +40,9 @@ def up(
         env = stack.env() | _env(stack, port)
         os.environ.update(env)
         os.environ.pop("AWS_PROFILE", None)  # it may name a profile that this machine does not have
-        migrate(env["DATABASE_URL"])
-        asyncio.run(_Up(stack, path, env).run())
+        setup.migrate(env["DATABASE_URL"])
+        asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
-
-
-def migrate(database_url: str) -> None:
-    """Bring the tables to what this version needs."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
-    command.upgrade(config, "head")
 
 
 @contextmanager
@@ -73,9 +65,10 @@ def _env(stack: Stack, port: int | None) -> dict[str, str]:
 
 
 class _Up:
-    """All services in this process, and an eye on the servers."""
+    """All services, in this process or each in its own (`apart`), and an eye on the servers."""
 
-    def __init__(self, stack: Stack, env_file: Path, env: dict[str, str]) -> None:
+    def __init__(self, stack: Stack, env_file: Path, env: dict[str, str], *, apart: bool) -> None:
+        self._apart = apart
         self._stack, self._env_file, self._env = stack, env_file, env
         self._log = stack.state / "logs" / "services.log"
         self._ready = asyncio.Event()
@@ -83,23 +76,32 @@ class _Up:
     async def run(self) -> None:
         settings = Settings()
         link = await self._prepare(settings)
-        builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]
         with self._log.open("a", buffering=1) as log, redirect_stderr(log):
             app.logs(settings)
             try:
                 async with asyncio.TaskGroup() as group:
                     others = [group.create_task(self._watch()), group.create_task(self._announce(link))]
-                    await app.serve(settings, builds, ready=self._ready)
+                    await (self._serve_apart(settings) if self._apart else self._serve(settings))
                     for task in others:
                         task.cancel()
             except* PlatformError as dead:
                 raise dead.exceptions[0] from None
 
+    async def _serve(self, settings: Settings) -> None:
+        builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]
+        await app.serve(settings, builds, ready=self._ready)
+
+    async def _serve_apart(self, settings: Settings) -> None:
+        stop = asyncio.Event()
+        app.on_signals(stop)
+        async with processes.running(self._stack, _PACKAGES, settings.port):
+            self._ready.set()
+            await stop.wait()
+
     async def _prepare(self, settings: Settings) -> str:
         """Make queues, bucket and the two tokens; returns the sign-in link."""
         async with app.runtime(settings) as runtime:
-            await runtime.queues.create(topology.SERVICES)
-            await runtime.storage.create(await runtime.queues.arn("ingest"))
+            await setup.make(runtime)
             self._env["STROP_TOKEN"] = await self._token(runtime)
             return await tokens.sign_in_link(runtime, USER, self._env["STROP_URL"])
 
@@ -112,7 +114,7 @@ class _Up:
 
     async def _announce(self, link: str) -> None:
         await self._ready.wait()
-        envfile.write(self._env_file, self._env)
+        envfile.write(self._env_file, self._env, programs=Path(sysconfig.get_path("scripts")))
         print(f"Strop is up. Sign in, once: {link}")
         print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
         print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)

@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +30,7 @@ class Plan:
     answers: Callable[[], bool]  # is it ready for work?
     stop_signal: signal.Signals = signal.SIGTERM
     wrapper: tuple[str, ...] = ()  # a program that changes what the server may do and then becomes it
+    env: Mapping[str, str] = field(default_factory=dict)  # beside our own
 
 
 class Server:
@@ -49,6 +50,11 @@ class Server:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.poll()
 
     def await_answer(self) -> None:
         """Return when the server works; stop it and raise when it does not."""
@@ -86,7 +92,7 @@ class Server:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"LC_ALL": "C"},
+            env=os.environ | {"LC_ALL": "C"} | dict(self.plan.env),
         )
 
     def _report(self, what: str) -> str:

@@ -29,6 +29,7 @@ class Stack:
         self._mosquitto = None if wheel_broker else mqtt.find_mosquitto()
         self._servers: list[Server] = []
         self._undo = ExitStack()
+        self._guard: IO[str]
 
     @property
     def shared_subscriptions(self) -> bool:
@@ -41,11 +42,11 @@ class Stack:
         with ExitStack() as undo:
             undo.enter_context(_locked(self.state))
             stop_leftovers(self.state)
-            told = undo.enter_context(_guarded())
+            self._guard = undo.enter_context(_guarded())
             for plan in self._plans():
                 server = Server(plan, self.state)
                 undo.callback(server.stop)
-                print(server.pid, int(plan.stop_signal), file=told, flush=True)
+                self.guard(server)
                 self._servers.append(server)
             for server in self._servers:
                 server.await_answer()
@@ -55,6 +56,11 @@ class Stack:
     def __exit__(self, *error: object) -> None:
         self._servers.clear()
         self._undo.close()
+
+    def guard(self, server: Server) -> None:
+        """Have the guard stop this server when we are killed; once it has ended, have it forgotten."""
+        stop_signal = int(server.plan.stop_signal) if server.code is None else 0
+        print(server.pid, stop_signal, file=self._guard, flush=True)
 
     def failed(self) -> str | None:
         """Name the first server that no longer works, with the end of its log. Takes some milliseconds."""

@@ -75,7 +75,8 @@ async def fill(env: dict[str, str]) -> None:
     await database.execute("create table kept (name text)")
     await database.execute("insert into kept values ('a row')")
     await database.close()
-    client(env, "s3").create_bucket(Bucket="kept")
+    place = {"LocationConstraint": env["AWS_REGION"]}
+    client(env, "s3").create_bucket(Bucket="kept", CreateBucketConfiguration=place)
     client(env, "s3").put_object(Bucket="kept", Key="a/b", Body=b"an object")
     queue = client(env, "sqs").create_queue(QueueName="kept")["QueueUrl"]
     client(env, "sqs").send_message(QueueUrl=queue, MessageBody="a message")

@@ -4,28 +4,34 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 import structlog
+from click.testing import Result
+from paho.mqtt import publish
 from typer.testing import CliRunner
 
+from strop import errors
 from strop_cli import render
 from strop_cli.__main__ import cli
 from strop_cli.platform import envfile
+from tests import factories, wait
 
 Up = subprocess.Popen[str]
 
 
 @contextmanager
-def up(state: Path) -> Iterator[Up]:
-    argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(state)]
+def up(state: Path, *options: str) -> Iterator[Up]:
+    argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(state), *options]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         while not (state / "strop.env").exists():
             assert process.poll() is None, process.communicate()[0]
@@ -58,10 +64,14 @@ def strop(state: Path) -> Iterator[CliRunner]:
 
 def say(strop: CliRunner, state: Path, command: str) -> str:
     """What the command answers."""
-    done = strop.invoke(cli, [*command.split(), "--state", str(state)])
+    done = ask(strop, state, command)
     if done.exception:
         raise done.exception
     return done.output
+
+
+def ask(strop: CliRunner, state: Path, command: str) -> Result:
+    return strop.invoke(cli, [*command.split(), "--state", str(state)])
 
 
 @pytest.fixture
@@ -86,14 +96,14 @@ def test_a_project_its_devices_and_its_base_images(strop: CliRunner, state: Path
     say(strop, state, "devices add drinks line-01 line-02")
     (tree / "train" / "clutter" / "bad.jpg").write_bytes(b"no image")
 
-    first = say(strop, state, f"datasets import drinks {tree}")
-    again = say(strop, state, f"datasets import drinks {tree}")
+    first, again = (ask(strop, state, f"datasets import drinks {tree}") for _ in range(2))
 
     assert "drinks" in say(strop, state, "projects list")
     assert "line-02" in say(strop, state, "devices list drinks")
-    assert "refused drinks/datasets/base/train/clutter/bad.jpg: neither JPEG, PNG nor WebP" in first
-    assert "6 images taken, 0 were there already, 1 refused" in first
-    assert "0 images taken, 6 were there already, 1 refused" in again
+    assert f"refused {tree}/train/clutter/bad.jpg: neither JPEG, PNG nor WebP" in first.output
+    assert "6 images taken, 0 were there already, 1 refused" in first.output
+    assert "0 images taken, 6 were there already, 1 refused" in again.output
+    assert (first.exit_code, again.exit_code) == (1, 1)
 
 
 def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path, tree: Path) -> None:
@@ -101,21 +111,68 @@ def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path,
         f"datasets import no {tree}",
         "train no",
         "models list no",
+        "policy show no",
+        "policy set no low=0.1",
         "devices add no one",
         "devices list no",
     ):
         with pytest.raises(Exception, match="there is no project no"):
             say(strop, state, command)
     with pytest.raises(Exception, match="nothing is deployed in no"):
-        say(strop, state, "rollback no")
+        say(strop, state, "rollback no v1")
 
 
-def test_a_training_run_is_asked_for_once_and_shows(strop: CliRunner, state: Path) -> None:
+def test_a_training_that_can_learn_nothing_is_refused_at_once(strop: CliRunner, state: Path) -> None:
+    say(strop, state, "projects create bare")
+
+    with pytest.raises(errors.Refused, match="at least 2 labels and bare has none: import a base set"):
+        say(strop, state, "train bare")
+    assert "latest training run: none yet" in say(strop, state, "models list bare")
+
+
+def test_a_training_is_waited_for_and_its_outcome_shown(strop: CliRunner, state: Path, tree: Path) -> None:
+    (tree / "notes.txt").touch()
     say(strop, state, "projects create trained")
+    say(strop, state, "devices add trained line-8")
+    assert "1 file left out: notes.txt" in say(strop, state, f"datasets import trained {tree}")
 
-    assert "is asked for" in say(strop, state, "train trained")
-    assert "project trained" in say(strop, state, "status")
-    assert "model" in say(strop, state, "models list trained")
+    told = say(strop, state, "train trained --wait")
+    assert "v1 approved:\n  first model, base: 2 of 2 right" in told
+    assert told.partition("v1 approved")[2] in (listed := say(strop, state, "models list trained"))
+    assert "latest training run: v1 approved" in listed
+    assert "100.0% of 2" in listed
+
+    deadline = time.monotonic() + wait.PATIENCE
+    while "waiting for line-8 (never heard)" not in (shown := say(strop, state, "status")):
+        assert time.monotonic() < deadline, shown
+    assert "v1 stage 1 of" in shown
+    with pytest.raises(errors.Refused, match="model version 1 is the one to be taken back"):
+        say(strop, state, "rollback trained v1")
+
+
+def test_a_policy_is_shown_and_changed(strop: CliRunner, state: Path) -> None:
+    say(strop, state, "projects create picky")
+
+    assert "the defaults" in say(strop, state, "policy show picky")
+    say(strop, state, "policy set picky low=0.25 device_per_hour=7")
+
+    shown = [line.split("│")[1:4] for line in say(strop, state, "policy show picky").splitlines() if "│" in line]
+    values = {name.strip(): (value.strip(), meaning.strip()) for name, value, meaning in shown}
+    assert values["low"] == ("0.25", "below: uncertain, always wanted")
+    assert values["device_per_hour"][0] == "7"
+    for wrong in ("low=2", "lows=0.1"):
+        with pytest.raises(errors.Refused, match="low"):
+            say(strop, state, f"policy set picky {wrong}")
+
+
+def test_a_shell_that_sources_the_file_finds_the_command(state: Path) -> None:
+    script = 'source "$1"; command -v strop; strop projects list'
+    done = subprocess.run(
+        ["bash", "-c", script, "-", state / "strop.env"], check=True, capture_output=True, text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+    assert Path(done.stdout.splitlines()[0]).parent == Path(sysconfig.get_path("scripts"))
 
 
 def test_the_token_of_the_file_and_a_made_one_open_the_api(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
@@ -127,6 +184,40 @@ def test_the_token_of_the_file_and_a_made_one_open_the_api(strop: CliRunner, sta
             f"{env['STROP_URL']}/api/projects/open/progress", headers={"Authorization": f"Bearer {token}"}
         )
         assert answer.status_code == expected
+
+
+def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
+    stranger = factories.announcement(b"bytes")
+    publish.single(
+        "strop/empty/nobody/capture", stranger.dumps(), 1, hostname="127.0.0.1", port=urlsplit(env["MQTT_URL"]).port
+    )
+
+    letter = dead_letter(strop, state)
+    assert stranger.id in (shown := say(strop, state, f"dlq show {letter}"))
+    assert "device nobody of project empty is not enrolled" in shown
+    assert "given up  once" in shown
+    assert "`strop dlq list` shows the dead letters" in say(strop, state, "status")
+    assert "0 open" in say(strop, state, "dlq list --service router")
+
+    assert "1 sent again" in say(strop, state, f"dlq retry {letter}")
+    assert dead_letter(strop, state) == letter  # the device is still unknown
+    assert "given up  2 times" in say(strop, state, f"dlq show {letter}")
+
+    assert "1 dropped" in say(strop, state, "dlq drop --all --service ingest")
+    assert "0 open" in say(strop, state, "dlq list")
+    assert "dropped" in say(strop, state, f"dlq show {letter}")
+    with pytest.raises(Exception, match="only 0 of these 1 letters are open"):
+        say(strop, state, f"dlq drop {letter}")
+    with pytest.raises(Exception, match="say which letters"):
+        say(strop, state, "dlq retry")
+
+
+def dead_letter(strop: CliRunner, state: Path) -> str:
+    """The id of the only open letter, once there is one."""
+    deadline = time.monotonic() + wait.PATIENCE
+    while "1 open" not in (shown := say(strop, state, "dlq list")):
+        assert time.monotonic() < deadline, shown
+    return next(word for word in shown.split() if len(word) == 36 and word.count("-") == 4)
 
 
 def test_a_sign_in_link_works_once(strop: CliRunner, state: Path, env: dict[str, str]) -> None:

@@ -55,3 +55,27 @@ def test_a_name_that_would_change_the_key_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(errors.Refused, match="name of a data set"):
         datasets.tree("p", tmp_path, "a/b")
+
+
+def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cup/a.jpg", "train/cup/.hidden", ".git/x", "valid/cup/b.png")
+    taken = datasets.tree("p", tmp_path, "base").values()
+    assert datasets.left_out(tmp_path, taken) == ""
+
+    touch(tmp_path, "notes.txt")
+    assert datasets.left_out(tmp_path, taken) == "1 file left out: notes.txt"
+
+    touch(tmp_path, "test/cup/c.jpg", "train/cup/d.gif", "train/e.jpg")
+    assert datasets.left_out(tmp_path, taken) == "4 files left out: notes.txt, test/cup/c.jpg, train/cup/d.gif …"
+
+
+def test_without_a_terminal_a_line_tells_the_progress_every_few_seconds() -> None:
+    said: list[str] = []
+    now = 0.0
+    report = datasets.lines(9, said.append, lambda: now)
+
+    for second in range(8):
+        now = float(second)
+        report(second, second - 1)
+
+    assert said == ["3 of 9 uploaded, 2 checked", "6 of 9 uploaded, 5 checked"]

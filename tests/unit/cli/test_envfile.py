@@ -26,3 +26,19 @@ def test_only_its_owner_may_read_it_even_where_an_open_one_was(tmp_path: Path) -
     envfile.write(path, ENV)
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_shell_finds_our_programs_first_and_its_own_still_and_we_keep_our_path(tmp_path: Path) -> None:
+    path, programs = tmp_path / "strop.env", tmp_path / "it's $HOME" / "bin"
+
+    envfile.write(path, ENV, programs=programs)
+
+    done = subprocess.run(
+        ["bash", "-c", 'source "$1"; printf "%s" "$PATH"', "-", path],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.stdout == f"{programs}:/usr/bin:/bin"
+    assert envfile.read(path) == ENV

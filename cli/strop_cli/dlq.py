@@ -1,0 +1,101 @@
+"""`strop dlq`: the messages that nobody could handle, and what shall become of them."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from strop import app, deadletters, errors, topology
+from strop_cli import connection
+
+SHOWN = 200
+
+cli = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be handled, with the reason.")
+
+
+def _known(service: str | None) -> str | None:
+    if service is not None and service not in topology.SERVICES:
+        raise typer.BadParameter(f"{service!r} is none of {', '.join(topology.SERVICES)}")
+    return service
+
+
+Service = Annotated[str | None, typer.Option(callback=_known, help="Only the letters of this service.")]
+Letters = Annotated[list[UUID] | None, typer.Argument(metavar="[ID...]", help="One or more letters, by id.")]
+Every = Annotated[bool, typer.Option("--all", help="All open letters; of one service with --service.")]
+
+
+@cli.command("list")
+def list_(service: Service = None, state: connection.State = None) -> None:
+    """Show the open letters, the latest first."""
+
+    async def work(runtime: app.Runtime) -> Table:
+        table = Table("id", "service", "how often", "last", "reason")
+        table.columns[0].no_wrap = True  # to be copied
+        async with runtime.sessions() as session:
+            found = await deadletters.list_open(session, service, SHOWN)
+            counts = await deadletters.count_open(session)
+        for letter in found:
+            last = f"{letter.last_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(str(letter.id), letter.service, str(letter.count), last, escape(letter.reason))
+        total = counts.get(service, 0) if service else sum(counts.values())
+        table.caption = f"{total} open, the latest {len(found)} shown" if total > len(found) else f"{total} open"
+        return table
+
+    Console().print(connection.run(state, work))
+
+
+@cli.command()
+def show(letter: Annotated[UUID, typer.Argument(metavar="ID")], state: connection.State = None) -> None:
+    """Show one letter: why, when, how often, and the message itself."""
+
+    async def work(runtime: app.Runtime) -> str:
+        async with runtime.sessions() as session:
+            found = await deadletters.get(session, letter)
+        facts = {
+            "service": found.service,
+            "state": found.state,
+            "reason": found.reason,
+            "given up": f"{found.count} times" if found.count > 1 else "once",
+            "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
+            "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
+        }
+        return "\n".join([*(f"{name:10}{value}" for name, value in facts.items()), "", deadletters.pretty(found.body)])
+
+    print(connection.run(state, work))
+
+
+@cli.command()
+def retry(
+    letters: Letters = None, every: Every = False, service: Service = None, state: connection.State = None
+) -> None:
+    """Send letters to their services again. One that is given up again is open again, with its count one higher."""
+    done = _decide(deadletters.retry, letters, every, service, state)
+    print(f"{done} sent again")
+
+
+@cli.command()
+def drop(
+    letters: Letters = None, every: Every = False, service: Service = None, state: connection.State = None
+) -> None:
+    """Give letters up for good. Their rows stay, and `show` still shows them."""
+    done = _decide(deadletters.drop, letters, every, service, state)
+    print(f"{done} dropped")
+
+
+def _decide(
+    decide: deadletters.Decide, letters: list[UUID] | None, every: bool, service: str | None, state: connection.State
+) -> int:
+    if every == bool(letters):
+        raise errors.Refused("say which letters: their ids (`strop dlq list` shows them), or --all")
+
+    async def work(runtime: app.Runtime) -> int:
+        async with runtime.sessions.begin() as session:
+            done = await decide(session, letters, service)
+            if letters and done < len(set(letters)):  # all of them or none
+                raise errors.Refused(f"only {done} of these {len(set(letters))} letters are open; nothing is changed")
+        return done
+
+    return connection.run(state, work)

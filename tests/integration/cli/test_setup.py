@@ -1,0 +1,55 @@
+"""`strop setup` on a database, a bucket and queues that are not there yet."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from strop import app
+from strop.settings import Settings
+from strop_cli.platform.stack import Stack
+
+NAME = f"setup{os.getpid()}"
+
+
+@pytest.fixture
+async def env(stack: Stack) -> AsyncIterator[dict[str, str]]:
+    """Where an empty deployment is."""
+    base, _, _ = stack.env()["DATABASE_URL"].rpartition("/")
+    admin = await asyncpg.connect(f"{base}/postgres")
+    await admin.execute(f"create database {NAME}")
+    own = {"DATABASE_URL": f"{base}/{NAME}", "STROP_BUCKET": NAME, "STROP_QUEUE_PREFIX": NAME}
+    yield {**os.environ, **stack.env(), **own}
+    await admin.execute(f"drop database {NAME} with (force)")
+    await admin.close()
+
+
+async def strop(env: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "strop_cli", *arguments]
+    return await asyncio.to_thread(subprocess.run, argv, env=env, text=True, capture_output=True, check=False)
+
+
+async def test_it_makes_what_is_missing_and_leaves_what_is_there(env: dict[str, str]) -> None:
+    for devices in (["bottles/line-1"], ["bottles/line-1", "bottles/line-2"]):
+        done = await strop(env, "setup", *(f"--device={each}" for each in devices))
+        assert done.returncode == 0, done.stderr
+
+    settings = Settings(database_url=env["DATABASE_URL"], bucket=NAME, queue_prefix=NAME)
+    async with app.runtime(settings) as runtime:
+        assert await runtime.queues.depth("router") == 0
+        await runtime.storage.put("key", b"body")
+        assert await runtime.queues.receive("ingest", wait=5), "the bucket tells ingest's queue"
+    listed = await strop(env, "devices", "list", "bottles")
+    assert "line-1" in listed.stdout
+    assert "line-2" in listed.stdout
+
+
+async def test_a_device_without_its_project_is_refused_in_one_line(env: dict[str, str]) -> None:
+    done = await strop(env, "setup", "--device=line-1")
+    assert done.returncode != 0
+    assert "PROJECT/NAME" in done.stderr
+    assert "Traceback" not in done.stderr

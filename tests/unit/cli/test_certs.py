@@ -1,0 +1,115 @@
+"""The certificates: who trusts whom, and what each name says."""
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from typer.testing import CliRunner
+
+from strop import errors
+from strop_cli import certs
+
+
+def run(*arguments: object) -> None:
+    result = CliRunner().invoke(certs.cli, list(map(str, arguments)))
+    if result.exception:
+        raise result.exception
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "certs"
+    run("make", "--dir", made, "--host", "broker.example", "--host", "192.0.2.7")
+    run("device", "bottles", "line-1", "line-2", "--dir", made)
+    return made
+
+
+def load(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def shaken(folder: Path, client: str | None, server_name: str) -> str:
+    """Who the server sees after a handshake in which both sides must show a certificate; or the client's or server's error."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "broker.pem", folder / "broker.key")
+    server.load_verify_locations(folder / "ca.pem")
+    server.verify_mode = ssl.CERT_REQUIRED
+    device = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    if client:
+        device.load_cert_chain(folder / f"{client}.pem", folder / f"{client}.key")
+    near, far = socket.socketpair()
+    errors_seen: list[ssl.SSLError] = []
+
+    def connect() -> None:
+        try:
+            with near, device.wrap_socket(near, server_hostname=server_name) as link:
+                link.recv(1)
+        except ssl.SSLError as error:
+            errors_seen.append(error)
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    with far, server.wrap_socket(far, server_side=True) as link:
+        shown = link.getpeercert()
+    thread.join()
+    assert shown is not None
+    assert not errors_seen, errors_seen
+    return str(dict(pair[0] for pair in shown["subject"])["commonName"])  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("server", ["mosquitto", "localhost", "broker.example"])
+def test_the_broker_knows_a_device_by_project_and_name(folder: Path, server: str) -> None:
+    assert shaken(folder, "devices/bottles/line-1", server) == "bottles/line-1"
+
+
+def test_the_broker_knows_each_service(folder: Path) -> None:
+    assert [shaken(folder, service, "mosquitto") for service in certs.SERVICES] == list(certs.SERVICES)
+
+
+def test_a_client_without_a_certificate_is_refused(folder: Path) -> None:
+    with pytest.raises(ssl.SSLError, match="peer did not return a certificate"):
+        shaken(folder, None, "mosquitto")
+
+
+def test_a_broker_of_another_name_is_not_trusted(folder: Path) -> None:
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        shaken(folder, "devices/bottles/line-1", "elsewhere.example")
+
+
+def test_a_devices_certificate_cannot_pose_as_the_broker(folder: Path) -> None:
+    for kind in ("pem", "key"):
+        (folder / f"devices/bottles/line-1.{kind}").rename(folder / f"broker.{kind}")
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        shaken(folder, "devices/bottles/line-2", "bottles/line-1")
+
+
+def test_an_address_of_the_broker_is_one_of_its_names(folder: Path) -> None:
+    found = load(folder / "broker.pem").extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "192.0.2.7" in map(str, found.get_values_for_type(x509.IPAddress))
+
+
+def test_what_is_there_stays(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    run("make", "--dir", folder)
+    run("device", "bottles", "line-1", "--dir", folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+
+
+def test_only_the_owner_reaches_the_keys(folder: Path) -> None:
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "ca.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["line/2", "+", "", "../ca"])
+def test_a_name_that_would_reach_other_topics_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(errors.Refused):
+        run("device", "bottles", name, "--dir", folder)
+
+
+def test_a_device_needs_an_authority(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFound, match="strop certs make"):
+        run("device", "bottles", "line-1", "--dir", tmp_path)
+    assert not list(tmp_path.iterdir())
