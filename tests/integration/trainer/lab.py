@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from strop import app, events, models, storage
+from strop import app, events, models, outbox, storage
 from tests import factories
 from tests.unit.trainer import lab as shapes
-from trainer import triggers
+from trainer import queries
 from trainer.runs import Runs
 from trainer.settings import Settings
 
@@ -67,10 +67,13 @@ class Lab:
             await self.label(label, shapes.picture(label, seed), audit=seed >= 100 + count)
 
     async def ask(self) -> events.TrainingRequested:
-        """Ask by hand, as the command does, and take the event out of the outbox."""
+        """Ask for a run, whatever there is to learn from."""
         async with self.runtime.sessions.begin() as session:
-            run = await triggers.by_hand(session, PROJECT)
-        return events.TrainingRequested(project=PROJECT, run_id=run)
+            run = await queries.request(session, PROJECT, "manual")
+            assert run
+            asked = events.TrainingRequested(project=PROJECT, run_id=run)
+            await outbox.add(session, asked)
+        return asked
 
     async def train(self) -> models.TrainingRun:
         asked = await self.ask()

@@ -10,6 +10,8 @@ from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import triggers
 
+TOO_FEW = "fewer than 5 new labels to learn from (audits do not count)"
+
 
 @pytest.fixture
 def ticking(lab):
@@ -23,7 +25,7 @@ async def test_enough_labels_ask_for_a_training_and_say_why(lab, ticking):
 
     (run,), (decision,) = await lab.all(models.TrainingRun), await lab.all(models.TriggerDecision)
     assert (run.state, run.trigger) == ("requested", "labels")
-    assert (decision.train, decision.reasons) == (True, ["5 new labels, 5 asked for"])
+    assert (decision.train, decision.reasons) == (True, ["5 new labels to learn from, 5 asked for"])
     assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
 
 
@@ -32,7 +34,7 @@ async def test_not_yet_is_a_row_too_and_only_one_while_nothing_changes(lab, tick
         await ticking.tick()
 
     (decision,) = await lab.all(models.TriggerDecision)
-    assert (decision.train, decision.reasons) == (False, ["fewer than 5 new labels"])
+    assert (decision.train, decision.reasons) == (False, [TOO_FEW])
     assert await lab.all(models.TrainingRun) == []
 
 
@@ -65,7 +67,18 @@ async def test_labels_that_a_run_has_seen_do_not_count_again(lab, ticking):
     await ticking.tick()
 
     assert len(await lab.all(models.TrainingRun)) == 1
-    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["fewer than 5 new labels"]
+    assert (await lab.all(models.TriggerDecision))[-1].reasons == [TOO_FEW]
+
+
+async def test_audits_are_golden_so_they_do_not_count(lab, ticking):
+    await lab.field("ring", count=4, audits=5)
+    await ticking.tick()
+    assert await lab.all(models.TrainingRun) == []
+
+    await lab.field("square", count=1, audits=0)
+    await ticking.tick()
+
+    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["5 new labels to learn from, 5 asked for"]
 
 
 async def test_unusable_images_are_no_labels(lab, ticking):
@@ -78,11 +91,32 @@ async def test_unusable_images_are_no_labels(lab, ticking):
 
 
 async def test_a_person_may_ask_at_any_time_but_not_twice(lab):
-    asked = await lab.ask()
+    await lab.base(train=1, valid=0)
 
-    assert (await lab.run(asked.run_id)).trigger == "manual"
-    with pytest.raises(errors.Refused, match="under way"):
-        await lab.ask()
+    async with lab.runtime.sessions.begin() as session:
+        run_id = await triggers.by_hand(session, labs.PROJECT)
+
+    assert (await lab.run(run_id)).trigger == "manual"
+    assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run_id)}]
+    async with lab.runtime.sessions() as session:
+        with pytest.raises(errors.Refused, match="under way"):
+            await triggers.by_hand(session, labs.PROJECT)
+
+
+async def test_asking_with_too_little_to_learn_from_is_refused_with_what_to_do(lab):
+    async with lab.runtime.sessions() as session:
+        with pytest.raises(errors.Refused, match=r"at least 2 labels and .* has none: import a base set"):
+            await triggers.by_hand(session, labs.PROJECT)
+
+    await lab.base(labels=("ring",), train=1, valid=0)
+    await lab.base(labels=("cross",), train=0, valid=1)  # held out: nothing to learn from
+    async with lab.runtime.sessions() as session:
+        with pytest.raises(errors.Refused, match=r"at least 2 labels and .* has 1:"):
+            await triggers.by_hand(session, labs.PROJECT)
+
+    await lab.label("square", shapes.picture("square", 1))
+    async with lab.runtime.sessions() as session:
+        await triggers.by_hand(session, labs.PROJECT)
 
 
 async def test_asking_for_an_unknown_project_says_so(lab):
