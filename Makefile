@@ -17,9 +17,9 @@ demo: $(RUN) ## Run the whole loop here: fleet, labels, retraining, rollout (IMA
 up: $(RUN) ## Run the platform and the services without a fleet; writes STATE/strop.env
 	$(VENV)/bin/strop up --state "$(or $(STATE),.strop/up)" $(ARGS)
 
-test: $(DEV) ## Run all tests (ARGS="-k name" for some)
+test: $(DEV) ## Run all tests, two at a time (ARGS="-k name" for some)
 	$(VENV)/bin/python -m tests.browser
-	$(VENV)/bin/pytest $(ARGS)
+	$(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(DEV) ## Check style, formatting and import rules
 	$(VENV)/bin/ruff check .

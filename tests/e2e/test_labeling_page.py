@@ -293,6 +293,24 @@ async def test_without_a_connection_the_image_is_brought_back(browser: Browser, 
         await expect(page.locator("#done")).to_have_text("1")
 
 
+@pytest.mark.parametrize("viewport", [LAPTOP, {"width": 1024, "height": 700}, PHONE["viewport"]])
+async def test_a_message_covers_no_answer(browser: Browser, place: Place, viewport: dict[str, int]) -> None:
+    await place.store()
+    async with at_work(browser, place, viewport=viewport) as page:
+        await shown(page)
+        await page.context.set_offline(True)
+        await press(page, "1")
+
+        await expect(page.locator("#toast")).to_be_visible()
+        for button in await page.locator(".panel button, #guess").all():
+            await button.click(trial=True)  # fails when something lies over its middle
+        toast, stage = await page.locator("#toast").bounding_box(), await page.locator("#stage").bounding_box()
+        assert toast
+        assert stage
+        assert stage["x"] <= toast["x"]
+        assert toast["x"] + toast["width"] <= stage["x"] + stage["width"]
+
+
 async def test_who_is_signed_out_is_told_and_goes_on_after_signing_in(browser: Browser, place: Place) -> None:
     await place.store()
     async with at_work(browser, place) as page:
@@ -354,6 +372,19 @@ async def test_a_phone_labels_by_tapping_and_everything_fits(browser: Browser, p
         await expect(page.locator("#stage")).to_contain_text("All done")
         await expect(page.locator("#done")).to_have_text("1")
     assert await place.truth(capture) == "mug"
+
+
+async def test_the_description_of_the_api_needs_nothing_from_elsewhere(browser: Browser, place: Place) -> None:
+    page = await browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    await page.goto(f"{place.url}/api/docs")
+
+    await expect(page.locator(".opblock").first).to_be_visible()
+    await expect(page.get_by_text("/api/annotations/undo")).to_be_visible()
+    assert [url for url in asked if not url.startswith((place.url, "data:"))] == []
+    await page.close()
 
 
 async def test_the_front_page_follows_the_work(browser: Browser, place: Place) -> None:

@@ -38,7 +38,7 @@ def name_of(images: Path | None) -> str:
 def settings(prepared: Prepared) -> dict[str, str]:
     """What the demo sets otherwise than a real deployment: quick stages, and triggers that fit the number of images."""
     return {
-        "STROP_TRAINER_MIN_LABELS": str(max(10, round(prepared.field * 0.25))),
+        "STROP_TRAINER_MIN_LABELS": str(max(10, round(prepared.field * 0.2))),
         "STROP_TRAINER_DEBOUNCE": "4",
         "STROP_TRAINER_MAX_WAIT": "20",
         "STROP_TRAINER_COOLDOWN": "0",

@@ -6,6 +6,7 @@ from trainer import rules
 from trainer.rules import Shot
 
 TRIGGER = rules.Trigger(min_labels=100, debounce=60, max_wait=1800, cooldown=600)
+TOO_FEW = "fewer than 100 new labels to learn from (audits do not count)"
 
 
 def shot(number, audit=False, phash=None, place="line-1/2026-01-01"):
@@ -104,14 +105,14 @@ def labels(**changes):
 
 
 def test_enough_labels_and_quiet_train():
-    assert rules.decide(labels(), TRIGGER) == rules.Decision(True, ("100 new labels, 100 asked for",))
+    assert rules.decide(labels(), TRIGGER) == rules.Decision(True, ("100 new labels to learn from, 100 asked for",))
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"new": 99, "first_age": None}, "fewer than 100 new labels"),
-        ({"new": 0, "first_age": None, "last_age": None}, "fewer than 100 new labels"),
+        ({"new": 99, "first_age": None}, TOO_FEW),
+        ({"new": 0, "first_age": None, "last_age": None}, TOO_FEW),
         ({"last_age": 59.0}, "labels are still coming in: waiting for 60 s of quiet"),
         ({"running": True}, "a training run is under way"),
         ({"since_last": 599.0}, "the last training ended less than 600 s ago"),

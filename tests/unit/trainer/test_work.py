@@ -63,6 +63,7 @@ def test_a_challenger_that_knows_the_field_beats_a_champion_that_does_not(tmp_pa
     assert found["labels"] == ["ring", "square", "stripes"]
     assert found["evaluations"]["field"]["images"] == 10
     assert any("the champion 0" in reason for reason in found["reasons"])
+    assert found["reasons"][-1] == "10 field images to learn from, 10 golden"
 
 
 def test_a_model_that_learned_nothing_new_is_refused(tmp_path, cache, images):
