@@ -3,6 +3,7 @@
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,10 @@ def services(parent: int) -> dict[str, psutil.Process]:
     """The processes of the services, by package."""
     found = {}
     for child in psutil.Process(parent).children():
-        if child.cmdline()[1:2] == ["-m"]:
-            found[child.cmdline()[2]] = child
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):  # it died a moment ago
+            words = child.cmdline()
+            if words[1:2] == ["-m"]:
+                found[words[2]] = child
     return found
 
 

@@ -33,11 +33,13 @@ Up = subprocess.Popen[str]
 def up(state: Path, *options: str) -> Iterator[Up]:
     argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(state), *options]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        while not (state / "strop.env").exists():
-            assert process.poll() is None, process.communicate()[0]
-            time.sleep(0.02)
-        yield process
-        process.terminate()
+        try:
+            while not (state / "strop.env").exists():
+                assert process.poll() is None, process.communicate()[0]
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,8 @@ async def test_who_is_not_enrolled_is_refused_with_a_reason(
     letters = await wait.buried(runtime)
     assert {queue for queue, _, _ in letters} == {"ingest-dlq"}
     assert [reason for _, _, reason in letters] == [
-        "device line-9 of project bottles is not enrolled",
-        "device line-1 of project cans is not enrolled",
+        "device line-9 of project bottles is not enrolled: `strop devices add bottles line-9`",
+        "device line-1 of project cans is not enrolled: `strop devices add cans line-1`",
     ]
     assert json.loads(json.loads(letters[0][1])["payload"]) == json.loads(said.dumps())
     assert not await wait.outbox(runtime)
