@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from strop_edge import image, model
+from trainer import stats
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A share with its 95 % interval (Wilson 1927, the score interval)."""
+    """A share with its 95 % interval."""
 
     value: float
     low: float
@@ -24,11 +25,9 @@ class Accuracy:
 
     @classmethod
     def of(cls, right: int, total: int) -> "Accuracy":
-        z = 1.959964
-        share, scale = right / total, 1 + z * z / total
-        centre = (share + z * z / (2 * total)) / scale
-        half = z * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5 / scale
-        return cls(share, max(0.0, centre - half), min(1.0, centre + half), right, total)
+        share = stats.wilson(right, total)
+        assert share, "there are held-out images"
+        return cls(share.value, share.low, share.high, right, total)
 
     def __str__(self) -> str:
         return f"{self.value:.1%}  ({self.low:.1%} to {self.high:.1%}, {self.right} of {self.total})"
