@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from strop import app, errors
 from strop.settings import Settings
 from strop_cli.demo import accuracy, actions, closing, images, ledger, memory, processes, progress
@@ -50,7 +48,7 @@ async def run(options: Options) -> ledger.Ledger | None:
 
 
 async def _run(options: Options) -> ledger.Ledger:
-    story, peak = Story(Console()), memory.Peak()
+    story, peak = Story(), memory.Peak()
     story.say(
         f"[bold]Strop demo[/]: the loop on one machine, {options.devices} devices, everything under {options.state}"
     )
