@@ -77,10 +77,6 @@ class Link:
         """Messages that the broker has not acknowledged yet."""
         return self._published - self._acknowledged
 
-    def wait_connected(self, timeout: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: self.connected, timeout)
-
     def publish(self, topic: str, payload: bytes) -> bool:
         """Send at least once; False when there is no connection, or too much on its way: say it again later."""
         with self._changed:

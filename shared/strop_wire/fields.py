@@ -1,7 +1,6 @@
 """Reading untrusted JSON: every accessor names the field and what was expected of it."""
 
 import json
-import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -129,12 +128,6 @@ def label(value: Any) -> str:
     if _LABEL_FORBIDDEN.search(value) or value.strip() in {".", ".."} or not value.isprintable():
         raise Malformed(f"label {_show(value)} has a slash or a control character, or is a folder's shorthand")
     return value.strip()
-
-
-def finite(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Malformed(f"{name}: expected a number, got {_show(value)}")
-    return float(value)
 
 
 def objects(data: dict[str, Any], name: str, limit: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The commands that the README tells people to type exist, with these options."""
+"""What the README and the tour tell people exists: commands with their options, targets, links, files."""
 
 import re
 import shlex
@@ -37,3 +37,11 @@ def test_a_make_target_of_the_readme_exists(target: str) -> None:
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([\w./-]+)\)", TEXT))))
 def test_a_link_of_the_readme_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_the_files_of_the_tour_are_there() -> None:
+    for line in (ROOT / "docs/tour.md").read_text().splitlines():
+        folder = ROOT
+        for name in re.findall(r"`([\w./-]+\.py)`", line):
+            folder = (ROOT / name).parent if "/" in name else folder
+            assert (folder / Path(name).name).exists(), f"{name} in: {line}"

@@ -24,13 +24,3 @@ def test_a_label_is_malformed_or_can_be_a_folder(text: str) -> None:
 def test_what_cannot_be_a_label_is_malformed(value: object) -> None:
     with pytest.raises(fields.Malformed):
         fields.label(value)
-
-
-@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf")])
-def test_what_is_not_a_finite_number_is_malformed(value: object) -> None:
-    with pytest.raises(fields.Malformed, match="temperature: expected a number"):
-        fields.finite(value, "temperature")
-
-
-def test_a_whole_number_is_a_number() -> None:
-    assert fields.finite(2, "temperature") == 2.0
