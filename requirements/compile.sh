@@ -11,8 +11,8 @@ pin() { # OUTPUT, then the requirement lines on standard input
   echo "requirements/$1.txt"
 }
 deps() { for member in "$@"; do sed -n '/^dependencies/,/^]/p' "$member/pyproject.toml"; done | ours; }
-for service in ingest router labeling-queue deployer; do deps shared "services/$service" | pin "$service"; done
-deps shared edge services/trainer | pin trainer
+for service in ingest router labeling-queue deployer console; do deps shared "services/$service" | pin "$service"; done
+for service in trainer custom-labels; do deps shared edge "services/$service" | pin "$service"; done
 deps edge | pin edge
 deps shared edge cli services/* | pin run
 { deps shared edge cli services/*; cat requirements/dev.in; } | pin dev

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from labeling_queue import auth
-from strop import app
+from strop import app, auth
 from strop_cli import connection
 
 cli = typer.Typer(no_args_is_help=True, help="Tokens for programs, sign-in links for people.")

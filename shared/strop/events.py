@@ -89,6 +89,37 @@ class TrainingRequested(Event):
     run_id: UUID
 
 
+class TrainingOrdered(Event):
+    """Somebody wants a model of exactly these images: the trainer makes the run `run_id` for it.
+
+    `manifest` is a key in our bucket: JSON lines as in a dataset version (sha256, label, part, origin, group).
+    """
+
+    run_id: UUID
+    manifest: str
+    backbone: str
+
+
+class ModelRegistered(Event):
+    """A training run ended with a model, whatever the gate thought of it."""
+
+    run_id: UUID
+    model_version: int
+
+
+class TrainingFailed(Event):
+    """A training run ended without a model."""
+
+    run_id: UUID
+    reason: str
+
+
+class DatasetChangeRequested(Event):
+    """A hosted data set is to take in entries: the row `change_id` says which."""
+
+    change_id: UUID
+
+
 class ModelApproved(Event):
     """A model version passed the gate (or a person approved it) and shall be rolled out."""
 

@@ -30,4 +30,7 @@ class Settings(BaseSettings):
     public_s3_url: str | None = Field(None, description="S3 address that devices and browsers reach, when it differs")
     host: str = Field("127.0.0.1", description="address the HTTP port binds")
     port: int = Field(8080, description="HTTP port: pages, API, /healthz, /readyz, /metrics")
+    session_cookie: str | None = Field(
+        None, description="name of the sign-in cookie: one name for services that have ports of their own on one host"
+    )
     log_json: bool = Field(True, description="logs as JSON lines; else for people")

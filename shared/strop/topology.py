@@ -14,11 +14,15 @@ ROUTES: dict[type[events.Event], tuple[str, ...]] = {
     events.LabelFiled: ("labeling-queue",),
     events.ImageLabeled: ("labeling-queue",),
     events.TrainingRequested: ("trainer",),
+    events.TrainingOrdered: ("trainer",),
+    events.ModelRegistered: ("custom-labels",),
+    events.TrainingFailed: ("custom-labels",),
+    events.DatasetChangeRequested: ("custom-labels",),
     events.ModelApproved: ("deployer",),
     events.DeviceReported: ("deployer",),
 }
 
-SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
+SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer", "custom-labels")
 
 VISIBILITY = 60
 """Seconds a received message stays hidden; the consumer's heartbeat prolongs it while the work goes on."""

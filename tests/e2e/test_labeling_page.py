@@ -14,8 +14,8 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from labeling_queue import auth, rules
-from strop import app, events, models, outbox, storage
+from labeling_queue import rules
+from strop import app, auth, events, models, outbox, storage
 from strop.settings import Settings
 from tests import browser as browsers
 from tests import factories, wait

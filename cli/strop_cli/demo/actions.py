@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest import enrolment
-from labeling_queue import auth
 from router import policies
-from strop import app, errors
+from strop import app, auth, errors
 from strop_cli import datasets
 from trainer import triggers
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Reques
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, auth, progress, queries, rules, schemas
-from strop import app, storage
+from labeling_queue import annotations, progress, queries, rules, schemas
+from strop import app, auth, storage
 
 router = APIRouter(prefix="/api", tags=["labeling"])
 

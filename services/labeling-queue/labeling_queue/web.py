@@ -11,9 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from pydantic import AwareDatetime
 
-from labeling_queue import api, auth, progress, queries, rules
+from labeling_queue import api, progress, queries, rules
 from labeling_queue.api import Session
-from strop import deadletters, errors
+from strop import auth, deadletters, errors
 
 HERE = Path(__file__).parent
 SAFE = {

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from labeling_queue import __main__ as main
-from labeling_queue import auth, handlers
-from strop import app, events, models, storage
+from labeling_queue import handlers
+from strop import app, auth, events, models, storage
 from tests import factories
 
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]

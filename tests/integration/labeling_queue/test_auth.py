@@ -5,8 +5,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from labeling_queue import auth
-from strop import app, models
+from strop import app, auth, models
 from tests import factories
 from tests.integration.labeling_queue.conftest import Store
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import models
+from strop.settings import Settings
 
 LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
 """Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
@@ -83,7 +84,8 @@ def remember(request: Request, response: Response, token: str) -> None:
 
 def _cookie(request: Request) -> str:
     """The cookie's name. Browsers keep cookies by host alone, so two instances on one machine need two names."""
-    return f"strop_session_{request.url.port or 'default'}"
+    settings: Settings = request.app.state.runtime.settings
+    return settings.session_cookie or f"strop_session_{request.url.port or 'default'}"
 
 
 async def _user(session: AsyncSession, token: str, kind: str) -> str | None:
