@@ -217,6 +217,7 @@ def upgrade() -> None:
         "projects",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("tags", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("deleting", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_projects")),
     )
@@ -257,6 +258,7 @@ def upgrade() -> None:
         sa.Column("manifest", sa.String(), nullable=True),
         sa.Column("backbone", sa.String(), nullable=True),
         sa.Column("dataset_version", sa.BigInteger(), nullable=True),
+        sa.Column("model_version", sa.BigInteger(), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("lease", sa.Uuid(), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
@@ -420,6 +422,7 @@ def upgrade() -> None:
         sa.Column("description", sa.String(), nullable=True),
         sa.Column("run_id", sa.Uuid(), nullable=True),
         sa.Column("model_version", sa.BigInteger(), nullable=True),
+        sa.Column("files", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("threshold", sa.Double(), nullable=True),
         sa.Column("output", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("results", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
@@ -450,6 +453,7 @@ def upgrade() -> None:
         sa.Column("dataset_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("source", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(

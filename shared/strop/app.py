@@ -5,6 +5,7 @@ A service is built by its `__main__.build(runtime)`; `serve` runs one of them (a
 
 import asyncio
 import functools
+import gc
 import logging
 import signal
 import sys
@@ -23,11 +24,16 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, errors, metrics, outbox, sqs, storage
+from strop import db, deadletters, errors, gauges, metrics, outbox, sqs, storage, topology, traces
 from strop.settings import Settings
 from strop_wire import fields
 
 log = structlog.get_logger()
+
+ABOUT = """\
+The HTTP side of Strop: label tasks, for the pages and for programs. Programs send `Authorization: Bearer TOKEN`;
+`strop token create NAME` makes a token. What devices say, over MQTT, is in docs/wire.md and docs/asyncapi.yaml.
+"""
 
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """Runs until the event is set, then finishes what it has in hand and returns."""
@@ -97,8 +103,9 @@ async def serve(
     """Run the services until `stop` (or SIGINT, SIGTERM); set `ready` once the HTTP port answers."""
     stop = stop or asyncio.Event()
     on_signals(stop)
-    async with runtime(settings) as opened:
+    async with _traced(settings), runtime(settings) as opened:
         services = [build(opened) for build in builds]
+        gc.freeze()  # what is there by now stays: searching it for garbage again and again would cost a quarter of the time
         server = _Server(
             uvicorn.Config(
                 web(opened, services), host=settings.host, port=settings.port, log_config=None, access_log=False
@@ -109,11 +116,22 @@ async def serve(
                 metrics.SERVICE_UP.labels(service.name).set(1)
                 for loop in service.loops:
                     group.create_task(loop(stop))
-                group.create_task(deadletters.read(opened.sessions, opened.queues, service.name, stop))
+                if service.name in topology.SERVICES:  # the others have no queue
+                    group.create_task(deadletters.read(opened.sessions, opened.queues, service.name, stop))
+                    group.create_task(gauges.watch(opened.sessions, opened.queues, service.name, stop))
             group.create_task(outbox.relay(opened.sessions, opened.queues, stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
             group.create_task(_announce(server, services, ready))
+
+
+@asynccontextmanager
+async def _traced(settings: Settings) -> AsyncIterator[None]:
+    traces.start(settings.traces)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(traces.stop)
 
 
 class _Server(uvicorn.Server):
@@ -147,7 +165,13 @@ def on_signals(stop: asyncio.Event) -> None:
 def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     """The HTTP side: the services' own routes, and what operators ask every service."""
     api = fastapi_offline.FastAPIOffline(  # /api/docs with its scripts: a browser may have no way to a CDN
-        "/api/docs", None, title="Strop", openapi_url="/api/openapi.json", static_url="/api/docs/assets"
+        "/api/docs",
+        None,
+        title="Strop",
+        version="1",
+        description=ABOUT,
+        openapi_url="/api/openapi.json",
+        static_url="/api/docs/assets",
     )
     api.state.runtime = opened  # for the services' routes
     api.add_exception_handler(errors.NotFound, _answer_with(404))

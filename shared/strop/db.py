@@ -1,10 +1,17 @@
-"""The engine, sessions, and the lock under which time-driven work runs."""
+"""The engine, sessions, inserts of many rows, and the lock under which time-driven work runs."""
 
-from collections.abc import AsyncIterator
+import functools
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import JSON, Executable, String, Table, bindparam, func, literal_column, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from strop import models
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -18,6 +25,27 @@ def engine(url: str, pool: int = 10) -> AsyncEngine:
 
 def sessions(bound: AsyncEngine) -> Sessions:
     return async_sessionmaker(bound, expire_on_commit=False)
+
+
+async def insert_many(session: AsyncSession, table: type[models.Base], rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+    """Insert any number of rows with the same columns, those that are there already left out.
+
+    Returns the (first) key of each that is new. The rows travel as one JSON parameter: several times as quick as a parameter
+    each, and always the same statement. Defaults of Python do not apply, those of the database do.
+    """
+    if not rows:
+        return set()
+    statement = _insert(table, tuple(rows[0]))
+    return set(await session.scalars(statement, {"rows": json.dumps(rows, default=str)}))
+
+
+@functools.cache
+def _insert(table: type[models.Base], names: tuple[str, ...]) -> Executable:
+    into = cast(Table, table.__table__)
+    sent = sql_cast(bindparam("rows", type_=String), JSON)
+    given = func.json_populate_recordset(literal_column(f"null::{into.name}"), sent).table_valued(*names)
+    new = insert(into).from_select(list(names), select(*given.c), include_defaults=False)
+    return new.on_conflict_do_nothing().returning(*into.primary_key)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Every message between services: frozen, past tense, additive (add fields with a default, never change a meaning).
 
-The envelope on a queue is `{"id": …, "name": "ImageStored", "at": …, "body": {…}}`.
+The envelope on a queue is `{"id": …, "name": "ImageStored", "at": …, "body": {…}}`, with `"trace"` while traces are on.
 """
 
 import json
@@ -26,6 +26,7 @@ class Event(BaseModel):
 
     id: UUID = Field(default_factory=ids.uuid7)
     at: datetime = Field(default_factory=_now)
+    trace: str | None = None  # what it belongs to, as W3C `traceparent`: see `traces`
     project: str
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -33,8 +34,10 @@ class Event(BaseModel):
         Event.registry[cls.__name__] = cls
 
     def dumps(self) -> str:
-        body = self.model_dump(mode="json", exclude={"id", "at"})
-        return json.dumps({"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat(), "body": body})
+        body = self.model_dump(mode="json", exclude={"id", "at", "trace"})
+        trace = {"trace": self.trace} if self.trace else {}
+        head = {"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat(), **trace}
+        return json.dumps({**head, "body": body})
 
 
 class CaptureReceived(Event):
@@ -120,6 +123,10 @@ class DatasetChangeRequested(Event):
     change_id: UUID
 
 
+class ProjectDeletionRequested(Event):
+    """A project without models, devices and captures is to go: first its objects, then its rows."""
+
+
 class ModelApproved(Event):
     """A model version passed the gate (or a person approved it) and shall be rolled out."""
 
@@ -141,7 +148,7 @@ def loads(text: str) -> Event:
     try:
         data = json.loads(text)
         kind = Event.registry[data["name"]]
-        return kind.model_validate({**data["body"], "id": data["id"], "at": data["at"]})
+        return kind.model_validate({**data["body"], "id": data["id"], "at": data["at"], "trace": data.get("trace")})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise errors.InvalidMessage(f"{data['name']}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

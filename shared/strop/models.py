@@ -92,6 +92,7 @@ class Project(Base):
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(primary_key=True)
     tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
     at: Mapped[datetime] = _created()
 
 
@@ -340,6 +341,7 @@ class TrainingRun(Base):
     manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
     backbone: Mapped[str | None]  # of an order: which; else the fleet's
     dataset_version: Mapped[int | None]
+    model_version: Mapped[int | None]  # the number that its model will have, once it has begun
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease: Mapped[UUID | None]  # token of the worker that runs it: every later write is conditional on it
     leased_until: Mapped[datetime | None]
@@ -485,6 +487,7 @@ class HostedChange(Base):
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("hosted_datasets.id", ondelete="cascade"))
     kind: Mapped[str]  # "create", "update", "copy" or "distribute"
     source: Mapped[dict[str, Any]]  # {"bucket", "name", "version"} of a manifest, or {"dataset"}
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
     at: Mapped[datetime] = _created()
     done_at: Mapped[datetime | None]
 
@@ -510,6 +513,7 @@ class ProjectVersion(Base):
     description: Mapped[str | None]
     run_id: Mapped[UUID | None]
     model_version: Mapped[int | None]  # once trained
+    files: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # of the model, as in `model_versions`
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
     output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
     results: Mapped[dict[str, Any]] = mapped_column(

@@ -7,6 +7,8 @@ MQTT 3.1.1 with a persistent session: what comes in while the service is away wa
 
 import asyncio
 import ssl
+import struct
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from strop.settings import Settings
 
 log = structlog.get_logger()
+
+_PUBACK = struct.Struct("!BBH")
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -43,6 +47,36 @@ class NotConnected(ConnectionError):
     """The broker is away."""
 
 
+class _ReadAhead:
+    """A socket that reads many messages at once: paho itself asks the system three times for each.
+
+    Every such call lets go of the interpreter, and while a batch is worked on in the other thread, getting it back takes
+    longer than the message.
+    """
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+        self._ahead = b""
+
+    def recv(self, size: int) -> bytes:
+        if not self._ahead:
+            self._ahead = self._plain.recv(16_384)
+        found, self._ahead = self._ahead[:size], self._ahead[size:]
+        return found
+
+    def pending(self) -> int:
+        """Bytes that `select` does not see; paho asks for those of TLS as well."""
+        return len(self._ahead) + (self._plain.pending() if isinstance(self._plain, ssl.SSLSocket) else 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+
+class _Client(Client):
+    def _create_socket(self) -> Any:
+        return _ReadAhead(super()._create_socket())
+
+
 class Mqtt:
     """One connection. Use `connect` below; it closes cleanly."""
 
@@ -59,15 +93,17 @@ class Mqtt:
         self._address = urlsplit(url)
         self._filters = filters
         self._leaving = leaving  # unsubscribe instead: what lies at the broker still comes, nothing is added to it
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._inbox: deque[Message] = deque()  # filled by paho's thread
+        self._arrived = asyncio.Event()  # set while something may be in it
         self._sent: dict[int, asyncio.Future[None]] = {}
+        self._connection = 0  # counted by paho's thread; the loop follows in `_session`
         self._session = 0
         self.resumed = False  # the broker had a session of ours, with whatever lay there
         self.connected = asyncio.Event()  # accepted and, with filters, subscribed: from now on nothing is missed
         self._client = self._make(client_id, tls)
 
     def _make(self, client_id: str, tls: ssl.SSLContext | None) -> Client:
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2, client_id, clean_session=not self._filters, protocol=MQTTv311, manual_ack=True
         )
         if self._address.username:
@@ -102,7 +138,9 @@ class Mqtt:
         if reason.is_failure:
             log.error("the broker refuses the connection", reason=str(reason))
             return
-        self._call(lambda: self._accepted(flags.session_present))
+        self._connection += 1
+        connection = self._connection
+        self._call(lambda: self._accepted(connection, flags.session_present))
         if self._filters and self._leaving:
             client.unsubscribe(list(self._filters))
         elif self._filters:
@@ -119,11 +157,12 @@ class Mqtt:
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             log.info("mqtt disconnected", reason=str(reason))
-        self._call(self._disconnected)
+        self._call(self.connected.clear)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        topic, payload, mid, qos = message.topic, bytes(message.payload), message.mid, message.qos
-        self._call(lambda: self._inbox.put_nowait(Message(topic, payload, mid, qos, self._session)))
+        self._inbox.append(Message(message.topic, bytes(message.payload), message.mid, message.qos, self._connection))
+        if not self._arrived.is_set():  # once for many: waking the loop costs more than the message
+            self._call(self._arrived.set)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
         self._call(lambda: self._settle(mid))
@@ -133,14 +172,9 @@ class Mqtt:
             self._loop.call_soon_threadsafe(function)
 
     # The rest runs in the loop.
-    def _accepted(self, resumed: bool) -> None:
-        self._session += 1
+    def _accepted(self, session: int, resumed: bool) -> None:
+        self._session = session
         self.resumed = resumed
-
-    def _disconnected(self) -> None:
-        self.connected.clear()
-        while not self._inbox.empty():  # not acknowledged, so the broker sends them again
-            self._inbox.get_nowait()
 
     def _settle(self, mid: int) -> None:
         waiting = self._sent.pop(mid, None)
@@ -161,19 +195,36 @@ class Mqtt:
 
     async def batch(self, limit: int = 500, linger: float = 0.02) -> list[Message]:
         """The next messages: at least one, up to `limit`, gathered for `linger` seconds after the first."""
-        first = await self._inbox.get()
-        if self._inbox.qsize() + 1 < limit:
-            await asyncio.sleep(linger)
-        messages = [first]
-        while len(messages) < limit and not self._inbox.empty():
-            messages.append(self._inbox.get_nowait())
+        while True:
+            await self._arrived.wait()
+            if len(self._inbox) < limit:
+                await asyncio.sleep(linger)
+            if messages := self._take(limit):
+                return messages
+
+    def _take(self, limit: int) -> list[Message]:
+        """What arrived, without what an earlier connection brought: not acknowledged, so the broker sends it again."""
+        messages: list[Message] = []
+        while self._inbox and len(messages) < limit:
+            message = self._inbox.popleft()
+            if message.session >= self._session:
+                messages.append(message)
+        if not self._inbox:
+            self._arrived.clear()
+            if self._inbox:  # paho's thread was quicker, and took the event for set
+                self._arrived.set()
         return messages
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them."""
-        for message in messages:
-            if message.session == self._session and self._client.is_connected():
-                self._client.ack(message.mid, message.qos)
+        if not self._client.is_connected():
+            return
+        pubacks = [
+            _PUBACK.pack(0x40, 2, each.mid) for each in messages if each.session == self._session and each.qos == 1
+        ]
+        if pubacks:
+            # In one packet of paho's: its own `ack` takes a write of its own for each, and as much time as the commit.
+            self._client._packet_queue(0x40, b"".join(pubacks), 0, 1)  # noqa: SLF001
 
 
 @asynccontextmanager

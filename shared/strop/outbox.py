@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, events, models, sqs, topology
+from strop import crash, db, events, models, sqs, topology, traces
 
 log = structlog.get_logger()
 
@@ -18,15 +18,15 @@ CLAIM = 200
 
 async def add(session: AsyncSession, *happened: events.Event) -> None:
     """Write the events for every consumer's queue. Never commits: the caller's transaction decides."""
-    session.add_all(
-        models.Outbox(queue=queue, body=event.dumps()) for event in happened for queue in topology.ROUTES[type(event)]
-    )
+    rows = [(queue, traces.stamped(event).dumps()) for event in happened for queue in topology.ROUTES[type(event)]]
+    await db.insert_many(session, models.Outbox, [{"queue": queue, "body": body} for queue, body in rows])
 
 
 async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str, str]]) -> None:
     """Write (body, reason) pairs for the service's dead-letter queue: for input that did not come through SQS."""
     queue = topology.dead_letter(service)
-    session.add_all(models.Outbox(queue=queue, body=body, reason=sqs.printable(reason)) for body, reason in letters)
+    rows = [{"queue": queue, "body": body, "reason": sqs.printable(reason)} for body, reason in letters]
+    await db.insert_many(session, models.Outbox, rows)
 
 
 async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:
@@ -49,11 +49,17 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:
 
 
 async def _send(queues: sqs.Queues, queue: str, rows: list[models.Outbox]) -> list[int]:
-    """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others."""
-    failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
+    """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others, nor does a queue."""
+    try:
+        failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
+    except Exception:
+        log.exception("cannot send, trying again", queue=queue, rows=len(rows))
+        return []
     for index, reason in failed.items():
         log.error("outbox row refused by the queue", queue=queue, row=rows[index].id, reason=reason)
-    return [row.id for index, row in enumerate(rows) if index not in failed]
+    sent = [row for index, row in enumerate(rows) if index not in failed]
+    traces.sent(queue, ((row.body, row.at) for row in sent if row.reason is None))
+    return [row.id for row in sent]
 
 
 async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle: float = 0.1) -> None:

@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,3 +34,8 @@ class Settings(BaseSettings):
         None, description="name of the sign-in cookie: one name for services that have ports of their own on one host"
     )
     log_json: bool = Field(True, description="logs as JSON lines; else for people")
+    traces: str | None = Field(
+        None,
+        validation_alias=AliasChoices("STROP_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="OpenTelemetry collector (OTLP over HTTP), such as http://collector:4318; without it, no traces",
+    )

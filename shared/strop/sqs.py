@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -90,22 +91,40 @@ class Queues:
         return dict(answer["Attributes"])
 
     async def send(self, name: str, messages: Sequence[Outgoing]) -> dict[int, str]:
-        """Send all, in batches bounded by count and bytes; the answer names those refused, by index, with the reason."""
+        """Send all, in batches bounded by count and bytes, side by side; the answer names those refused, by index, with the
+        reason. When a batch fails as a whole, the error is raised once the others have ended.
+        """
+        url = await self.url(name)
+        ended = await asyncio.gather(
+            *(self._send(url, batch, messages) for batch in batches(messages)), return_exceptions=True
+        )
         failed: dict[int, str] = {}
-        for batch in batches(messages):
-            entries = [_entry(index, messages[index]) for index in batch]
-            try:
-                answer = await self._client.send_message_batch(QueueUrl=await self.url(name), Entries=entries)
-            except ClientError as error:
-                if error.response["Error"]["Code"].rpartition(".")[2] != "BatchRequestTooLong":
-                    raise
-                failed |= dict.fromkeys(batch, str(error))  # one message that is too long by itself: see `batches`
-                continue
-            for failure in answer.get("Failed", []):
-                failed[int(failure["Id"])] = f"{failure['Code']}: {failure.get('Message', '')}"
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+            failed |= each
         return failed
 
+    async def _send(self, url: str, batch: range, messages: Sequence[Outgoing]) -> dict[int, str]:
+        entries = [_entry(index, messages[index]) for index in batch]
+        try:
+            answer = await self._client.send_message_batch(QueueUrl=url, Entries=entries)
+        except ClientError as error:
+            if error.response["Error"]["Code"].rpartition(".")[2] != "BatchRequestTooLong":
+                raise
+            return dict.fromkeys(batch, str(error))  # one message that is too long by itself: see `batches`
+        return {int(each["Id"]): f"{each['Code']}: {each.get('Message', '')}" for each in answer.get("Failed", [])}
+
     async def receive(self, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
+        """Wait up to `wait` seconds for messages. While the queue gives full batches, take up to `limit`, without waiting."""
+        first = await self._receive(name, wait, min(limit, BATCH))
+        if len(first) < BATCH or limit <= BATCH:
+            return first
+        asking = [self._receive(name, 0, BATCH) for _ in range(limit // BATCH - 1)]
+        more = await asyncio.gather(*asking, return_exceptions=True)  # what failed will fail again, or come again
+        return [*first, *chain.from_iterable(each for each in more if not isinstance(each, BaseException))]
+
+    async def _receive(self, name: str, wait: int, limit: int) -> list[Incoming]:
         answer = await self._client.receive_message(
             QueueUrl=await self.url(name),
             MaxNumberOfMessages=limit,
@@ -115,9 +134,9 @@ class Queues:
         )
         return [_incoming(message) for message in answer.get("Messages", [])]
 
-    async def receive_until(self, stop: asyncio.Event, name: str, wait: int = 20) -> list[Incoming]:
+    async def receive_until(self, stop: asyncio.Event, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
         """Long-poll, but leave at once when told to stop (a message received by then comes back by its visibility)."""
-        polling = asyncio.ensure_future(self.receive(name, wait))
+        polling = asyncio.ensure_future(self.receive(name, wait, limit))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -128,9 +147,10 @@ class Queues:
 
     async def delete(self, name: str, receipts: Sequence[str]) -> None:
         """Delete messages. One that cannot be deleted comes again, and the inbox absorbs it."""
-        for start in range(0, len(receipts), BATCH):
-            entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[start : start + BATCH])]
-            await self._client.delete_message_batch(QueueUrl=await self.url(name), Entries=entries)
+        url = await self.url(name)
+        entries = [{"Id": str(i), "ReceiptHandle": receipt} for i, receipt in enumerate(receipts)]
+        cut = [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
+        await asyncio.gather(*(self._client.delete_message_batch(QueueUrl=url, Entries=each) for each in cut))
 
     async def hide(self, name: str, receipt: str, seconds: float) -> None:
         """Let the message come back after `seconds`: later for work in hand, sooner for a retry."""

@@ -37,6 +37,10 @@ class Storage:
         self._public = public
         self.bucket = bucket
 
+    def at(self, bucket: str) -> "Storage":
+        """Another bucket, such as a user's own, with the same rights."""
+        return Storage(self._client, self._public, bucket)
+
     async def create(self, queue_arn: str) -> None:
         """Make the bucket when it is missing, and send its ObjectCreated events to the queue."""
         try:
@@ -55,9 +59,9 @@ class Storage:
         stream = io.BytesIO(body)  # sent piece by piece: large bytes at once would hold up everything else
         await self._client.put_object(Bucket=self.bucket, Key=key, Body=stream, ContentType=content_type)
 
-    async def get(self, key: str, limit: int | None = None) -> bytes:
+    async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
         """Read an object; with `limit`, one byte more at the most, so the caller can tell that it is too large."""
-        wanted = {"Range": f"bytes=0-{limit}"} if limit else {}
+        wanted = ({"Range": f"bytes=0-{limit}"} if limit else {}) | _version(version)
         try:
             answer = await self._client.get_object(Bucket=self.bucket, Key=key, **wanted)
         except ClientError as error:
@@ -67,10 +71,21 @@ class Storage:
         async with answer["Body"] as stream:
             return bytes(await stream.read())
 
-    async def size(self, key: str) -> int | None:
+    async def chunks(self, key: str, version: str | None = None) -> AsyncIterator[bytes]:
+        """Read a large object piece by piece."""
+        try:
+            answer = await self._client.get_object(Bucket=self.bucket, Key=key, **_version(version))
+        except ClientError as error:
+            raise _translated(error, key) from error
+        async with answer["Body"] as stream:
+            async for chunk in stream.iter_chunks(2**16):
+                yield chunk
+
+    async def size(self, key: str, version: str | None = None) -> int | None:
         """Bytes of an object, or None when there is none."""
         try:
-            return int((await self._client.head_object(Bucket=self.bucket, Key=key))["ContentLength"])
+            answer = await self._client.head_object(Bucket=self.bucket, Key=key, **_version(version))
+            return int(answer["ContentLength"])
         except ClientError as error:
             if isinstance(_translated(error, key), NoSuchObject):
                 return None
@@ -113,6 +128,10 @@ class Storage:
                 "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
             )
         )
+
+
+def _version(version: str | None) -> dict[str, str]:
+    return {"VersionId": version} if version else {}
 
 
 def digest(body: bytes) -> str:

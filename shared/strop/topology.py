@@ -18,6 +18,7 @@ ROUTES: dict[type[events.Event], tuple[str, ...]] = {
     events.ModelRegistered: ("custom-labels",),
     events.TrainingFailed: ("custom-labels",),
     events.DatasetChangeRequested: ("custom-labels",),
+    events.ProjectDeletionRequested: ("custom-labels",),
     events.ModelApproved: ("deployer",),
     events.DeviceReported: ("deployer",),
 }
@@ -27,8 +28,9 @@ SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer", "custom
 VISIBILITY = 60
 """Seconds a received message stays hidden; the consumer's heartbeat prolongs it while the work goes on."""
 
-MAX_RECEIVES = 8
-"""After so many receives SQS itself moves a message to the dead-letter queue."""
+MAX_RECEIVES = 12
+"""After so many receives SQS itself moves a message to the dead-letter queue: with the growing delays of retries a quarter of an
+hour, so that a database that is away for some minutes makes no dead letters."""
 
 
 def dead_letter(service: str) -> str:

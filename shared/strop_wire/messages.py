@@ -1,14 +1,31 @@
 """One class per message. `loads` reads and checks, `dumps` writes; unknown fields are ignored, so the wire can grow.
 
-Times are ISO 8601 in UTC, sizes are bytes, confidences and probabilities run from 0 to 1.
+Times are ISO 8601 in UTC, sizes are bytes, confidences and probabilities run from 0 to 1. The types of the fields say
+their limits, and the texts beside them become the documentation for whoever writes a device (`limits`, `docs/wire.md`).
 """
 
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from strop_wire import VERSION, fields
+from strop_wire.limits import (
+    Bytes,
+    Count,
+    Label,
+    Limits,
+    Number,
+    Phash,
+    Positive,
+    Sha256,
+    Share,
+    Text64,
+    Text256,
+    Time,
+    Url,
+    Uuid,
+)
 
 REASONS = ("low", "high", "novel", "request", "audit")
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -33,8 +50,10 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    label: str
-    confidence: float
+    """One label and how sure the model is of it."""
+
+    label: Annotated[Label, "without slash, backslash or control character: it may also be a folder"]
+    confidence: Annotated[Share, "of the model"]
 
 
 def _predictions(data: dict[str, Any]) -> tuple[Prediction, ...]:
@@ -51,20 +70,22 @@ def _predictions(data: dict[str, Any]) -> tuple[Prediction, ...]:
 class Capture(Message):
     """Up, `capture`: a device kept an image and offers it. The image itself stays in the device's spool."""
 
-    id: str  # UUIDv7 made by the device
-    captured_at: datetime
-    model: str  # the model version that predicted, "v3"
-    predictions: tuple[Prediction, ...]  # ranked, best first
-    reason: str  # why it was kept, one of REASONS; "audit" when nothing but the audit chose it
-    audit: bool  # drawn first, with `audit_probability`, whatever the confidence
-    audit_probability: float
-    probability: float  # that this image would be kept under the device's policy
-    policy: int  # version of that policy
-    sha256: str
-    size: int
-    content_type: str
-    phash: str | None = None  # 64-bit difference hash, hexadecimal
-    seen: int = 1  # how many near-identical frames this one stands for
+    id: Annotated[Uuid, "made by the device, version 7; the same at every repeat"]
+    captured_at: Annotated[Time, "when the image was taken, by the device's clock"]
+    model: Annotated[Text64, "version of the model that predicted, such as `v3`"]
+    predictions: Annotated[
+        tuple[Prediction, ...], Limits({"minItems": 1, "maxItems": 1000}), "all labels or the best few, best first"
+    ]
+    reason: Annotated[str, Limits({"enum": REASONS}), "why it was kept; `audit` when nothing but the audit chose it"]
+    audit: Annotated[bool, "drawn at random before anything else was looked at"]
+    audit_probability: Annotated[Share, "with which probability audits are drawn"]
+    probability: Annotated[Share, "that such an image is kept under the device's policy, by audit or otherwise"]
+    policy: Annotated[Number, "version of that policy, 0 for the defaults"]
+    sha256: Annotated[Sha256, "of the image's bytes, lower-case hexadecimal"]
+    size: Annotated[int, Limits({"minimum": 1, "maximum": MAX_IMAGE_BYTES}), "bytes of the image"]
+    content_type: Annotated[str, Limits({"enum": IMAGE_TYPES}), "what the image is"]
+    phash: Annotated[Phash | None, "64-bit difference hash, lower-case hexadecimal"] = None
+    seen: Annotated[Positive, "how many near-identical frames this one stands for"] = 1
 
     @property
     def label(self) -> str:
@@ -108,28 +129,34 @@ ACTIONS = ("upload", "drop", "stored")
 class CaptureGrant:
     """What the device shall do with one capture. Only `drop` and `stored` free its spool."""
 
-    capture: str
-    action: str  # one of ACTIONS
-    url: str | None = None  # for upload: a presigned PUT, to be sent with exactly `headers`
-    headers: dict[str, str] = field(default_factory=dict)
-    reason: str | None = None  # for drop: why, in words
+    capture: Annotated[Uuid, "id of the capture"]
+    action: Annotated[
+        str, Limits({"enum": ACTIONS}), "`upload`: PUT the image to `url`; `drop`: not wanted; `stored`: it is safe"
+    ]
+    url: Annotated[Url | None, "for upload: a presigned address, good for an hour"] = None
+    headers: Annotated[dict[str, str], "for upload: to be sent exactly so, or the signature does not hold"] = field(
+        default_factory=dict
+    )
+    reason: Annotated[str | None, "for drop: why, in words"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileGrant:
     """Where to get one file of a model; the device checks hash and size."""
 
-    sha256: str
-    size: int
-    url: str  # a presigned GET
+    sha256: Annotated[Sha256, "of the file"]
+    size: Annotated[Bytes, "bytes of the file"]
+    url: Annotated[Url, "a presigned GET, good for an hour; it takes ranges"]
 
 
 @dataclass(frozen=True, slots=True)
 class Grant(Message):
     """Down, `grant`: answers to captures and to `fetch`. URLs expire; announcing or fetching again renews them."""
 
-    captures: tuple[CaptureGrant, ...] = ()
-    files: tuple[FileGrant, ...] = ()
+    captures: Annotated[
+        tuple[CaptureGrant, ...], Limits({"maxItems": 1000}), "answers to captures, several in one message"
+    ] = ()
+    files: Annotated[tuple[FileGrant, ...], Limits({"maxItems": 100}), "answers to `fetch`"] = ()
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
@@ -155,16 +182,23 @@ def _capture_grant(item: dict[str, Any]) -> CaptureGrant:
     return CaptureGrant(fields.uuid(item, "capture"), action, url, headers, reason)
 
 
+MEASURES = ("margin", "confidence")
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The part of a project's policy that a device applies alone."""
 
-    version: int = 0
-    measure: str = "margin"  # "margin" or "confidence": what low and high are compared with
-    low: float = 0.6  # below: uncertain, always kept
-    high: float = 0.9  # above: very confident, kept with `high_rate`
-    high_rate: float = 0.02
-    audit_rate: float = 0.05
+    version: Annotated[Number, "0 for the defaults; to be named in every capture"] = 0
+    measure: Annotated[
+        str,
+        Limits({"enum": MEASURES}),
+        "what low and high are compared with: the best confidence less the second best, or the best",
+    ] = "margin"
+    low: Annotated[Share, "below it an image is uncertain, and always kept"] = 0.6
+    high: Annotated[Share, "above it the model is very sure: kept with `high_rate`; at least `low`"] = 0.9
+    high_rate: Annotated[Share, "which share of the images above `high` is kept"] = 0.02
+    audit_rate: Annotated[Share, "which share of all images is kept as an audit, whatever the prediction"] = 0.05
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Self:
@@ -174,7 +208,7 @@ class Policy:
             raise fields.Malformed(f"policy: low {low} is above high {high}")
         return cls(
             version=fields.whole(data, "version", 0, 2**31 - 1),
-            measure=fields.choice(data, "measure", ("margin", "confidence")),
+            measure=fields.choice(data, "measure", MEASURES),
             low=low,
             high=high,
             high_rate=fields.number(data, "high_rate", 0, 1),
@@ -184,8 +218,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    sha256: str
-    size: int
+    """A file of a model; `fetch` asks where to get it."""
+
+    sha256: Annotated[Sha256, "of the file"]
+    size: Annotated[Bytes, "bytes of the file"]
 
 
 MODEL_FILES = ("model.json", "head.onnx", "backbone.onnx")
@@ -195,10 +231,10 @@ MODEL_FILES = ("model.json", "head.onnx", "backbone.onnx")
 class Desired(Message):
     """Down, `desired`, retained: the model and policy this device shall run. No URLs: those expire."""
 
-    deployment: str  # the answer in `state` names it
-    model: str
-    files: dict[str, ModelFile]  # by name, one of MODEL_FILES
-    policy: Policy
+    deployment: Annotated[Text64, "id of the deployment, a UUID: the answer in `state` names it"]
+    model: Annotated[Text64, "version of the model, such as `v3`"]
+    files: Annotated[dict[str, ModelFile], Limits({"required": MODEL_FILES}), "by name; the backbone changes rarely"]
+    policy: Annotated[Policy, "which images to keep from now on"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
@@ -222,7 +258,7 @@ class Desired(Message):
 class Fetch(Message):
     """Up, `fetch`: the device asks where to get these files of a model."""
 
-    files: tuple[str, ...]  # sha256
+    files: Annotated[tuple[Sha256, ...], Limits({"minItems": 1, "maxItems": 16}), "hashes, as `desired` names them"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
@@ -240,30 +276,33 @@ OUTCOMES = ("installed", "failed")
 class Outcome:
     """The answer to one `desired`."""
 
-    deployment: str
-    outcome: str  # one of OUTCOMES
-    reason: str = ""  # for failed: what went wrong, in words
+    deployment: Annotated[Uuid, "the one of `desired`"]
+    outcome: Annotated[str, Limits({"enum": OUTCOMES}), "`failed` only for what is wrong with the model itself"]
+    reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: what went wrong, in words"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class State(Message):
     """Up, `state`: how the device is. Counts are cumulative since `boot`, so a repeated message changes nothing."""
 
-    boot: str  # UUID of this start of the agent
-    sequence: int  # grows by one with each state of a boot
-    at: datetime
-    model: str | None  # None before the first model
-    agent: str  # version of the agent
-    policy: int = 0
-    answer: Outcome | None = None
-    spool_items: int = 0
-    spool_bytes: int = 0
-    classified: int = 0  # images since boot
-    dropped: dict[str, int] = field(default_factory=dict)  # by reason, since boot
-    counts: dict[str, list[int]] = field(
-        default_factory=dict
-    )  # predicted label -> BINS counts of confidence, since boot
-    errors: tuple[str, ...] = ()  # the latest few, in words
+    boot: Annotated[Uuid, "made anew at each start of the agent"]
+    sequence: Annotated[Count, "grows by one with each state of a boot; an older one changes nothing"]
+    at: Annotated[Time, "when it was said, by the device's clock"]
+    model: Annotated[Text64 | None, "version of the running model; null before the first"]
+    agent: Annotated[Text64, "version of the agent's software"]
+    policy: Annotated[Number, "version of the policy that is applied"] = 0
+    answer: Annotated[Outcome | None, "to the latest `desired`; repeated in every state"] = None
+    spool_items: Annotated[Count, "images that wait in the spool"] = 0
+    spool_bytes: Annotated[Count, "and their bytes"] = 0
+    classified: Annotated[Count, "images classified since boot"] = 0
+    dropped: Annotated[dict[str, Count], "images lost since boot, by reason"] = field(default_factory=dict)
+    counts: Annotated[
+        dict[Label, Annotated[list[Count], Limits({"minItems": BINS, "maxItems": BINS})]],
+        "images since boot by predicted label: ten numbers, of the best confidence below 0.1, 0.2, … and up to 1",
+    ] = field(default_factory=dict)
+    errors: Annotated[
+        tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest few, in words"
+    ] = ()
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
@@ -312,14 +351,14 @@ def _outcome(data: dict[str, Any]) -> Outcome:
 class Answer(Message):
     """Up, `response/prediction/…`: the answer to a classify request. The label is empty when nothing passes."""
 
-    id: str  # of this answer, UUIDv7
-    request: str | None  # the `id` of the request, when it carried one
-    at: datetime
-    device: str
-    model: str | None
-    label: str
-    confidence: float
-    message: str  # a sentence, as in the original walkthrough
+    id: Annotated[Uuid, "of this answer, version 7"]
+    request: Annotated[str | None, "the `id` of the request, when it carried one"]
+    at: Annotated[Time, "when it was said, by the device's clock"]
+    device: Annotated[Text256, "who answers"]
+    model: Annotated[Text64 | None, "version of the model; null when there is none yet"]
+    label: Annotated[str, "empty when nothing passes its threshold"]
+    confidence: Annotated[Share, "of the best label, also when that did not pass"]
+    message: Annotated[str, "the same as a sentence for people"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:

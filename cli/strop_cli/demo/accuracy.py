@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from strop import stats
 from strop_edge import image, model
-from trainer import stats
 
 BATCH = 32
 

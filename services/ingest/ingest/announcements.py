@@ -1,6 +1,7 @@
 """The MQTT side: take a batch, store it in one transaction, answer what can be answered, and only then acknowledge."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, intake, rules
-from strop import crash, db, errors, mqtt
+from strop import crash, db, errors, mqtt, traces
 from strop.settings import Settings
 from strop_wire import topics
 
@@ -66,6 +67,7 @@ class Announcements:
 
     async def retry(self, event: rules.MessageRetried) -> None:
         """Take a device's message from a dead letter as if it came now; refused again, it is a dead letter again."""
+        since = time.time_ns()
         message = mqtt.Message(event.topic, event.payload, mid=0, qos=1, session=0)
         try:
             async with self._make.begin() as session:
@@ -74,10 +76,11 @@ class Announcements:
             if data_is_at_fault(error):
                 raise errors.InvalidMessage(_blame(error)) from error
             raise
-        await self._answer(result)
+        await self._answer(result, since)
 
     async def _attempt(self, batch: Sequence[mqtt.Message], work: Work, stop: asyncio.Event) -> Exception | None:
         """Do the work in one transaction, again and again while the database is away; returns what the data is to blame for."""
+        since = time.time_ns()
         while not stop.is_set():
             try:
                 async with self._make.begin() as session:
@@ -90,13 +93,15 @@ class Announcements:
                     await asyncio.wait_for(stop.wait(), RETRY)
             else:
                 crash.point("ingest:stored")
-                await self._answer(result)
+                await self._answer(result, since)
                 self._broker.acknowledge(batch)
                 break
         return None
 
-    async def _answer(self, result: intake.Result) -> None:
+    async def _answer(self, result: intake.Result, since: int) -> None:
+        """Tell after the commit what came of messages that arrived at `since` (ns since 1970)."""
         result.count()
+        traces.arrived("ingest", result.fresh, since)
         try:
             await self._tell.captures(result.captures)
             for device, files in result.files:

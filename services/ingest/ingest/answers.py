@@ -3,6 +3,7 @@
 An answer is told after the commit and may get lost: the device then announces, or asks, again.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -26,9 +27,8 @@ class Answers:
         grants: dict[rules.Device, list[messages.CaptureGrant]] = {}
         for capture, upload in pairs:
             grants.setdefault((capture.project, capture.device), []).append(await self._grant(capture, upload))
-        for device, group in grants.items():
-            for packed in rules.pack(group):
-                await self._publish(device, messages.Grant(captures=packed))
+        told = [(device, packed) for device, group in grants.items() for packed in rules.pack(group)]
+        await asyncio.gather(*(self._publish(device, messages.Grant(captures=packed)) for device, packed in told))
 
     async def files(self, device: rules.Device, files: Sequence[models.ModelFile]) -> None:
         granted = [

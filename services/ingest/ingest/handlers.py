@@ -4,8 +4,9 @@ All of it talks to the broker or the bucket, so it runs outside of a transaction
 finds the row that the first time made, and only answers again.
 """
 
-from collections.abc import Mapping
-from uuid import UUID
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,38 +22,54 @@ class Decisions:
         self._store = store
         self._tell = tell
 
-    async def on_image_requested(self, event: events.ImageRequested) -> None:
-        """Grant the upload. An image that is here already is put in its place by us: S3's event does the rest."""
+    async def on_images_requested(self, happened: Sequence[events.ImageRequested]) -> None:
+        """Grant the uploads. An image that is here already is put in its place by us: S3's event does the rest."""
         async with self._make.begin() as session:
-            capture = await _capture(session, event.capture_id)
-            key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
-            upload = await queries.decide(session, capture, "granted", key=key)
-            known = await queries.has_image(session, capture.project, capture.sha256)
-        if known and upload.state == "granted":
-            await self._store.copy(storage.image_key(capture.project, capture.sha256), key)
-        else:
-            await self._tell.captures([(capture, upload)])
+            captures = await _captures(session, happened)
+            pairs = await queries.decide(session, [_granted(capture) for capture in captures])
+            known = await queries.known_images(session, {(capture.project, capture.sha256) for capture in captures})
+        placing: list[queries.Pair] = []
+        telling: list[queries.Pair] = []
+        for capture, upload in pairs:
+            here = (capture.project, capture.sha256) in known and upload.state == "granted"
+            (placing if here else telling).append((capture, upload))
+        await asyncio.gather(*(self._place(*pair) for pair in placing))
+        await self._tell.captures(telling)
 
-    async def on_image_declined(self, event: events.ImageDeclined) -> None:
+    async def _place(self, capture: models.Capture, upload: models.Upload) -> None:
+        assert upload.key, "a granted upload has a place to go to"
+        await self._store.copy(storage.image_key(capture.project, capture.sha256), upload.key)
+
+    async def on_images_declined(self, happened: Sequence[events.ImageDeclined]) -> None:
+        reasons = {event.capture_id: event.reason for event in happened}
         async with self._make.begin() as session:
-            capture = await _capture(session, event.capture_id)
-            upload = await queries.decide(session, capture, "dropped", reason=event.reason)
-        await self._tell.captures([(capture, upload)])
+            await _captures(session, happened)
+            rows = [{"capture_id": id_, "state": "dropped", "reason": reason} for id_, reason in reasons.items()]
+            pairs = await queries.decide(session, rows)
+        await self._tell.captures(pairs)
 
 
-async def _capture(session: AsyncSession, id_: UUID) -> models.Capture:
-    found = await session.get(models.Capture, id_)
-    if found is None:
-        raise errors.InvalidMessage(f"there is no capture {id_}")
-    return found
+def _granted(capture: models.Capture) -> dict[str, Any]:
+    key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+    return {"capture_id": capture.id, "state": "granted", "key": key}
+
+
+async def _captures(
+    session: AsyncSession, happened: Sequence[events.ImageRequested | events.ImageDeclined]
+) -> list[models.Capture]:
+    wanted = {event.capture_id for event in happened}
+    found = await queries.captures(session, wanted)
+    if missing := wanted - set(found):
+        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    return [capture for capture, _ in found.values()]
 
 
 def table(
     decisions: Decisions, files: objects.Objects, listening: announcements.Announcements
-) -> Mapping[type[events.Event], consumer.LongHandler]:
+) -> Mapping[type[events.Event], consumer.LongHandler | consumer.Together]:
     return {
-        events.ImageRequested: decisions.on_image_requested,
-        events.ImageDeclined: decisions.on_image_declined,
+        events.ImageRequested: consumer.Together(decisions.on_images_requested),
+        events.ImageDeclined: consumer.Together(decisions.on_images_declined),
         objects.ObjectsCreated: files.on_objects_created,
         rules.MessageRetried: listening.retry,
     }

@@ -35,6 +35,8 @@ def check(body: bytes, announced: str | None = None) -> Checked:
         return _decode(body, found)
     except BadImage:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own limit is higher
+        raise BadImage(f"over the limit of {MAX_PIXELS} pixels") from error
     except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
         raise BadImage(f"cannot be decoded: {error}") from error
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +24,7 @@ class Result:
 
     received: Counter[str] = field(default_factory=Counter)  # messages by kind
     new: Counter[str] = field(default_factory=Counter)  # captures by project
+    fresh: list[UUID] = field(default_factory=list)  # and their ids
     refused: list[rules.Refusal] = field(default_factory=list)
     captures: list[queries.Pair] = field(default_factory=list)
     files: list[tuple[rules.Device, list[models.ModelFile]]] = field(default_factory=list)
@@ -115,6 +117,7 @@ async def _captures(session: AsyncSession, announced: Sequence[rules.Announcemen
             result.new[row["project"]] += 1
         else:
             repeats.append((each, row))
+    result.fresh += [event.capture_id for event in happened]
     await outbox.add(session, *happened)
     known = await queries.captures(session, {row["id"] for _, row in repeats}) if repeats else {}
     for each, row in repeats:

@@ -5,13 +5,15 @@ S3 tells at least once and says no id, so every step can be repeated: rows say w
 
 import asyncio
 import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
 import structlog
 
 from ingest import answers, images, places, queries, rules
-from strop import db, errors, events, inbox, metrics, models, outbox, storage
+from strop import db, errors, events, inbox, metrics, models, outbox, storage, traces
 from strop_wire import messages
 
 log = structlog.get_logger()
@@ -45,7 +47,18 @@ def loads(body: str) -> events.Event | None:
         created = tuple(_object(record) for record in data["Records"] if "ObjectCreated:" in record["eventName"])
     except (KeyError, TypeError, AttributeError) as error:
         raise errors.InvalidMessage(f"neither an event nor S3's: {type(error).__name__}: {error}") from error
-    return ObjectsCreated(project=created[0][0].partition("/")[0], objects=created) if created else None
+    if not created:
+        return None
+    key = created[0][0]
+    return ObjectsCreated(project=key.partition("/")[0], objects=created, trace=_trace(key))
+
+
+def _trace(key: str) -> str | None:
+    """The trace of the capture that a key names."""
+    with suppress(errors.InvalidMessage):  # said when it is handled
+        if capture := getattr(places.read(key), "capture", None):
+            return traces.of_capture(capture)
+    return None
 
 
 def _object(record: dict[str, Any]) -> tuple[str, str]:
@@ -132,6 +145,7 @@ class Objects:
                 )
         if upload:
             metrics.IMAGES_STORED.labels(capture.project).inc()
+            metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
             await self._tell.captures([(capture, upload)])
 
     async def _reject(self, key: str, capture: models.Capture, reason: str) -> None:

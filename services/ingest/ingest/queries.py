@@ -6,18 +6,32 @@ Rows go in sorted by their key: two ingests that are given the same messages the
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, tuple_, update
+from sqlalchemy import String, Uuid, any_, bindparam, case, func, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import QueryableAttribute
 
 from ingest import images, places, rules
-from strop import models
+from strop import db, models
 from strop_wire import messages
 
 Pair = tuple[models.Capture, models.Upload]
+
+
+def _among(first: QueryableAttribute[str], second: QueryableAttribute[str]) -> Any:
+    """Whether two columns are one of the pairs that `_pairs` passes: the same statement for any number of them."""
+    listed = func.unnest(*(bindparam(name, type_=postgresql.ARRAY(String)) for name in ("firsts", "seconds")))
+    columns = listed.table_valued("first", "second").render_derived()
+    return tuple_(first, second).in_(select(columns.c.first, columns.c.second))
+
+
+def _pairs(wanted: Collection[tuple[str, str]]) -> dict[str, list[str]]:
+    ordered = sorted(wanted)
+    return {"firsts": [first for first, _ in ordered], "seconds": [second for _, second in ordered]}
 
 
 # --- devices ---
@@ -25,9 +39,13 @@ Pair = tuple[models.Capture, models.Upload]
 
 async def models_of_devices(session: AsyncSession, devices: Collection[rules.Device]) -> dict[rules.Device, str | None]:
     """The model each of these devices runs, as far as known; a device that is not enrolled is left out."""
-    columns = models.Device.project, models.Device.name, models.Device.model
-    found = await session.execute(select(*columns).where(tuple_(*columns[:2]).in_(devices)))
+    found = await session.execute(_MODELS, _pairs(devices))
     return {(project, name): model for project, name, model in found}
+
+
+_MODELS = select(models.Device.project, models.Device.name, models.Device.model).where(
+    _among(models.Device.project, models.Device.name)
+)
 
 
 async def upsert_reports(
@@ -67,7 +85,7 @@ async def model_files(
 ) -> dict[tuple[str, str], models.ModelFile]:
     """Files of models by (project, sha256)."""
     table = models.ModelFile
-    found = await session.scalars(select(table).where(tuple_(table.project, table.sha256).in_(wanted)))
+    found = await session.scalars(select(table).where(_among(table.project, table.sha256)), _pairs(wanted))
     return {(file.project, file.sha256): file for file in found}
 
 
@@ -76,9 +94,7 @@ async def model_files(
 
 async def insert_captures(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
     """Insert captures; returns the ids of those that were not there before."""
-    ordered = sorted((dict(row) for row in rows), key=lambda row: row["id"])
-    statement = postgresql.insert(models.Capture).on_conflict_do_nothing().returning(models.Capture.id)
-    return set(await session.scalars(statement, ordered))
+    return await db.insert_many(session, models.Capture, sorted(rows, key=itemgetter("id")))
 
 
 async def captures(
@@ -88,17 +104,20 @@ async def captures(
     found = await session.execute(
         select(models.Capture, models.Upload)
         .outerjoin(models.Upload, models.Upload.capture_id == models.Capture.id)
-        .where(models.Capture.id.in_(ids))
+        .where(models.Capture.id == any_(literal(list(ids), postgresql.ARRAY(Uuid))))
     )
     return {capture.id: (capture, upload) for capture, upload in found}
 
 
-async def decide(session: AsyncSession, capture: models.Capture, state: str, **values: Any) -> models.Upload:
-    """Write what shall become of a capture's image, unless that was written before; returns what is now true."""
-    await session.execute(
-        postgresql.insert(models.Upload).values(capture_id=capture.id, state=state, **values).on_conflict_do_nothing()
-    )
-    return await session.get_one(models.Upload, capture.id)
+async def decide(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> list[Pair]:
+    """Write what shall become of captures' images, unless that was written before; returns what is now true.
+
+    Columns of each row: capture_id, state, and key or reason.
+    """
+    ordered = sorted(rows, key=itemgetter("capture_id"))
+    await db.insert_many(session, models.Upload, ordered)
+    pairs = await captures(session, [row["capture_id"] for row in ordered])
+    return [(capture, upload) for capture, upload in pairs.values() if upload]
 
 
 async def mark_stored(session: AsyncSession, capture: models.Capture, key: str) -> models.Upload | None:
@@ -144,6 +163,14 @@ async def drop(session: AsyncSession, capture: models.Capture, reason: str) -> m
 
 
 # --- images ---
+
+
+async def known_images(session: AsyncSession, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these images, by (project, sha256), that are stored."""
+    table = models.Image
+    named = select(table.project, table.sha256).where(_among(table.project, table.sha256))
+    found = await session.execute(named, _pairs(wanted))
+    return {(project, sha256) for project, sha256 in found}
 
 
 async def has_image(session: AsyncSession, project: str, sha256: str) -> bool:
@@ -197,7 +224,9 @@ async def _add(session: AsyncSession, table: type[models.Base], **values: Any) -
 
 
 async def has_project(session: AsyncSession, name: str) -> bool:
-    return await session.get(models.Project, name) is not None
+    """Is there such a project? One that is being deleted counts no more."""
+    found = await session.get(models.Project, name)
+    return found is not None and not found.deleting
 
 
 async def projects(session: AsyncSession) -> Sequence[models.Project]:

@@ -1,20 +1,24 @@
 """What happens on each event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, folders, queries
-from strop import consumer, errors, events, models, storage
+from strop import consumer, errors, events, metrics, storage
 from strop_wire import fields
 
 
-async def on_image_stored(event: events.ImageStored, session: AsyncSession) -> None:
-    """An image is there: somebody shall label it."""
-    capture = await session.get(models.Capture, event.capture_id)
-    if capture is None:
-        raise errors.InvalidMessage(f"there is no capture {event.capture_id}")
-    await queries.add_task(session, capture)
+async def on_images_stored(happened: Sequence[events.ImageStored], session: AsyncSession) -> None:
+    """Images are there: somebody shall label them."""
+    wanted = {event.capture_id for event in happened}
+    captures = await queries.captures(session, wanted)
+    if missing := wanted - {capture.id for capture in captures}:
+        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    await queries.add_tasks(session, captures)
+    for capture in captures:
+        metrics.CAPTURE_SECONDS.labels("task").observe((datetime.now(UTC) - capture.at).total_seconds())
 
 
 async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> None:
@@ -25,9 +29,9 @@ async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> Non
         raise errors.InvalidMessage(str(error)) from error
 
 
-def table(bucket: storage.Storage) -> Mapping[type[events.Event], consumer.Handler]:
+def table(bucket: storage.Storage) -> Mapping[type[events.Event], consumer.Handler | consumer.Together]:
     return {
-        events.ImageStored: on_image_stored,
+        events.ImageStored: consumer.Together(on_images_stored),
         events.LabelFiled: on_label_filed,
         events.ImageLabeled: folders.Folders(bucket).on_image_labeled,
     }

@@ -1,15 +1,16 @@
 """What the labeling queue reads and writes in Postgres. Nothing here commits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, null, select, union, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Row, Select, Uuid, any_, case, func, literal, null, select, union, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import rules
-from strop import errors, models
+from strop import db, errors, models
+from strop_wire import ids
 
 Task = models.LabelTask
 Annotation = models.Annotation
@@ -30,16 +31,27 @@ async def require_project(session: AsyncSession, project: str) -> None:
         raise errors.NotFound(f"There is no project {project!r}.")
 
 
-async def add_task(session: AsyncSession, capture: models.Capture) -> None:
-    """Make the capture's task, once."""
-    task = {
-        "project": capture.project,
-        "capture_id": capture.id,
-        "device": capture.device,
-        "sha256": capture.sha256,
-        "priority": rules.priority(capture.sha256, capture.margin, audit=capture.audit),
-    }
-    await session.execute(insert(Task).values(**task).on_conflict_do_nothing(index_elements=["capture_id"]))
+async def captures(session: AsyncSession, ids: Collection[UUID]) -> Sequence[models.Capture]:
+    """These captures, by id; those that are unknown are left out."""
+    table = models.Capture
+    found = select(table).where(table.id == any_(literal(list(ids), ARRAY(Uuid)))).order_by(table.id)
+    return (await session.scalars(found)).all()
+
+
+async def add_tasks(session: AsyncSession, captures: Iterable[models.Capture]) -> None:
+    """Make each capture's task, once."""
+    rows = [
+        {
+            "id": ids.uuid7(),
+            "project": capture.project,
+            "capture_id": capture.id,
+            "device": capture.device,
+            "sha256": capture.sha256,
+            "priority": rules.priority(capture.sha256, capture.margin, audit=capture.audit),
+        }
+        for capture in captures
+    ]
+    await db.insert_many(session, Task, rows)
 
 
 async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[UUID]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from strop import errors, models
 from strop_wire import fields, messages
@@ -94,15 +93,3 @@ def copy_key(capture: models.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
     folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{label}"
     return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"
-
-
-def same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether a request that changes something came from our own pages, or from no browser at all.
-
-    Browsers say where a request comes from (Fetch Metadata, else Origin); without either it is a program's.
-    """
-    if site := headers.get("sec-fetch-site"):
-        return site in {"same-origin", "none"}
-    if origin := headers.get("origin"):
-        return urlsplit(origin).netloc == headers.get("host")
-    return True

@@ -1,41 +1,47 @@
 """What the router does on each event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import policies, queries, rules
-from strop import consumer, errors, events, metrics, models, outbox
+from strop import consumer, errors, events, metrics, outbox
 
 
-async def on_capture_received(event: events.CaptureReceived, session: AsyncSession) -> None:
-    """Decide whether the image of a capture is wanted, and say so."""
-    capture = await session.get(models.Capture, event.capture_id)
-    if capture is None:
-        raise errors.InvalidMessage(f"there is no capture {event.capture_id}")
-    version, policy = await policies.newest(session, capture.project)
-    if not capture.audit:  # audits neither use a budget nor obey one
-        await queries.lock(session, capture.project, f"device {capture.device}", f"image {capture.sha256}")
-    fleet = await queries.fleet(session, capture, policy)
-    if rules.contested(policy, fleet) and not capture.audit:
-        await queries.lock(session, capture.project, "fleet")
-        fleet = await queries.fleet(session, capture, policy)
-    captured = rules.Captured(
-        capture.reason,
-        capture.audit,
-        capture.audit_probability,
-        capture.probability,
-        capture.margin,
-        capture.confidence,
-    )
-    decision = rules.decide(captured, policy, fleet)
-    await queries.add_route(session, capture, version, decision)
-    about = {"project": capture.project, "capture_id": capture.id, "device": capture.device}
+async def on_captures_received(happened: Sequence[events.CaptureReceived], session: AsyncSession) -> None:
+    """Decide which of these captures' images are wanted, and say so."""
+    captures = await queries.captures(session, [event.capture_id for event in happened])
+    if missing := {event.capture_id for event in happened} - {capture.id for capture in captures}:
+        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    # Projects in one order: two routers never wait for each other in a circle.
+    for project, announced in groupby(sorted(captures, key=attrgetter("project", "id")), attrgetter("project")):
+        await _route(session, project, list(announced))
+
+
+async def _route(session: AsyncSession, project: str, announced: Sequence[queries.Announced]) -> None:
+    """Decide on one capture after the other: each sees what was decided before, here and by every other router."""
+    await queries.lock(session, project)
+    version, policy = await policies.newest(session, project)
+    lately = await queries.lately(session, project, announced, policy)
+    decided = []
+    for each in announced:
+        decision = rules.decide(each.captured, policy, lately.fleet(each.device, each.sha256))
+        lately.count(each.device, each.sha256, decision)
+        decided.append((each, decision))
+    await queries.add_routes(session, project, version, decided)
+    await outbox.add(session, *(_follows(project, each, decision) for each, decision in decided))
+    for _, decision in decided:
+        metrics.ROUTES.labels(project, decision.reason).inc()
+
+
+def _follows(project: str, each: queries.Announced, decision: rules.Decision) -> events.Event:
     if decision.upload:
-        await outbox.add(session, events.ImageRequested.model_validate(about))
-    else:
-        await outbox.add(session, events.ImageDeclined.model_validate({**about, "reason": decision.reason}))
-    metrics.ROUTES.labels(capture.project, decision.reason).inc()
+        return events.ImageRequested(project=project, capture_id=each.id, device=each.device)
+    return events.ImageDeclined(project=project, capture_id=each.id, device=each.device, reason=decision.reason)
 
 
-HANDLERS: Mapping[type[events.Event], consumer.Handler] = {events.CaptureReceived: on_capture_received}
+HANDLERS: Mapping[type[events.Event], consumer.Handler | consumer.Together] = {
+    events.CaptureReceived: consumer.Together(on_captures_received)
+}

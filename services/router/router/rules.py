@@ -1,5 +1,6 @@
 """What the router decides for a capture, as a pure function of the policy and of what the fleet did lately."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -10,10 +11,6 @@ from strop import errors
 from strop_wire import messages
 
 _DEVICE = messages.Policy()
-
-
-AT_ONCE = 500
-"""More decisions than all routers together make at the same moment: a router makes ten."""
 
 
 class Policy(BaseModel):
@@ -80,6 +77,26 @@ class Decision:
     probability: float
 
 
+@dataclass(slots=True)
+class Lately:
+    """What the fleet was asked for before, kept up to date while one capture after the other is decided on."""
+
+    wanted: set[str]  # hashes of images that were asked for
+    devices: Counter[str]  # uploads within the last hour, audits not counted
+    total: int
+
+    def fleet(self, device: str, sha256: str) -> Fleet:
+        return Fleet(sha256 in self.wanted, self.devices[device], self.total)
+
+    def count(self, device: str, sha256: str, decision: Decision) -> None:
+        """Take a decision into account: audits neither use a budget nor obey one, but their images are here."""
+        if decision.upload:
+            self.wanted.add(sha256)
+            if decision.reason != "audit":
+                self.devices[device] += 1
+                self.total += 1
+
+
 def decide(capture: Captured, policy: Policy, fleet: Fleet) -> Decision:
     """Decide on one capture.
 
@@ -93,14 +110,6 @@ def decide(capture: Captured, policy: Policy, fleet: Fleet) -> Decision:
     if capture.audit:
         return Decision(True, "audit", probability)
     return Decision(not refusal, refusal or reason, probability)
-
-
-def contested(policy: Policy, fleet: Fleet) -> bool:
-    """Could decisions that are being made elsewhere at this moment use up the fleet's budget?
-
-    Only then does one decision have to wait for the others; far from the end, and after it, the count need not be exact.
-    """
-    return 0 < policy.fleet_per_hour - fleet.total <= AT_ONCE
 
 
 def _interest(capture: Captured, policy: Policy) -> str:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment
-from strop import errors
+from strop import errors, models
 
 
 async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSession) -> None:
@@ -43,3 +43,19 @@ async def test_an_unknown_project_has_no_devices(session: AsyncSession) -> None:
         await enrolment.add_device(session, "cans", "line-1")
     with pytest.raises(errors.NotFound, match="there is no project cans"):
         await enrolment.devices(session, "cans")
+
+
+async def test_a_project_that_a_topic_cannot_hold_takes_no_devices(session: AsyncSession) -> None:
+    session.add(models.Project(name="flowers.v1"))  # the Rekognition API allows such names
+    await session.flush()
+
+    with pytest.raises(errors.Refused, match=r"'flowers\.v1' cannot be the name of a project"):
+        await enrolment.add_device(session, "flowers.v1", "line-1")
+
+
+async def test_a_project_that_is_being_deleted_takes_no_devices(session: AsyncSession) -> None:
+    session.add(models.Project(name="flowers", deleting=True))
+    await session.flush()
+
+    with pytest.raises(errors.NotFound, match="there is no project flowers"):
+        await enrolment.add_device(session, "flowers", "line-1")

@@ -40,8 +40,8 @@ async def test_a_wanted_image_gets_a_place_even_while_the_broker_is_away(
 ) -> None:
     capture = await announced(runtime)
 
-    await decisions.on_image_requested(requested(capture))
-    await decisions.on_image_requested(requested(capture))
+    await decisions.on_images_requested([requested(capture)])
+    await decisions.on_images_requested([requested(capture)])
 
     upload = await session.get_one(models.Upload, capture.id)
     assert upload.state == "granted"
@@ -53,7 +53,7 @@ async def test_an_unwanted_image_is_dropped_with_the_reason(
 ) -> None:
     capture = await announced(runtime)
 
-    await decisions.on_image_declined(declined(capture, "device-budget"))
+    await decisions.on_images_declined([declined(capture, "device-budget")])
 
     upload = await session.get_one(models.Upload, capture.id)
     assert (upload.state, upload.reason, upload.key) == ("dropped", "device-budget", None)
@@ -64,8 +64,8 @@ async def test_the_first_decision_stands(
 ) -> None:
     capture = await announced(runtime)
 
-    await decisions.on_image_requested(requested(capture))
-    await decisions.on_image_declined(declined(capture))
+    await decisions.on_images_requested([requested(capture)])
+    await decisions.on_images_declined([declined(capture)])
 
     assert (await session.get_one(models.Upload, capture.id)).state == "granted"
 
@@ -76,11 +76,11 @@ async def test_an_unknown_capture_is_invalid(decisions: handlers.Decisions, even
     made = event.model_validate(about)
 
     with pytest.raises(errors.InvalidMessage, match="there is no capture"):
-        await handlers_by_event(decisions)[event](made)
+        await handlers_by_event(decisions)[event]([made])
 
 
 def handlers_by_event(decisions: handlers.Decisions) -> dict[type[events.Event], object]:
-    return {events.ImageRequested: decisions.on_image_requested, events.ImageDeclined: decisions.on_image_declined}
+    return {events.ImageRequested: decisions.on_images_requested, events.ImageDeclined: decisions.on_images_declined}
 
 
 # --- with a device that listens ---

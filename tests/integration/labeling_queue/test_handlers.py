@@ -6,15 +6,19 @@ import pytest
 from sqlalchemy import func, select
 
 from labeling_queue import annotations, handlers, queries, rules
-from strop import app, errors, events, models, storage
+from strop import app, consumer, errors, events, models, storage
 from strop_wire import ids
 from tests import factories
 from tests.integration.labeling_queue.conftest import Store
 
 
 async def handle(runtime: app.Runtime, event: events.Event) -> None:
+    handler = handlers.table(runtime.storage)[type(event)]
     async with runtime.sessions.begin() as session:
-        await handlers.table(runtime.storage)[type(event)](event, session)
+        if isinstance(handler, consumer.Together):
+            await handler.handle([event], session)
+        else:
+            await handler(event, session)
 
 
 async def file(runtime: app.Runtime, capture: models.Capture, label: str, **changes: Any) -> None:

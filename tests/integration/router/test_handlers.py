@@ -23,15 +23,15 @@ async def enrolled(runtime: app.Runtime) -> None:
 
 
 async def route(runtime: app.Runtime, *captures: models.Capture) -> dict[str, models.Route]:
-    """Route captures all at once, each in a transaction of its own; returns the routes by capture id."""
+    """Route captures all at once, as four routers would: each a part in one transaction; the routes by capture id."""
+    async with runtime.sessions.begin() as session:
+        session.add_all(captures)
 
-    async def one(capture: models.Capture) -> None:
+    async def one(part: tuple[models.Capture, ...]) -> None:
         async with runtime.sessions.begin() as session:
-            session.add(capture)
-        async with runtime.sessions.begin() as session:
-            await handlers.on_capture_received(received(capture), session)
+            await handlers.on_captures_received([received(each) for each in part], session)
 
-    await asyncio.gather(*map(one, captures))
+    await asyncio.gather(*(one(captures[start::4]) for start in range(min(4, len(captures)))))
     async with runtime.sessions() as session:
         return {str(each.capture_id): each for each in await session.scalars(select(models.Route))}
 
@@ -170,7 +170,7 @@ async def test_an_unknown_capture_is_invalid(runtime: app.Runtime, session: Asyn
     event = events.CaptureReceived(project="bottles", capture_id=ids.uuid7(), device="line-1")
 
     with pytest.raises(errors.InvalidMessage, match="there is no capture"):
-        await handlers.on_capture_received(event, session)
+        await handlers.on_captures_received([event], session)
 
 
 async def test_the_service_routes_what_lies_in_its_queue(runtime: app.Runtime, stop: asyncio.Event) -> None:
@@ -188,3 +188,21 @@ async def test_the_service_routes_what_lies_in_its_queue(runtime: app.Runtime, s
 
     assert isinstance(happened, events.ImageRequested)
     assert happened.capture_id == capture.id
+
+
+async def test_an_unknown_capture_holds_up_no_other(runtime: app.Runtime, stop: asyncio.Event) -> None:
+    known = captures(5)
+    unknown = events.CaptureReceived(project="bottles", capture_id=ids.uuid7(), device="line-1")
+    async with runtime.sessions.begin() as session:
+        session.add_all(known)
+        await outbox.add(session, *map(received, known), unknown)
+    await outbox.relay_once(runtime.sessions, runtime.queues)
+
+    async with asyncio.TaskGroup() as group:
+        for loop in main.build(runtime).loops:
+            group.create_task(loop(stop))
+        _, reason = await wait.for_letter(runtime, "router")
+        stop.set()
+
+    assert str(unknown.capture_id) in reason
+    assert len(await wait.outbox(runtime)) == 5

@@ -2,18 +2,23 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from strop import app, mqtt
+from strop import mqtt
 from strop_wire import ids
 from tests import device, wait
+from tests.integration.edge.broker import BROKERS, Broker
 
 
-@pytest.fixture
-def url(runtime: app.Runtime) -> str:
-    return runtime.settings.mqtt_url
+@pytest.fixture(scope="module", params=BROKERS)
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of each broker there is."""
+    broker = Broker(tmp_path_factory.mktemp("broker"), request.param)
+    broker.start()
+    yield broker.url
+    broker.kill()
 
 
 @pytest.fixture

@@ -106,20 +106,3 @@ def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_dev
 
     assert rules.copy_key(capture, "can") == f"p/labeled_field_data/can/{capture.id}.png"
     assert rules.copy_key(capture, None) == f"p/raw_field_data/d/{capture.id}.png"
-
-
-@pytest.mark.parametrize(
-    ("headers", "ours"),
-    [
-        ({"sec-fetch-site": "same-origin"}, True),
-        ({"sec-fetch-site": "none"}, True),
-        ({"sec-fetch-site": "same-site"}, False),
-        ({"sec-fetch-site": "cross-site", "origin": "http://strop:8080", "host": "strop:8080"}, False),
-        ({"origin": "http://strop:8080", "host": "strop:8080"}, True),
-        ({"origin": "http://strop:9090", "host": "strop:8080"}, False),
-        ({"origin": "null", "host": "strop:8080"}, False),
-        ({"host": "strop:8080"}, True),
-    ],
-)
-def test_a_browser_may_change_things_only_from_our_own_pages(headers: dict[str, str], *, ours: bool) -> None:
-    assert rules.same_origin(headers) is ours

@@ -1,5 +1,6 @@
 """What the router decides for a capture."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -86,11 +87,30 @@ def test_a_device_that_calls_it_an_audit_without_having_drawn_one_is_judged_like
     assert rules.decide(capture, POLICY, IDLE).reason == "between"
 
 
-@pytest.mark.parametrize(("total", "contested"), [(0, False), (499, False), (500, True), (999, True), (1000, False)])
-def test_a_budget_is_contested_near_its_end_only(total: int, contested: bool) -> None:
-    policy = rules.changed(POLICY, {"fleet_per_hour": 1000})
+def test_what_was_decided_counts_for_the_next_decision() -> None:
+    lately = rules.Lately({"old"}, Counter({"line-1": 3}), 7)
 
-    assert rules.contested(policy, replace(IDLE, total=total)) is contested
+    lately.count("line-1", "new", rules.Decision(True, "low", 1.0))
+
+    assert lately.fleet("line-1", "new") == rules.Fleet(duplicate=True, device=4, total=8)
+    assert lately.fleet("line-2", "other") == rules.Fleet(duplicate=False, device=0, total=8)
+    assert lately.fleet("line-2", "old").duplicate
+
+
+def test_what_was_declined_counts_for_nothing() -> None:
+    lately = rules.Lately(set(), Counter(), 0)
+
+    lately.count("line-1", "new", rules.Decision(False, "between", 0.05))
+
+    assert lately.fleet("line-1", "new") == IDLE
+
+
+def test_the_image_of_an_audit_is_here_but_uses_no_budget() -> None:
+    lately = rules.Lately(set(), Counter(), 0)
+
+    lately.count("line-1", "new", rules.Decision(True, "audit", 0.05))
+
+    assert lately.fleet("line-1", "new") == replace(IDLE, duplicate=True)
 
 
 def test_the_defaults_are_those_of_a_device_without_a_policy() -> None:

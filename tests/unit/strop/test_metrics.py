@@ -8,7 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from strop import metrics
 
 CATALOGUE = Path(__file__).parents[3] / "docs" / "metrics.md"
-ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]*) \|", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]*?) ?\|", re.MULTILINE)
 
 
 def declared() -> dict[str, set[str]]:

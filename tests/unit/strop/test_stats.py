@@ -1,6 +1,6 @@
 import pytest
 
-from trainer import stats
+from strop import stats
 
 
 @pytest.mark.parametrize(

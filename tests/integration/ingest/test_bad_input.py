@@ -1,0 +1,237 @@
+"""Whatever a device sends: a clear reason, a count in the metrics, and everybody else is served as if nothing had been."""
+
+import json
+import struct
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import select
+
+from ingest import announcements
+from strop import app, events, models, sqs, storage
+from strop_wire import MAX_PAYLOAD, messages, topics
+from tests import device, factories, wait
+from tests.integration.edge.broker import BROKERS, Broker
+from tests.integration.ingest.conftest import running
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    started = Broker(tmp_path / "broker", request.param)
+    started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+async def listening(runtime: app.Runtime, broker: Broker, enrolled: None) -> AsyncIterator[app.Runtime]:
+    """Ingest on a broker of its own."""
+    changes = {"mqtt_url": broker.url, "mqtt_shared": False}
+    own = app.Runtime(
+        runtime.settings.model_copy(update=changes), runtime.sessions, runtime.queues, runtime.storage
+    )  # fmt: skip
+    async with running(own):
+        yield own
+
+
+CAPTURE = topics.topic(factories.PROJECT, factories.DEVICE, "capture")
+
+
+def changed(**fields: object) -> bytes:
+    return json.dumps({**json.loads(factories.announcement(b"bytes").dumps()), **fields}).encode()
+
+
+BAD = {
+    # what is wrong: topic, payload, how it is counted, the reason
+    "no JSON": (CAPTURE, b'{"id": ', "malformed", "not JSON"),
+    "no text": (CAPTURE, b"\xff\xd8\xff\xe0", "malformed", "not JSON"),
+    "oversize": (CAPTURE, b" " * (MAX_PAYLOAD + 1), "malformed", f"payload of {MAX_PAYLOAD + 1} bytes is over the limit"),
+    "a label with a slash": (
+        CAPTURE, changed(predictions=[{"label": "../../etc", "confidence": 0.5}]), "malformed", "has a slash",
+    ),
+    "a clock that cannot be": (CAPTURE, changed(captured_at="0001-01-01T00:00:00+14:00"), "malformed", "captured_at"),
+    "an image without an end": (CAPTURE, changed(size=2**60), "malformed", "size: expected a whole number"),
+    "the cloud's own topic": (
+        topics.topic(factories.PROJECT, factories.DEVICE, "state"), b'{"boot": 1}', "malformed", "boot: expected a UUID",
+    ),
+    "an unknown project": (
+        topics.topic("nowhere", factories.DEVICE, "capture"), changed(), "unknown", "of project nowhere is not enrolled",
+    ),
+    "an unknown device": (
+        topics.topic(factories.PROJECT, "stranger", "capture"), changed(), "unknown", "device stranger of project",
+    ),
+    "an unknown file": (
+        topics.topic(factories.PROJECT, factories.DEVICE, "fetch"),
+        messages.Fetch(("0" * 64,)).dumps(), "missing", "no file of a model has the hash 000",
+    ),
+}  # fmt: skip
+
+ODD = (
+    {"captured_at": datetime(1970, 1, 1, tzinfo=UTC)},  # a device without a battery for its clock
+    {"captured_at": datetime(2099, 12, 31, tzinfo=UTC)},
+    {"predictions": (messages.Prediction("d\u00e9j\u00e0 \"vu\" 'n' \u8336 \U0001f943", 0.5),)},
+    {"model": "'; drop table captures; --"},
+)
+"""Strange, and still a device's right: what it claims is kept as a claim."""
+
+
+def refused(kind: str) -> float:
+    return REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": kind}) or 0.0
+
+
+async def test_a_bad_message_has_its_reason_and_holds_up_nobody(listening: app.Runtime) -> None:
+    kinds = {kind for _, _, kind, _ in BAD.values()} | {"conflict"}
+    before = {kind: refused(kind) for kind in kinds}
+    good = [factories.announcement(f"{n}".encode(), **odd) for n, odd in enumerate(ODD)]
+    conflict = factories.announcement(b"other bytes", id=good[0].id, captured_at=good[0].captured_at)
+    async with device.connect(listening.settings.mqtt_url) as phone:
+        await phone.say(good[0])
+        for topic, payload, _, _ in BAD.values():
+            await phone.say_raw(topic, payload)
+        for each in (conflict, *good[1:]):
+            await phone.say(each)
+
+        seen = dict([await wait.for_letter(listening, "ingest") for _ in range(len(BAD) + 1)])
+
+    for name, (_, _, _, expected) in BAD.items():
+        assert any(expected in reason for reason in seen.values()), name
+    assert any("is known with another sha256" in reason for reason in seen.values())
+    counted = {kind: refused(kind) - before[kind] for kind in kinds}
+    assert counted == {"malformed": 7, "unknown": 2, "missing": 1, "conflict": 1}
+    async with listening.sessions() as session:
+        rows = {str(row.id): row for row in await session.scalars(select(models.Capture))}
+    assert set(rows) == {each.id for each in good}
+    for each in good:
+        row = rows[each.id]
+        assert (row.captured_at, row.label, row.model, row.sha256) == (
+            each.captured_at, each.label, each.model, each.sha256,
+        )  # fmt: skip
+        assert abs((row.at - datetime.now(UTC)).total_seconds()) < 3600, "the time of receipt is the server's"
+    assert len(await wait.for_events(listening, "router", len(good))) == len(good)
+
+
+# --- images ---
+
+
+def giant(side: int = 20_000) -> bytes:
+    """A true PNG of side x side black pixels in a few kilobytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    squeezer, row = zlib.compressobj(1), bytes(1 + side // 8)
+    pixels = b"".join([*(squeezer.compress(row) for _ in range(side)), squeezer.flush()])
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+PHOTO = factories.picture(1)
+WHOLE = factories.picture(2)
+
+USELESS = {
+    "truncated": (WHOLE[: len(WHOLE) // 2], "image/jpeg", "cannot be decoded"),
+    "no image": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/jpeg", "neither JPEG, PNG nor WebP"),
+    "20,000 x 20,000": (giant(), "image/png", "over the limit of 50000000 pixels"),
+}
+
+
+@pytest.fixture
+async def wants(runtime: app.Runtime, ingest: app.Service, phone: device.Device) -> "Wants":
+    return Wants(runtime, phone)
+
+
+class Wants:
+    """Announces an image and has the router want it."""
+
+    def __init__(self, runtime: app.Runtime, phone: device.Device) -> None:
+        self._runtime, self._phone = runtime, phone
+
+    async def grant(self, body: bytes, content_type: str = "image/jpeg") -> messages.CaptureGrant:
+        said = factories.announcement(body, content_type=content_type)
+        await self._phone.say(said)
+        (received,) = await wait.for_events(self._runtime, "router")
+        assert isinstance(received, events.CaptureReceived)
+        wanted = events.ImageRequested(**received.model_dump(include={"project", "capture_id", "device"}))
+        await self._runtime.queues.send("ingest", [sqs.Outgoing(wanted.dumps())])
+        return await self._phone.hear_of(said.id)
+
+    async def upload(self, body: bytes, content_type: str = "image/jpeg") -> messages.CaptureGrant:
+        """Announce and upload; returns the final answer."""
+        granted = await self.grant(body, content_type)
+        await self._phone.put(granted, body)
+        return await self._phone.hear_of(granted.capture)
+
+
+def unusable(reason: str) -> float:
+    return REGISTRY.get_sample_value("strop_images_refused_total", {"reason": reason}) or 0.0
+
+
+@pytest.mark.parametrize("what", USELESS)
+async def test_an_image_of_no_use_is_dropped_with_its_reason(runtime: app.Runtime, wants: Wants, what: str) -> None:
+    body, content_type, reason = USELESS[what]
+    before = unusable("undecodable")
+
+    answer = await wants.upload(body, content_type)
+    after = await wants.upload(PHOTO)
+
+    assert answer.action == "drop"
+    assert reason in (answer.reason or "")
+    assert reason in (await wait.for_letter(runtime, "ingest"))[1]
+    assert unusable("undecodable") == before + 1
+    assert after.action == "stored"
+
+
+async def test_other_bytes_than_were_announced_are_asked_for_again(
+    runtime: app.Runtime, wants: Wants, phone: device.Device
+) -> None:
+    before = unusable("mismatch")
+    granted = await wants.grant(PHOTO)
+    async with runtime.sessions() as session:
+        upload = await session.get_one(models.Upload, granted.capture)
+    assert upload.key
+
+    await runtime.storage.put(
+        upload.key, PHOTO[:-1] + b"?"
+    )  # S3 itself refuses this from the device: the hash is signed
+    again = await phone.hear_of(granted.capture)
+    await phone.put(again, PHOTO)
+
+    assert (again.action, unusable("mismatch")) == ("upload", before + 1)
+    assert (await phone.hear_of(granted.capture)).action == "stored"
+
+
+@pytest.mark.parametrize("tail", [b"PK\x03\x04" + bytes(100), b"<html><script>alert(1)</script></html>"])
+async def test_a_file_that_is_something_else_too_is_the_image_it_begins_with(
+    runtime: app.Runtime, wants: Wants, tail: bytes
+) -> None:
+    body = PHOTO + tail
+
+    answer = await wants.upload(body)
+
+    assert answer.action == "stored"
+    assert await runtime.storage.get(storage.image_key(factories.PROJECT, storage.digest(body))) == body
+
+
+async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app.Runtime, ingest: app.Service) -> None:
+    greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": runtime.settings.bucket}
+    await runtime.queues.send("ingest", [sqs.Outgoing(json.dumps(greeting))])
+
+    async def taken() -> bool:
+        return await runtime.queues.depth("ingest") == 0
+
+    await wait.until(taken)
+    assert await runtime.queues.depth("ingest-dlq") == 0
+
+
+@pytest.fixture(autouse=True)
+async def _forget(runtime: app.Runtime) -> AsyncIterator[None]:
+    """Leave no session at the broker that all tests share."""
+    async with AsyncExitStack() as stack:
+        client_id = announcements.client_id(runtime.settings)
+        stack.push_async_callback(device.forget, runtime.settings.mqtt_url, client_id)
+        yield

@@ -1,0 +1,114 @@
+"""What SQS may do to a consumer: deliver during the work, again and again, and to several copies at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app, consumer, deadletters, events, models, sqs, topology
+from tests import wait
+from tests.integration.strop.conftest import SERVICE, done, received, work
+
+Consume = Callable[..., consumer.Consumer]
+Send = Callable[..., Awaitable[None]]
+
+
+@asynccontextmanager
+async def running(*loops: app.Loop) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(loop(stop))
+        yield
+        stop.set()
+
+
+async def hidden_for(runtime: app.Runtime, seconds: int) -> None:
+    """Let messages of the queue be delivered again after so many seconds."""
+    url = await runtime.queues.url(SERVICE)
+    await runtime.queues._client.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+
+def outcome(name: str) -> float:
+    return REGISTRY.get_sample_value("strop_messages_total", {"service": SERVICE, "outcome": name}) or 0.0
+
+
+async def test_a_message_delivered_again_during_the_work_is_worked_on_once(
+    runtime: app.Runtime, consume: Consume, send: Send
+) -> None:
+    """The queue's time-out is shorter than the work, and no heartbeat comes in time."""
+
+    async def slow(event: events.CaptureReceived, session: AsyncSession) -> None:
+        await work(event, session)
+        await session.execute(select(func.pg_sleep(2.5)))
+
+    await hidden_for(runtime, 1)
+    before = outcome("repeated")
+    await send(received().dumps())
+    async with running(consume(slow).run, consume(slow).run):
+
+        async def empty() -> bool:
+            return await runtime.queues.depth(SERVICE) == 0
+
+        await wait.until(empty)
+
+    assert await done(runtime) == 1
+    assert outcome("repeated") > before, "it was never delivered during the work"
+
+
+async def test_a_poisonous_message_ends_as_a_dead_letter_and_holds_up_nobody(
+    runtime: app.Runtime, consume: Consume, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "MAX_RECEIVES", 2)
+    monkeypatch.setattr(consumer, "plan_retry", lambda *_: 0)
+    await runtime.queues.create([SERVICE])
+    poison, tries = received(), Counter[str]()
+
+    async def choking(event: events.CaptureReceived, session: AsyncSession) -> None:
+        tries[str(event.id)] += 1
+        if event.id == poison.id:
+            raise ZeroDivisionError
+
+    async def reading(stop: asyncio.Event) -> None:
+        await deadletters.read(runtime.sessions, runtime.queues, SERVICE, stop)
+
+    async def letters() -> list[models.DeadLetter]:
+        async with runtime.sessions() as session:
+            return list(await session.scalars(select(models.DeadLetter)))
+
+    await send(poison.dumps(), *(received().dumps() for _ in range(5)))
+    async with running(consume(choking).run, reading):
+        (letter,) = await wait.until(letters)
+
+    assert (letter.body, letter.count) == (poison.dumps(), 1)
+    assert letter.reason.startswith("gave up after 2 tries")
+    assert tries.pop(str(poison.id)) == 2
+    assert list(tries.values()) == [1] * 5
+
+
+async def test_two_copies_share_the_work_and_do_none_twice(runtime: app.Runtime, consume: Consume) -> None:
+    by_copy: list[Counter[str]] = [Counter(), Counter()]
+
+    def copy(number: int) -> consumer.Consumer:
+        async def handle(event: events.CaptureReceived, session: AsyncSession) -> None:
+            by_copy[number][str(event.id)] += 1
+            await session.execute(select(func.pg_sleep(0.02)))
+
+        return consume(handle)
+
+    said = [received() for _ in range(100)]
+    await runtime.queues.send(SERVICE, [sqs.Outgoing(each.dumps()) for each in said])
+    async with running(copy(0).run, copy(1).run):
+
+        async def handled() -> bool:
+            return sum(map(len, by_copy)) == len(said)
+
+        await wait.until(handled)
+
+    assert by_copy[0] + by_copy[1] == Counter(str(each.id) for each in said)
+    assert all(by_copy)

@@ -1,0 +1,90 @@
+"""The dashboard asks for metrics and labels that exist, of a source that is provisioned."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from strop import metrics
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
+BOARD = json.loads((FOLDER / "strop.json").read_text())
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
+OURS = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
+
+
+def series() -> dict[str, set[str]]:
+    """Every series that the services expose, with its labels."""
+    found: dict[str, set[str]] = {}
+    for metric in OURS.values():
+        (family,) = metric.describe()
+        labels = set(metric._labelnames)
+        if isinstance(metric, Histogram):
+            found |= {f"{family.name}_{part}": labels | {"le"} for part in ("bucket", "count", "sum")}
+        else:
+            found[family.name + ("_total" if family.type == "counter" else "")] = labels
+    return found
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_asks_for_what_exists(expression: str) -> None:
+    known = series()
+    asked = set(re.findall(r"\bstrop_\w+", expression))
+    assert asked
+    assert asked <= known.keys()
+    labels = set().union(*(known[name] for name in asked))
+    named = re.findall(r"\bby \(([^)]*)\)", expression)
+    named += re.findall(r"[{,](\w+)(?:=~|!=|!~|=)", expression)
+    assert {label for names in named for label in re.findall(r"\w+", names)} <= labels
+    assert expression.count("(") == expression.count(")")
+
+
+def test_a_legend_names_labels_that_are_left() -> None:
+    for panel in PANELS:
+        for target in panel["targets"]:
+            left = {
+                label for names in re.findall(r"\bby \(([^)]*)\)", target["expr"]) for label in re.split(r", ?", names)
+            }
+            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= left, panel["title"]
+
+
+def test_gauges_are_never_summed_over_copies() -> None:
+    gauges = {each.describe()[0].name for each in OURS.values() if each._type == "gauge"}
+    for expression in EXPRESSIONS:
+        for name in re.findall(r"\bstrop_\w+", expression):
+            if name in gauges - {"strop_service_up"}:
+                assert re.search(rf"max(?: by \([^)]*\))? ?\({name}\b", expression), expression
+
+
+def test_every_panel_says_what_it_shows_and_none_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+        assert panel["type"] == "row" or panel["description"]
+
+
+def test_the_source_and_the_folder_are_provisioned() -> None:
+    def read(name: str) -> Any:
+        return yaml.safe_load((FOLDER / name).read_text())
+
+    (source,) = read("provisioning/datasources/prometheus.yml")["datasources"]
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {source["uid"]}
+    (provider,) = read("provisioning/dashboards/strop.yml")["providers"]
+    compose = yaml.safe_load((FOLDER.parents[1] / "docker-compose.yml").read_text())
+    mounts = compose["services"]["grafana"]["volumes"]
+    assert f"./deploy/grafana/strop.json:{provider['options']['path']}/strop.json:ro" in mounts
+    (job,) = read("prometheus.yml")["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    running = {name for name, each in compose["services"].items() if each.get("environment", {}).get("MQTT_URL")}
+    assert {"ingest", "router", "labeling-queue", "trainer", "deployer"} <= set(found["names"]) & running
