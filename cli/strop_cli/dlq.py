@@ -35,6 +35,9 @@ def list_(service: Service = None, state: connection.State = None) -> None:
         table = Table("id", "service", "how often", "last", "reason")
         table.columns[0].no_wrap = True  # to be copied
         async with runtime.sessions() as session:
+            await session.connection(
+                execution_options={"isolation_level": "REPEATABLE READ"}
+            )  # the count fits the list
             found = await deadletters.list_open(session, service, SHOWN)
             counts = await deadletters.count_open(session)
         for letter in found:

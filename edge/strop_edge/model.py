@@ -1,8 +1,9 @@
 """The model package: a folder with `model.json`, `backbone.onnx` and `head.onnx`, and the model that it makes.
 
 `backbone.onnx` takes `image` (uint8 [N, 224, 224, 3], RGB; scaling of values is inside) and gives `features` (float32
-[N, 1280], of length 1). `head.onnx` takes `features` and gives `probabilities` (float32 [N, labels]; the temperature is
-inside). The trainer evaluates with this class, so what is judged is byte for byte what runs on a device.
+[N, features], of length 1). `head.onnx` takes `features` and gives `probabilities` (float32 [N, labels]; the temperature
+is inside) and, unless it is an older one, `novelty` (float32 [N]; larger is stranger). The trainer evaluates with this
+class, so what is judged is byte for byte what runs on a device or as a hosted model.
 """
 
 import base64
@@ -47,6 +48,8 @@ class Manifest:
     version: str
     labels: tuple[str, ...]  # in the order of the probabilities
     thresholds: dict[str, float]  # by label: below it the answer to a request is "none"; 0 where missing
+    assumed_thresholds: dict[str, float]  # by label: from it on a hosted model answers the label; 0 where missing
+    novelty: float | None  # above it an image shows nothing known; None where the model cannot tell
     files: dict[str, messages.ModelFile]  # backbone.onnx and head.onnx
     samples: tuple[Sample, ...]
 
@@ -68,13 +71,19 @@ class Manifest:
         return cls(
             version=fields.text(data, "version", 64),
             labels=labels,
-            thresholds={label: fields.number(data["thresholds"], label, 0, 1) for label in data["thresholds"]},
+            thresholds=_shares(data["thresholds"]),
+            assumed_thresholds=_shares(data.get("assumed_thresholds", {})),
+            novelty=fields.number(data["novelty"], "threshold", -1e9, 1e9) if data.get("novelty") else None,
             files={name: _file(data["files"][name]) for name in ("backbone.onnx", "head.onnx")},
             samples=tuple(
                 Sample(base64.b64decode(item["jpeg"]), tuple(float(p) for p in item["probabilities"]))
                 for item in data["samples"]
             ),
         )
+
+
+def _shares(data: dict[str, Any]) -> dict[str, float]:
+    return {name: fields.number(data, name, 0, 1) for name in data}
 
 
 def _file(data: dict[str, Any]) -> messages.ModelFile:
@@ -96,7 +105,10 @@ class Model:
             raise BadModel(f"unreadable: {error}") from error
         self._backbone = _shared_session(self.manifest.files["backbone.onnx"].sha256, files["backbone.onnx"], threads)
         self._head = _session(files["head.onnx"], threads)
-        self.predict(np.zeros((1, image.SIZE, image.SIZE, 3), np.uint8))
+        self._tells_novelty = "novelty" in {output.name for output in self._head.get_outputs()}
+        if self.manifest.novelty is not None and not self._tells_novelty:
+            raise BadModel("model.json has a threshold of novelty, and head.onnx does not give it")
+        self.assess(np.zeros((1, image.SIZE, image.SIZE, 3), np.uint8))
 
     @property
     def version(self) -> str:
@@ -106,13 +118,32 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         return self.manifest.labels
 
+    def prepare(self, data: bytes) -> image.Pixels:
+        """Bytes of an image file -> what this model takes [224, 224, 3]; BadImage when that cannot be."""
+        return image.load(data)
+
     def features(self, images: image.Pixels) -> Floats:
-        """Images [N, 224, 224, 3] -> features [N, 1280]."""
-        return _run(self._backbone, "features", {"image": images})
+        """Images [N, 224, 224, 3] -> features [N, features]."""
+        return _run(self._backbone, ["features"], {"image": images})[0]
 
     def probabilities(self, features: Floats) -> Floats:
-        """Features [N, 1280] -> probabilities [N, labels]; BadModel when they are not numbers from 0 to 1."""
-        found = _run(self._head, "probabilities", {"features": features})
+        """Features [N, features] -> probabilities [N, labels]; BadModel when they are not numbers from 0 to 1."""
+        return self.assess_features(features)[0]
+
+    def assess(self, images: image.Pixels) -> tuple[Floats, Floats | None]:
+        """Images [N, 224, 224, 3] -> probabilities [N, labels], and novelty [N] from a head that gives it."""
+        return self.assess_features(self.features(images))
+
+    def assess_features(self, features: Floats) -> tuple[Floats, Floats | None]:
+        """Features [N, features] -> probabilities and novelty, from one call; BadModel when they cannot be such."""
+        outputs = ["probabilities", "novelty"] if self._tells_novelty else ["probabilities"]
+        shares, *rest = _run(self._head, outputs, {"features": features})
+        novelty = rest[0] if rest else None
+        if novelty is not None and not (novelty.shape == (len(features),) and np.isfinite(novelty).all()):
+            raise BadModel(f"novelty is not a number for each of {len(features)} images")
+        return self._checked(shares, features), novelty
+
+    def _checked(self, found: Floats, features: Floats) -> Floats:
         if found.shape != (len(features), len(self.labels)):
             raise BadModel(f"head.onnx gives {found.shape} for {len(features)} images and {len(self.labels)} labels")
         if not (np.isfinite(found).all() and found.min(initial=0) > -1e-4 and found.max(initial=1) < 1 + 1e-4):
@@ -127,6 +158,17 @@ class Model:
         """Name one row of probabilities, best first; equal ones stay in the order of the labels."""
         order = np.argsort(-probabilities, kind="stable")
         return tuple(messages.Prediction(self.labels[i], round(float(probabilities[i]), 6)) for i in order)
+
+    def is_novel(self, novelty: float | None) -> bool:
+        """Does the image show nothing that this model knows? Never by a model that cannot tell."""
+        return novelty is not None and self.manifest.novelty is not None and novelty > self.manifest.novelty
+
+    def answers(self, probabilities: Floats, novelty: float | None) -> tuple[messages.Prediction, ...]:
+        """What a hosted model says to one row: labels from their assumed threshold on, best first; none when novel."""
+        if self.is_novel(novelty):
+            return ()
+        thresholds = self.manifest.assumed_thresholds
+        return tuple(each for each in self.rank(probabilities) if each.confidence >= thresholds.get(each.label, 0))
 
     def self_test(self) -> None:
         """Predict the shipped samples; BadModel when this machine sees them otherwise than the trainer did."""
@@ -149,9 +191,9 @@ def _verified(path: Path, file: messages.ModelFile) -> bytes:
     return data
 
 
-def _run(session: onnxruntime.InferenceSession, output: str, inputs: dict[str, NDArray[Any]]) -> Floats:
+def _run(session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> list[Floats]:
     try:
-        found: Floats = session.run([output], inputs)[0]
+        found: list[Floats] = session.run(outputs, inputs)
     except Exception as error:  # onnxruntime's errors share no base of their own
         raise BadModel(f"onnxruntime: {error}") from error
     return found

@@ -68,7 +68,7 @@ class Spool:
     def _recover(self, damaged: bool) -> None:
         on_disk = {entry.name: entry.stat().st_size for entry in os.scandir(self._images)}
         with self._transaction():
-            self._db.execute("UPDATE captures SET due = 0, tries = 0 WHERE message IS NOT NULL")
+            self._db.execute("UPDATE captures SET due = 0, tries = 0 WHERE message IS NOT NULL AND tries > 0")
             rows = self._db.execute("SELECT id, size FROM captures WHERE message IS NOT NULL").fetchall()
             whole = {id_ for id_, size in rows if on_disk.get(id_) == size}
             for id_, _ in rows:

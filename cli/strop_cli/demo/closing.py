@@ -5,7 +5,8 @@ from typing import Any
 from rich.table import Table
 
 from strop import app
-from strop_cli.demo import ledger, progress
+from strop_cli import ledger
+from strop_cli.demo import progress
 from strop_cli.demo.accuracy import Accuracy
 from strop_cli.demo.story import Story
 
@@ -33,6 +34,7 @@ async def report(
         "doubled": len(found.doubled),
         "unsettled": len(found.unsettled),
         "disagreeing": len(found.disagreeing),
+        "repeated": len(found.repeated),
         "bytes_sent": fleet["bytes_sent"],
         "images_classified": fleet["classified"],
         "accuracy_before": _interval(first[0]),
@@ -68,6 +70,7 @@ def show(story: Story, data: dict[str, Any], heldout: Heldout) -> None:
         "model": f"{data['model_bytes'] / 1e6:.1f} MB once, then {data['head_bytes'] / 1e3:.0f} KB per retrained head",
         "captures lost / doubled": f"{data['lost']} / {data['doubled']}   (devices' journals against the tables)",
         "captures not settled / disagreeing": f"{data['unsettled']} / {data['disagreeing']}",
+        "training runs and deployments that exist twice": f"{data['repeated']}",
         "peak memory, all processes": f"{data['peak_memory_mb']:,} MB",
     }
     for name, value in rows.items():

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from strop import app, errors
 from strop.settings import Settings
-from strop_cli.demo import accuracy, actions, closing, images, ledger, memory, processes, progress
+from strop_cli import ledger
+from strop_cli.demo import accuracy, actions, closing, images, memory, processes, progress
 from strop_cli.demo.fleet import Spec, share_out
 from strop_cli.demo.labeler import Labeler
 from strop_cli.demo.story import Story

@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PATIENCE = 120
-SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
+SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer", "custom-labels", "console")
 DEVICES = ("line-01", "line-02", "line-03")
 
 started = time.monotonic()
@@ -84,7 +84,8 @@ def deployment() -> Iterator[Path]:
     """Own names, ports and secrets, so that it disturbs nobody; yields the folder of the secrets."""
     with tempfile.TemporaryDirectory(prefix="strop-compose-") as folder:
         os.environ |= {"COMPOSE_PROJECT_NAME": f"strop-test-{os.getpid()}", "STROP_SECRETS": folder}
-        os.environ |= {"STROP_WEB_PORT": "0", "STROP_MQTT_PORT": "0", "STROP_S3_PORT": "0"}  # any that are free
+        ports = ("WEB", "MQTT", "S3", "REKOGNITION", "CONSOLE")
+        os.environ |= {f"STROP_{name}_PORT": "0" for name in ports}  # any that are free
         try:
             yield Path(folder)
         except BaseException:

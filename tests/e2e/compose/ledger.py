@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from strop import app, models
 from strop.settings import Settings
-from strop_cli.demo import ledger
+from strop_cli import ledger
 
 
 async def main() -> None:

@@ -13,7 +13,7 @@ from strop_cli.platform import envfile
 from tests import wait
 from tests.integration.cli.test_up import up
 
-PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer")
+PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
 
 
 def services(parent: int) -> dict[str, psutil.Process]:

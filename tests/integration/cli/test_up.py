@@ -12,6 +12,8 @@ from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
 
+import boto3
+import botocore.session
 import httpx
 import psutil
 import pytest
@@ -90,7 +92,8 @@ def test_everything_is_ready_once_the_file_is_there(env: dict[str, str]) -> None
     answer = httpx.get(f"{env['STROP_URL']}/readyz")
 
     assert answer.status_code == 200
-    assert set(answer.json()) == {"database", "ingest", "router", "labeling-queue", "trainer", "deployer"}
+    services = {"ingest", "router", "labeling-queue", "trainer", "deployer", "custom-labels", "console"}
+    assert set(answer.json()) == {"database", *services}
 
 
 def test_a_project_its_devices_and_its_base_images(strop: CliRunner, state: Path, tree: Path) -> None:
@@ -256,3 +259,88 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
 
     assert done.returncode == 1
     assert done.stderr == f"strop: port {env['STROP_PORT']} is taken: choose another, or leave --port out\n"
+
+
+def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
+    """A bucket of the person's own, made and filled with the region of the profile."""
+    s3 = boto3.client(
+        "s3",
+        "us-east-1",
+        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+    )
+    s3.create_bucket(Bucket=bucket)
+    for key, body in objects.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def test_folders_in_s3_become_a_hosted_data_set_and_bad_images_are_named(
+    strop: CliRunner, state: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    pictures = {
+        f"f/train/{n % 2 + 1}/sub/{n} ü+.jpg": render.render(("soda-can", "clutter")[n % 2], n) for n in range(6)
+    }
+    in_s3(env, "mine", {**pictures, "f/train/x.jpg": render.render("clutter", 9), "f/train/1/bad.png": b"no image"})
+    (tmp_path / "names.json").write_text('{"1": "pink primrose", "2": "hard-leaved pocket orchid"}')
+    command = f"datasets import roses s3://mine/f/train --auto-label --names {tmp_path}/names.json"
+
+    with pytest.raises(errors.NotFound, match="there is no project roses: --create makes it"):
+        say(strop, state, command)
+    first, again = ask(strop, state, f"{command} --create"), ask(strop, state, command)
+
+    assert (first.exit_code, again.exit_code) == (1, 1)
+    for done in (first, again):
+        assert "bad s3://mine/f/train/1/bad.png: ERROR_INVALID_IMAGE" in done.output
+        assert (
+            "roses TRAIN: 8 images, 6 of them with one of 2 labels, 1 bad; manifest s3://mine/f/train.manifest"
+            in done.output
+        )
+
+
+def test_a_local_folder_becomes_a_hosted_data_set(strop: CliRunner, state: Path, tree: Path) -> None:
+    shown = say(strop, state, f"datasets import tulips {tree / 'train'} --auto-label --type test --create")
+
+    assert (
+        "tulips TEST: 4 images, 4 of them with one of 2 labels, 0 bad; manifest s3://strop/tulips/import/test.manifest"
+        in shown
+    )
+
+
+def test_a_data_set_that_failed_says_why_and_is_made_anew(
+    strop: CliRunner, state: Path, env: dict[str, str], tree: Path
+) -> None:
+    in_s3(env, "moss", {f"{number}/x.jpg": b"no image" for number in range(2)})
+
+    failed = ask(strop, state, "datasets import moss s3://moss --auto-label --create")
+    again = say(strop, state, f"datasets import moss {tree / 'train'} --auto-label")
+
+    assert failed.exit_code == 1
+    assert "CREATE_FAILED: ERROR_TOO_MANY_RECORDS_IN_ERROR" in failed.output
+    assert "moss TRAIN: 4 images, 4 of them with one of 2 labels, 0 bad" in again
+
+
+def test_what_s3_refuses_is_said_in_its_words(strop: CliRunner, state: Path) -> None:
+    with pytest.raises(errors.StropError, match="ListObjectsV2: NoSuchBucket"):
+        say(strop, state, "datasets import ferns s3://nobodys/ --auto-label --create")
+
+
+def test_the_profile_of_the_walkthrough_signs_with_the_key_of_this_folder(state: Path, env: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, env):
+        client = boto3.Session(profile_name="customlabels-iam").client("rekognition")
+
+    assert client.describe_projects(ProjectNames=["nobody"])["ProjectDescriptions"] == []
+    assert env["AWS_SECRET_ACCESS_KEY"] in (state / "profile" / "credentials").read_text()
+    assert (state / "profile" / "credentials").stat().st_mode & 0o077 == 0
+
+
+def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env: dict[str, str]) -> None:
+    session = botocore.session.Session()
+    usual = session.get_component("data_loader").load_service_model("rekognition", "waiters-2")["waiters"]
+    with mock.patch.dict(os.environ, env):
+        loader = botocore.session.Session().get_component("data_loader")
+    ours = loader.load_service_model("rekognition", "waiters-2")["waiters"]
+
+    assert ours == {
+        name: each | {"delay": 1, "maxAttempts": each["delay"] * each["maxAttempts"]} for name, each in usual.items()
+    }

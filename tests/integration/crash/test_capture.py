@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from ingest import announcements
 from strop import app, models, outbox
-from strop_cli.demo import ledger
+from strop_cli import ledger
 from tests import device, factories
 from tests.integration.crash import victim
 

@@ -1,4 +1,4 @@
-"""The trainer is killed in the middle of a run: the run goes on, and makes one model."""
+"""The trainer is killed in the middle of a run, or when it is done and has not said so: the run makes one model."""
 
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from tests.integration.crash import victim
 from tests.integration.trainer.lab import Lab
 
 
+@pytest.mark.parametrize(
+    ("point", "left", "attempts"), [("trainer:working", "running", 2), ("trainer:committed", "succeeded", 1)]
+)
 async def test_a_run_is_finished_once_by_the_next_trainer(
-    runtime: app.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: app.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, left: str, attempts: int
 ) -> None:
     await victim.return_soon(runtime, monkeypatch, "trainer")
     async with runtime.sessions.begin() as session:
@@ -20,9 +23,9 @@ async def test_a_run_is_finished_once_by_the_next_trainer(
     await lab.base(train=2, valid=1)
     asked = await lab.ask()
     quick = {"STROP_TRAINER_CACHE": str(tmp_path / "cache"), "STROP_TRAINER_LEASE": "3", "STROP_TRAINER_TICK": "0.2"}
-    async with victim.killed(runtime, "trainer", "trainer:working", tmp_path, **quick) as died:
+    async with victim.killed(runtime, "trainer", point, tmp_path, **quick) as died:
         await died.wait()
-        assert (await lab.run(asked.run_id)).state == "running"
+        assert (await lab.run(asked.run_id)).state == left
 
         async def over() -> bool:
             return (await lab.run(asked.run_id)).state in {"succeeded", "failed"}
@@ -31,7 +34,7 @@ async def test_a_run_is_finished_once_by_the_next_trainer(
         await victim.drained(runtime, "trainer")
 
     (run,) = await lab.all(models.TrainingRun)
-    assert (run.state, run.attempts) == ("succeeded", 2)
+    assert (run.state, run.attempts) == ("succeeded", attempts)
     (model,) = await lab.all(models.ModelVersion)
     assert (model.run_id, model.version) == (run.id, 1)
     assert not list((tmp_path / "cache" / "runs").iterdir())

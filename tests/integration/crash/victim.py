@@ -13,7 +13,7 @@ import pytest
 from strop import app, topology
 from tests import wait
 
-PATIENCE = 60
+PATIENCE = 100
 """Two starts of a process on a busy machine, the second after the crash."""
 
 

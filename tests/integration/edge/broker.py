@@ -10,11 +10,8 @@ from strop_cli.platform import mqtt, ports
 
 MOSQUITTO = mqtt.find_mosquitto()
 # Mosquitto where it is installed, and always the broker of the wheel.
-both_brokers = pytest.mark.parametrize(
-    "broker",
-    [*([pytest.param(MOSQUITTO, id="mosquitto")] if MOSQUITTO else []), pytest.param(None, id="rumqttd")],
-    indirect=True,
-)
+BROKERS = [*([pytest.param(MOSQUITTO, id="mosquitto")] if MOSQUITTO else []), pytest.param(None, id="rumqttd")]
+both_brokers = pytest.mark.parametrize("broker", BROKERS, indirect=True)
 
 
 class Broker:

@@ -67,15 +67,3 @@ def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path) -> 
 
     touch(tmp_path, "test/cup/c.jpg", "train/cup/d.gif", "train/e.jpg")
     assert datasets.left_out(tmp_path, taken) == "4 files left out: notes.txt, test/cup/c.jpg, train/cup/d.gif …"
-
-
-def test_without_a_terminal_a_line_tells_the_progress_every_few_seconds() -> None:
-    said: list[str] = []
-    now = 0.0
-    report = datasets.lines(9, said.append, lambda: now)
-
-    for second in range(8):
-        now = float(second)
-        report(second, second - 1)
-
-    assert said == ["3 of 9 uploaded, 2 checked", "6 of 9 uploaded, 5 checked"]

@@ -36,8 +36,11 @@ def backbone() -> bytes:
     return _model(nodes, images, features, constants)
 
 
-def head(scale: float = 10.0, labels: int = 3, offset: float = 0.0) -> bytes:
-    """Softmax over how red, green and blue it is; a larger scale makes it surer, `offset` is added afterwards."""
+def head(scale: float = 10.0, labels: int = 3, offset: float = 0.0, *, novelty: bool = False) -> bytes:
+    """Softmax over how red, green and blue it is; a larger scale makes it surer, `offset` is added afterwards.
+
+    With `novelty`, a second output: how much it lacks of any of them.
+    """
     weights = np.zeros((FEATURES, labels), np.float32)
     weights[:, :3] = DIRECTIONS.T * scale
     nodes = [
@@ -47,12 +50,20 @@ def head(scale: float = 10.0, labels: int = 3, offset: float = 0.0) -> bytes:
     ]
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES])
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", labels])
-    return _model(nodes, features, probabilities, {"weights": weights, "offset": np.full(1, offset, np.float32)})
+    constants = {"weights": weights, "offset": np.full(1, offset, np.float32), "whole": np.full(1, scale, np.float32)}
+    if not novelty:
+        return _model(nodes, features, probabilities, constants)
+    nodes += [
+        helper.make_node("ReduceMax", ["logits"], ["most"], axes=[1], keepdims=0),
+        helper.make_node("Sub", ["whole", "most"], ["lacking"]),
+        helper.make_node("Add", ["lacking", "offset"], ["novelty"]),
+    ]
+    return _model(nodes, features, probabilities, constants, helper.make_tensor_value_info("novelty", 1, ["n"]))
 
 
-def _model(nodes: list[Any], source: Any, target: Any, constants: dict[str, Any]) -> bytes:
+def _model(nodes: list[Any], source: Any, target: Any, constants: dict[str, Any], *others: Any) -> bytes:
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "test", [source], [target], initializers)
+    graph = helper.make_graph(nodes, "test", [source], [target, *others], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

@@ -41,6 +41,38 @@ def test_no_images_give_no_predictions(loaded: model.Model) -> None:
     assert loaded.predict(np.zeros((0, 224, 224, 3), np.uint8)).shape == (0, 3)
 
 
+@pytest.fixture
+def telling(tmp_path: Path) -> model.Model:
+    """A model that tells novelty: 0 for a pure colour, 4.2 for grey."""
+    changes = {"novelty": {"threshold": 2.0}, "assumed_thresholds": {"red": 0.5, "green": 0.01}}
+    return model.Model(packages.package(head=packages.head(novelty=True), **changes).write(tmp_path / "telling"))
+
+
+def test_novelty_comes_with_the_probabilities(telling: model.Model) -> None:
+    images = np.stack([telling.prepare(data) for data in (packages.RED, packages.GREY)])
+
+    probabilities, novelty = telling.assess(images)
+
+    assert np.array_equal(probabilities, telling.predict(images))
+    assert novelty is not None
+    assert [telling.is_novel(float(score)) for score in novelty] == [False, True]
+
+
+def test_a_head_without_novelty_stays_loadable_and_finds_nothing_novel(loaded: model.Model) -> None:
+    probabilities, novelty = loaded.assess(image.load(packages.GREY)[np.newaxis])
+
+    assert novelty is None
+    assert not loaded.is_novel(None)
+    assert len(loaded.answers(probabilities[0], None)) == 3  # no thresholds either
+
+
+def test_answers_are_the_labels_from_their_threshold_on_best_first(telling: model.Model) -> None:
+    row = np.array([0.4, 0.05, 0.55], np.float32)
+
+    assert [each.label for each in telling.answers(row, 0.0)] == ["blue", "green"]  # blue has no threshold
+    assert telling.answers(row, 2.5) == ()
+
+
 def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     folder = packages.package(signature="…", trained_on=["field"]).write(tmp_path)
 
@@ -63,8 +95,12 @@ def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
         ({"head": packages.head(labels=4)}, r"gives \(1, 4\)"),
         ({"head": b"no graph"}, "onnxruntime"),
         ({"backbone": packages.head()}, "onnxruntime"),
+        ({"novelty": {"threshold": 1}}, "head.onnx does not give it"),
+        ({"novelty": {"threshold": "high"}}, "threshold: expected a number"),
+        ({"assumed_thresholds": {"red": -1}}, "red: expected a number"),
+        ({"head": packages.head(offset=float("inf"), novelty=True)}, "novelty is not a number"),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_a_package_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     folder = packages.package(**changes).write(tmp_path)

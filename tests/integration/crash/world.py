@@ -1,0 +1,219 @@
+"""Strop without its servers' habits: real handlers on a real database and bucket, while the test decides when a message is
+delivered, how often and in which order, and where a service dies.
+
+SQS and the broker are stood in for at their clients' edge: what both promise is "at least once", and no real one can be told
+to break every habit beyond that.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, cast
+from urllib.parse import quote_plus
+
+import httpx
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.orm import Session
+
+from deployer import __main__ as deployer
+from ingest import announcements, answers, handlers, objects
+from labeling_queue import __main__ as labeling_queue
+from router import __main__ as router
+from strop import app, auth, consumer, models, mqtt, outbox, sqs, storage
+from strop_wire import messages, topics
+from tests import factories
+from trainer import settings as trainer_settings
+from trainer import triggers
+
+DEVICES = ("line-1", "line-2")
+PEOPLE = ("ann", "bob")
+MIN_LABELS = 3
+
+
+class Died(Exception):
+    """The service was killed here."""
+
+
+@dataclass
+class Endpoint:
+    """The client of SQS. Messages lie here until they are deleted; `deaf`: the next deletion is lost, as by a crash."""
+
+    lying: dict[str, dict[str, sqs.Incoming]] = field(default_factory=dict)  # queue -> receipt -> message
+    sent: list[tuple[str, str]] = field(default_factory=list)  # queue, body
+    deaf: bool = False
+    _numbers: Any = field(default_factory=count)
+
+    async def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803 - boto's way
+        return {"QueueUrl": QueueName}
+
+    async def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        for entry in Entries:
+            self.put(QueueUrl.partition("-")[2], entry["MessageBody"])
+        return {}
+
+    async def delete_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        if self.deaf:
+            self.deaf = False
+            raise Died
+        for entry in Entries:
+            self.lying[QueueUrl.partition("-")[2]].pop(entry["ReceiptHandle"], None)
+        return {}
+
+    async def change_message_visibility(self, **_: Any) -> None:
+        """Messages are always visible: any moment may be the one at which one comes again."""
+
+    def put(self, queue: str, body: str) -> None:
+        receipt = str(next(self._numbers))
+        self.lying.setdefault(queue, {})[receipt] = sqs.Incoming(receipt, body, receipt, 1)
+        self.sent.append((queue, body))
+
+    def waiting(self, queue: str) -> list[sqs.Incoming]:
+        return list(self.lying.get(queue, {}).values())
+
+
+@dataclass
+class Radio:
+    """The broker as ingest sees it: answers to devices are kept here, and acknowledgements."""
+
+    grants: dict[str, messages.CaptureGrant] = field(default_factory=dict)  # the latest by capture
+    acknowledged: list[mqtt.Message] = field(default_factory=list)
+
+    async def publish(self, _topic: str, payload: bytes) -> None:
+        self.grants.update({grant.capture: grant for grant in messages.Grant.loads(payload).captures})
+
+    def acknowledge(self, batch: Sequence[mqtt.Message]) -> None:
+        self.acknowledged += batch
+
+
+class Bucket(storage.Storage):
+    """The real bucket, whose events go to our endpoint: of what devices and people put there, and of our own copies."""
+
+    def __init__(self, real: storage.Storage, endpoint: Endpoint) -> None:
+        super().__init__(real._client, real._public, real.bucket)
+        self._endpoint = endpoint
+
+    async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        await super().put(key, body, content_type)
+        self.tell(key)
+
+    async def copy(self, source: str, target: str) -> None:
+        await super().copy(source, target)
+        self.tell(target)
+
+    def tell(self, key: str) -> None:
+        found = {"key": quote_plus(key, safe="/"), "sequencer": f"{len(self._endpoint.sent):x}"}
+        record = {"eventName": "ObjectCreated:Put", "s3": {"object": found}}
+        self._endpoint.put("ingest", json.dumps({"Records": [record]}))
+
+
+class _Doomed(Session):
+    """Sessions of services that may be killed just before a commit."""
+
+
+class World:
+    def __init__(self, real: app.Runtime) -> None:
+        self.endpoint, self.radio = Endpoint(), Radio()
+        self.doomed = False  # the next commit of a service does not happen
+        self.stop = asyncio.Event()
+        self._real = real
+        engine = real.sessions.kw["bind"]
+        make = async_sessionmaker(engine, expire_on_commit=False, sync_session_class=_Doomed)
+        self.bucket = Bucket(real.storage, self.endpoint)
+        self.runtime = app.Runtime(real.settings, make, sqs.Queues(self.endpoint, "q"), self.bucket)
+        event.listen(_Doomed, "before_commit", self._before_commit)
+        self.consumers = {
+            **self._ingest(),
+            **{name: _reader(each.build(self.runtime)) for name, each in _OTHERS.items()},
+        }
+        self._triggers = triggers.Triggers(
+            self.runtime, trainer_settings.Settings(min_labels=MIN_LABELS, debounce=0, cooldown=0)
+        )
+        self._web = app.web(self.runtime, [labeling_queue.build(self.runtime)])
+        self._people: dict[str, httpx.AsyncClient] = {}
+
+    def close(self) -> None:
+        event.remove(_Doomed, "before_commit", self._before_commit)
+
+    def _ingest(self) -> dict[str, consumer.Consumer]:
+        """As `ingest.__main__` wires it."""
+        make, store, radio = self.runtime.sessions, self.runtime.storage, cast("mqtt.Mqtt", self.radio)
+        tell = answers.Answers(store, radio)
+        self.listening = announcements.Announcements(make, radio, tell)
+        table = handlers.table(
+            handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), self.listening
+        )
+        reading = consumer.Consumer("ingest", make, self.runtime.queues, {}, long=table, loads=objects.loads)
+        return {"ingest": reading}
+
+    def _before_commit(self, _session: Session) -> None:
+        if self.doomed:
+            self.doomed = False
+            raise Died
+
+    # --- what happens ---
+
+    async def begin(self) -> None:
+        """An empty deployment with one project."""
+        self.endpoint.lying.clear()
+        self.endpoint.sent.clear()
+        self.radio.grants.clear()
+        self.doomed = self.endpoint.deaf = False
+        async with self._real.sessions.begin() as session:
+            for table in reversed(models.Base.metadata.sorted_tables):
+                await session.execute(table.delete())
+            await factories.make_project(session, devices=DEVICES)
+            tokens = {name: await auth.make_token(session, name, "api") for name in PEOPLE}
+        transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
+        for name, token in tokens.items():
+            headers = {"Authorization": f"Bearer {token}"}
+            self._people[name] = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
+
+    async def announce(self, device: str, *payloads: bytes) -> None:
+        topic = topics.topic(factories.PROJECT, device, "capture")
+        batch = [mqtt.Message(topic, payload, mid, 1, 1) for mid, payload in enumerate(payloads)]
+        await self.listening.take(batch, self.stop)
+        assert self.radio.acknowledged[-len(batch) :] == batch
+
+    async def relay(self) -> None:
+        await _survive(outbox.relay_once(self.runtime.sessions, self.runtime.queues))
+
+    async def deliver(self, service: str, messages: list[sqs.Incoming]) -> None:
+        await _survive(self.consumers[service].take(messages))
+
+    async def person(self, name: str, path: str, body: Any = None) -> Any:
+        """What the labeling API answers; None when it refuses, or dies."""
+        client = self._people[name]
+        answer = await (client.post(path, json=body) if body is not None else client.get(path))
+        assert answer.status_code in {200, 204, 404, 409, 500}, answer.text
+        return answer.json() if answer.status_code == 200 else None
+
+    async def trigger(self) -> None:
+        """Two copies of the trainer look at the same moment."""
+        await asyncio.gather(*(_survive(self._triggers.tick()) for _ in range(2)))
+
+    async def look(self, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        async with self._real.sessions() as session:
+            return await question(session)
+
+    async def write(self, change: Callable[[Any], Awaitable[Any]]) -> None:
+        async with self._real.sessions.begin() as session:
+            await change(session)
+
+
+_OTHERS: dict[str, Any] = {"router": router, "labeling-queue": labeling_queue, "deployer": deployer}
+
+
+def _reader(service: app.Service) -> consumer.Consumer:
+    """The consumer that a service was wired with."""
+    found: Iterable[Any] = (getattr(loop, "__self__", None) for loop in service.loops)
+    return next(each for each in found if isinstance(each, consumer.Consumer))
+
+
+async def _survive(work: Awaitable[Any]) -> None:
+    """A supervisor starts a service again that was killed."""
+    with suppress(Died):
+        await work

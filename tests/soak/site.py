@@ -1,0 +1,103 @@
+"""A whole Strop on this machine as `strop up --processes` runs it, whose servers a test takes away under load."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from unittest import mock
+
+from sqlalchemy import select
+
+from strop import app, models
+from strop.settings import Settings
+from strop_cli import processes, setup, tokens, up
+from strop_cli.platform import ports
+from strop_cli.platform.server import Server
+from strop_cli.platform.stack import Stack
+from tests import factories
+from tests.integration.trainer.lab import Lab
+
+PACKAGES = up._PACKAGES
+MIN_LABELS = 40
+"""Labels that ask for the one training of a test; a cool-down of an hour rules out a second."""
+
+QUICK = {
+    "STROP_TRAINER_MIN_LABELS": str(MIN_LABELS),
+    "STROP_TRAINER_DEBOUNCE": "1",
+    "STROP_TRAINER_MAX_WAIT": "5",
+    "STROP_TRAINER_COOLDOWN": "3600",
+    "STROP_TRAINER_LEASE": "10",
+    "STROP_DEPLOYER_STAGES": "[0.5, 1.0]",
+    "STROP_DEPLOYER_RESEND_AFTER": "5",
+}
+
+
+class Site:
+    """The running platform and what a test needs of it."""
+
+    def __init__(self, stack: Stack, runtime: app.Runtime, url: str, token: str) -> None:
+        self.runtime, self.url, self.token = runtime, url, token
+        self._stack = stack
+
+    @asynccontextmanager
+    async def without(self, name: str, how: signal.Signals = signal.SIGKILL) -> AsyncIterator[None]:
+        """One of the servers (postgres, aws, mqtt) is away while the block runs, and starts again on its old state."""
+        index = next(n for n, server in enumerate(self._stack._servers) if server.plan.name == name)
+        old = self._stack._servers[index]
+        old._process.send_signal(how)
+        await asyncio.to_thread(old._process.wait)
+        yield
+        new = self._stack._servers[index] = Server(old.plan, self._stack.state)
+        self._stack.guard(new)
+        await asyncio.to_thread(new.await_answer)
+
+
+@asynccontextmanager
+async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]:
+    """One project with these devices and a small base set; every service is a process of its own."""
+    with mock.patch.dict(os.environ), Stack(folder / "site") as stack:
+        port = stack.port("web")
+        os.environ.update(stack.env() | QUICK | {"STROP_TRAINER_CACHE": str(folder / "cache")})
+        await asyncio.to_thread(setup.migrate, os.environ["DATABASE_URL"])
+        try:
+            async with app.runtime(Settings()) as runtime:
+                await setup.make(runtime)
+                async with runtime.sessions.begin() as session:
+                    await factories.make_project(session, devices=devices)
+                await Lab(runtime, folder / "cache").base()
+                async with processes.running(stack, PACKAGES, port):
+                    yield Site(stack, runtime, f"http://127.0.0.1:{port}", await tokens.api_token(runtime, "ann"))
+        finally:
+            for server in reversed(stack._servers):  # those that were started again are unknown to the stack
+                server.stop()
+
+
+@asynccontextmanager
+async def second_copies(folder: Path) -> AsyncIterator[dict[str, int]]:
+    """One more process of every service; their ports."""
+    chosen, started = {package: ports.stable(folder / "site", f"{package}-2") for package in PACKAGES}, []
+    with (folder / "copies.log").open("ab") as log:
+        for package, port in chosen.items():
+            env = os.environ | {"STROP_PORT": str(port)}
+            argv = [sys.executable, "-m", package]
+            started.append(await asyncio.create_subprocess_exec(*argv, env=env, stdout=log, stderr=log))
+        try:
+            for port in chosen.values():
+                while not await asyncio.to_thread(processes._answers, f"http://127.0.0.1:{port}/readyz"):
+                    await asyncio.sleep(0.1)
+            yield chosen
+        finally:
+            for process in started:
+                process.terminate()
+            assert [await process.wait() for process in started] == [0] * len(started), (
+                folder / "copies.log"
+            ).read_text()
+
+
+async def letters(runtime: app.Runtime) -> list[str]:
+    """Why messages were given up, of those nobody has decided about."""
+    async with runtime.sessions() as session:
+        return list(await session.scalars(select(models.DeadLetter.reason).where(models.DeadLetter.state == "open")))

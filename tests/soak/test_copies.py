@@ -1,0 +1,38 @@
+"""Two copies of every service at once: the work is shared, and nothing happens twice."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from strop import models
+from strop_cli.platform import ports
+from tests.soak import load, site
+
+
+async def figure(port: int, name: str, **labels: str) -> float:
+    """A figure of one process."""
+    async with httpx.AsyncClient() as http:
+        said = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    samples = [each for family in text_string_to_metric_families(said) for each in family.samples if each.name == name]
+    return sum(each.value for each in samples if labels.items() <= each.labels.items())
+
+
+@pytest.mark.timeout(900)
+async def test_two_copies_share_the_work_and_trigger_and_deploy_once(tmp_path: Path) -> None:
+    async with site.running(tmp_path, load.DEVICES) as running, site.second_copies(tmp_path) as second:
+        async with load.on(running) as devices:
+            await load.settled(running, devices)
+        await load.assert_exactly_once(running, devices)
+
+        first = {package: ports.remembered(tmp_path / "site", package) for package in ("ingest", "router")}
+        taken = [await figure(chosen["ingest"], "strop_captures_total") for chosen in (first, second)]
+        routed = [
+            await figure(chosen["router"], "strop_messages_total", service="router", outcome="handled")
+            for chosen in (first, second)
+        ]
+        assert sum(taken) == await load.count(running.runtime, models.Capture)
+        assert sum(routed) >= await load.count(running.runtime, models.Route)
+        assert all(taken) or not running.runtime.settings.mqtt_shared
+        assert all(routed)
