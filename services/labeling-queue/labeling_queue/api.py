@@ -2,19 +2,37 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, progress, queries, rules, schemas
-from strop import app, auth, storage
+from strop import app, auth, shell, storage
+from strop_wire import messages, topics
 
-router = APIRouter(prefix="/api", tags=["labeling"])
 
-FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+def _problem(description: str) -> dict[str, Any]:
+    return {"model": schemas.Problem, "description": description}
+
+
+NOT_FOUND = _problem("There is no such thing; `detail` says what.")
+UNREADABLE = _problem("The body is not JSON in UTF-8.")
+REFUSED = _problem("Understood and not allowed at the moment; `detail` says why, for the person.")
+
+router = APIRouter(
+    prefix="/api",
+    tags=["labeling"],
+    # `auth` reads the header, or the cookie of the pages; this one only tells the documentation.
+    dependencies=[Depends(HTTPBearer(auto_error=False, description="`strop token create NAME` makes one."))],
+    responses={
+        401: _problem("Nobody is signed in: neither a valid Bearer token nor the cookie of the pages."),
+        403: _problem("The pages' cookie came with a request from another site."),
+        422: _problem("The request does not follow this description; `detail` says where."),
+    },
+)
 
 
 def runtime(request: Request) -> app.Runtime:
@@ -35,17 +53,20 @@ async def signed_in(request: Request, session: Session) -> auth.Person:
     person = await auth.find(session, request)
     if person is None:
         raise HTTPException(401, auth.HINT, {"WWW-Authenticate": "Bearer"})
-    if person.source == "page" and request.method != "GET" and not rules.same_origin(request.headers):
+    if person.source == "page" and request.method != "GET" and not auth.same_origin(request.headers):
         raise HTTPException(403, "This request came from another site.")
     return person
 
 
 Me = Annotated[auth.Person, Depends(signed_in)]
-Project = Annotated[str, Path(description="Name of the project.")]
+NAME = f"^{topics.NAME.pattern}$"
+Project = Annotated[
+    str, Path(description="Name of the project: letters, digits, `_` and `-`.", pattern=NAME, examples=["beverages"])
+]
 Task = Annotated[UUID, Path(description="Id of the label task.")]
 
 
-@router.get("/projects/{project}/tasks/next")
+@router.get("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
 async def next_tasks(
     project: Project,
     me: Me,
@@ -54,7 +75,7 @@ async def next_tasks(
         int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")
     ] = 1,
 ) -> list[schemas.Task]:
-    """Lease the next tasks: nobody else gets them for ten minutes.
+    """Nobody else gets them for ten minutes.
 
     Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
     brings it back after a reload. An empty list: nothing waits at the moment.
@@ -64,9 +85,9 @@ async def next_tasks(
     return [schemas.Task.of(*row) for row in await queries.details(session, leased)]
 
 
-@router.post("/tasks/{task}/answer")
+@router.post("/tasks/{task}/answer", summary="Answer a task", responses={400: UNREADABLE, 404: NOT_FOUND, 409: REFUSED})
 async def answer(task: Task, given: schemas.Answer, me: Me, session: Session) -> schemas.Annotation:
-    """Answer a task. The same answer again changes nothing, so it is safe to repeat when no reply came.
+    """The same answer again changes nothing, so it is safe to repeat when no reply came.
 
     409: the task is not yours any more (your lease ran out and somebody else took it, or it is answered), or you
     answered otherwise before: then undo first.
@@ -75,19 +96,21 @@ async def answer(task: Task, given: schemas.Answer, me: Me, session: Session) ->
     return schemas.Annotation.model_validate(await annotations.submit(session, task, me.name, me.source, read))
 
 
-@router.post("/tasks/{task}/skip", status_code=204)
+@router.post("/tasks/{task}/skip", status_code=204, summary="Give a task back", responses={404: NOT_FOUND})
 async def skip(task: Task, me: Me, session: Session) -> None:
-    """Give a task back unanswered: it comes again after all others, to whoever asks first."""
+    """It comes again after all others, to whoever asks first. A task that you do not hold stays as it is."""
     await annotations.skip(session, task, me.name)
 
 
-@router.post("/annotations/undo")
+@router.post("/annotations/undo", summary="Take back your latest answer", responses={400: UNREADABLE, 404: NOT_FOUND})
 async def undo(
-    project: Annotated[str, Body(embed=True, description="The project whose latest answer of yours to take back.")],
+    project: Annotated[
+        str, Body(embed=True, description="The project in which to take it back.", pattern=NAME, examples=["beverages"])
+    ],
     me: Me,
     session: Session,
 ) -> schemas.Undone:
-    """Take back your latest answer; again: the one before, and so on.
+    """Again: the one before, and so on.
 
     The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
     """
@@ -99,13 +122,13 @@ async def undo(
     )
 
 
-@router.get("/projects/{project}/progress")
+@router.get("/projects/{project}/progress", summary="See how far the labeling is", responses={404: NOT_FOUND})
 async def show_progress(
     project: Project,
     me: Me,
     session: Session,
     since: Annotated[
-        AwareDatetime | None, Query(description="Count answers from then on; default: today, UTC.")
+        schemas.Moment | None, Query(description="Count answers from then on, with its zone; default: today, UTC.")
     ] = None,
 ) -> schemas.Progress:
     """How many tasks wait, and who answered how many."""
@@ -113,25 +136,32 @@ async def show_progress(
     return schemas.Progress.model_validate(await progress.progress(session, project, since or today()))
 
 
-@router.get("/projects/{project}/labels")
+@router.get("/projects/{project}/labels", summary="List the labels", responses={404: NOT_FOUND})
 async def labels(project: Project, me: Me, session: Session) -> list[str]:
-    """The labels in use, sorted: those of the base data and those people gave. An answer may bring a new one."""
+    """Those in use, sorted: those of the base data and those people gave. An answer may bring a new one."""
     await queries.require_project(session, project)
     return await queries.labels(session, project)
 
 
 @router.get(
     "/tasks/{task}/image",
+    summary="Get the image of a task",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}, "description": "The image's bytes."}},
+    responses={
+        200: {
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in messages.IMAGE_TYPES},
+            "description": "The image's bytes.",
+        },
+        404: NOT_FOUND,
+    },
 )
 async def image(task: Task, request: Request, opened: Annotated[app.Runtime, Depends(runtime)]) -> Response:
-    """The image of a task. It never changes, so browsers keep it."""
+    """It never changes, so browsers keep it."""
     async with opened.sessions() as session:  # not held while the bucket answers
         await signed_in(request, session)
         found = await queries.image(session, task)
     body = await opened.storage.get(storage.image_key(found.project, found.sha256))
-    return Response(body, media_type=found.content_type, headers=FOREVER)
+    return Response(body, media_type=found.content_type, headers=shell.FOREVER)
 
 
 def today() -> datetime:

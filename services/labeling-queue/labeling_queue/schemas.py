@@ -1,29 +1,43 @@
 """What the API takes and gives, as its documentation shows it."""
 
-from datetime import datetime
-from typing import Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
+from labeling_queue import rules
 from strop import models
 
 SHOWN_PREDICTIONS = 5
 
+# From a year on whose first and last moments are of the same era in every zone.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))]
+
+
+class Problem(BaseModel):
+    """Why a request was not followed."""
+
+    detail: str | list[dict[str, Any]] = Field(
+        description="In words; for a request that does not follow the description a list, with the place of each error."
+    )
+
 
 class Prediction(BaseModel):
-    label: str
-    confidence: float = Field(description="From 0 to 1.")
+    """One label and how sure the model is of it."""
+
+    label: str = Field(description="The label.")
+    confidence: float = Field(description="From 0 to 1.", ge=0, le=1)
 
 
 class Task(BaseModel):
     """An image that waits for an answer, leased to you."""
 
-    id: UUID
+    id: UUID = Field(description="To answer or skip it by.")
     image: str = Field(description="Path of the image's bytes on this server.")
-    width: int
-    height: int
-    device: str
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
+    device: str = Field(description="The device that took the image.")
     captured_at: datetime = Field(description="When the device says it took the image.")
     audit: bool = Field(description="Drawn at random to measure the model, whatever it predicted.")
     model: str = Field(description="Version of the model that predicted.")
@@ -54,33 +68,45 @@ class Answer(BaseModel):
     answer: str = Field(
         description="`label`; `unclear`: cannot be told; `none`: none of the labels; `bad`: the image is of no use.",
         examples=["label"],
+        json_schema_extra={"enum": list(rules.ANSWERS)},  # checked by `rules`, whose words people understand
     )
-    label: str | None = Field(None, description="With `label`: which one. It may be new.", examples=["soda can"])
+    label: str | None = Field(
+        None,
+        description="With `label`, and only then: which one. It may be new; no slash, backslash or control character.",
+        examples=["soda can"],
+        json_schema_extra={"maxLength": 100},  # checked by `rules` too
+    )
 
 
 class Annotation(BaseModel, from_attributes=True):
     """An answer on record."""
 
-    id: UUID
-    task_id: UUID
-    author: str
-    answer: str
-    label: str | None
-    at: datetime
+    id: UUID = Field(description="Of this answer.")
+    task_id: UUID = Field(description="The task it answers.")
+    author: str = Field(description="Who gave it; `folder` when somebody moved the file by hand.")
+    answer: str = Field(description="`label`, `unclear`, `none` or `bad`, as in the answer.")
+    label: str | None = Field(description="With `label`: which one.")
+    at: datetime = Field(description="When it was given, by the server's clock.")
 
 
 class Undone(BaseModel):
+    """What was taken back, and what you may answer anew."""
+
     annotation: Annotation = Field(description="The answer that was taken back.")
     task: Task | None = Field(description="Open again and leased to you; null when somebody else's answer stands.")
 
 
 class Share(BaseModel, from_attributes=True):
-    author: str
-    answers: int
+    """What one person did."""
+
+    author: str = Field(description="Who.")
+    answers: int = Field(description="How many answers that stand.")
 
 
 class Progress(BaseModel, from_attributes=True):
+    """How far the labeling is."""
+
     waiting: int = Field(description="Tasks without an answer, those on lease too.")
     done: int = Field(description="Answers given since `since`, without those taken back.")
-    since: datetime
+    since: datetime = Field(description="From when on answers are counted.")
     by: list[Share] = Field(description="Who gave them, most first.")
