@@ -16,3 +16,4 @@ for service in trainer custom-labels; do deps shared edge "services/$service" | 
 deps edge | pin edge
 deps shared edge cli services/* | pin run
 { deps shared edge cli services/*; cat requirements/dev.in; } | pin dev
+printf '%s\n' awscli cfn-lint | pin awscli  # an environment of its own: what nobody here wrote, with versions of its own

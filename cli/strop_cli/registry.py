@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deployer import rollouts
 from strop import app, errors, models
 from strop_cli import connection, projects
-from trainer import triggers
+from trainer import registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
 
@@ -97,6 +97,22 @@ def list_(project: str, state: connection.State = None) -> None:
     table, below = connection.run(state, work)
     Console().print(table)
     print(*below, sep="\n")
+
+
+@cli.command()
+def approve(
+    project: str,
+    version: Annotated[int, typer.Argument(parser=number, help="Model version, such as v3.")],
+    state: connection.State = None,
+) -> None:
+    """Roll a model out to the fleet that no gate approved: one that was ordered for hosting, or one that was refused."""
+
+    async def work(runtime: app.Runtime) -> str:
+        async with runtime.sessions.begin() as session:
+            await registry.approve(session, project, version)
+        return f"v{version} of {project} is approved: its rollout begins"
+
+    print(connection.run(state, work))
 
 
 def _table(

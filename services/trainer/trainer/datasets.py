@@ -18,6 +18,10 @@ DOWNLOADS = 16
 """Images fetched side by side."""
 
 
+class BadManifest(ValueError):
+    """This manifest makes no dataset version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One labelled image of a dataset version."""
@@ -54,12 +58,41 @@ async def save(session: AsyncSession, store: storage.Storage, project: str, item
     version = await queries.next_dataset(session, project)
     key = f"{project}/datasets/versions/{version}/manifest.jsonl"
     await store.put(key, body, "application/jsonl")
+    session.add(_row(project, version, key, body, items))
+    return version
+
+
+async def take(session: AsyncSession, store: storage.Storage, project: str, key: str) -> tuple[int, list[Item]]:
+    """Take the manifest of an order as a dataset version, in the caller's transaction; once, however often it is tried.
+
+    BadManifest when it is missing or cannot be read.
+    """
+    try:
+        body = await store.get(key)
+    except storage.NoSuchObject as error:
+        raise BadManifest(f"the manifest of the order is missing: {error}") from error
+    items = read(body)
+    if known := await queries.ordered_dataset(session, project, key):
+        return known.version, items
+    version = await queries.next_dataset(session, project)
+    session.add(_row(project, version, key, body, items))
+    return version, items
+
+
+def read(body: bytes) -> list[Item]:
+    """Read a manifest; what else a line says is left to those who wrote it."""
+    try:
+        lines = [json.loads(line) for line in body.splitlines()]
+        return [Item(**{name: str(line[name]) for name in Item.__slots__}) for line in lines]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item]) -> models.DatasetVersion:
     counts = Counter(f"{item.origin}/{item.part}" for item in items)
-    row = models.DatasetVersion(
+    return models.DatasetVersion(
         project=project, version=version, key=key, sha256=storage.digest(body), counts=dict(counts)
     )
-    session.add(row)
-    return version
 
 
 async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:

@@ -4,15 +4,16 @@ Only the features come from the cache, which the very same backbone file filled;
 and the device's whole way from file to answer agree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from strop import stats
 from strop_edge import image
 from strop_edge.model import Model
-from trainer import features, stats
+from trainer import answers, features
 
 BINS = 10
 _TOLERANCE = 1e-3  # a batch of another size may round otherwise
@@ -27,7 +28,13 @@ class Outcome:
     predicted: str
     confidence: float
     margin: float  # to the second best
-    passed: bool  # the confidence reaches the predicted label's threshold
+    passed: bool  # the confidence reaches the predicted label's threshold: a device answers a request with it
+    novelty: float | None  # larger is stranger; None from a model that cannot tell
+    novel: bool  # stranger than the model's threshold
+    answers: tuple[
+        str, ...
+    ]  # what a hosted model answers, best first: labels from their assumed threshold, none when novel
+    confidences: dict[str, float]  # all labels, best first
 
     @property
     def right(self) -> bool:
@@ -41,18 +48,32 @@ class Disagreement(Exception):
 def judge(
     model: Model, images: Sequence[features.View], truth: Sequence[str], found: features.Features
 ) -> list[Outcome]:
-    """Classify images by their features [images, 1280]; in the order given."""
+    """Classify images by their features [images, features]; in the order given."""
     if not images:
         return []
-    rows = model.probabilities(found)
-    return [_outcome(model, view.sha256, label, row) for view, label, row in zip(images, truth, rows, strict=True)]
+    rows, novelties = model.assess_features(found)
+    scores = [None] * len(images) if novelties is None else [round(float(novelty), 6) for novelty in novelties]
+    return [
+        _outcome(model, view.sha256, label, row, novelty)
+        for view, label, row, novelty in zip(images, truth, rows, scores, strict=True)
+    ]
 
 
-def _outcome(model: Model, sha256: str, label: str, row: features.Features) -> Outcome:
-    best, *others = model.rank(row)
-    margin = best.confidence - others[0].confidence if others else best.confidence
-    passed = best.confidence >= model.manifest.thresholds.get(best.label, 0)
-    return Outcome(sha256, label, best.label, best.confidence, margin, passed)
+def _outcome(model: Model, sha256: str, label: str, row: features.Features, novelty: float | None) -> Outcome:
+    ranked = model.rank(row)
+    best, *others = ranked
+    return Outcome(
+        sha256=sha256,
+        label=label,
+        predicted=best.label,
+        confidence=best.confidence,
+        margin=best.confidence - others[0].confidence if others else best.confidence,
+        passed=best.confidence >= model.manifest.thresholds.get(best.label, 0),
+        novelty=novelty,
+        novel=model.is_novel(novelty),
+        answers=tuple(each.label for each in model.answers(row, novelty)),
+        confidences={each.label: each.confidence for each in ranked},
+    )
 
 
 def check(model: Model, images: Sequence[features.View], found: features.Features) -> None:
@@ -64,18 +85,28 @@ def check(model: Model, images: Sequence[features.View], found: features.Feature
             raise Disagreement(f"{view.sha256}: a device would answer otherwise, by {worst:.4f}")
 
 
-def metrics(outcomes: Sequence[Outcome], labels: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, per-label figures, confusion and calibration, ready for JSON. Shares are None where nothing was counted."""
+def metrics(outcomes: Sequence[Outcome], labels: Sequence[str], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """All figures, ready for JSON; None where nothing was counted.
+
+    Without rejection, the best label whatever its confidence: accuracy, macro-F1, per-label figures, confusion and
+    calibration. With it, as hosted models answer and Rekognition's evaluation means it: "answers", whose assumed
+    `thresholds` are passed on.
+    """
     names = [*labels, *sorted({outcome.label for outcome in outcomes} - set(labels))]  # a label the model does not know
+    found = {name: _label(name, outcomes) for name in names}
     right = sum(outcome.right for outcome in outcomes)
     return {
         "images": len(outcomes),
         "right": right,
         "accuracy": _plain(stats.wilson(right, len(outcomes))),
         "answered": _plain(stats.wilson(sum(outcome.passed for outcome in outcomes), len(outcomes))),
-        "labels": {name: _label(name, outcomes) for name in names},
+        "macro_f1": answers.macro(
+            [label["f1"] and label["f1"]["value"] for label in found.values() if label["images"]]
+        ),
+        "labels": found,
         "confusion": {"labels": names, "counts": _confusion(outcomes, names)},
         "calibration": _calibration(outcomes),
+        "answers": answers.figures([(outcome.label, outcome.answers) for outcome in outcomes], names, thresholds),
     }
 
 

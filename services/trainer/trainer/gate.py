@@ -8,7 +8,7 @@ over the labels). Base images guard against forgetting.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer import stats
+from strop import stats
 
 LEVEL = 0.05
 FORGETTING = 0.05

@@ -1,11 +1,13 @@
-"""The head: regularised multinomial logistic regression on frozen features, with calibrated probabilities.
+"""The head: regularised multinomial logistic regression on frozen features, with calibrated probabilities and novelty.
 
-How strong the regularisation is, the temperature (Guo et al. 2017) and the thresholds are chosen on out-of-fold
-predictions of the training images, so nothing that is held out for judging has a part in them.
+How strong the regularisation is, whether the Gaussian discriminant (`gaussian`) joins in, the temperature (Guo et al.
+2017) and all thresholds are chosen on out-of-fold predictions of the training images, so nothing that is held out for
+judging has a part in them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from trainer import backbone
-
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
+from trainer import backbone, calibration, gaussian
+from trainer.gaussian import Floats, Integers
 
 _STRENGTHS = (3.0, 10.0, 30.0)  # C: the inverse of the penalty
+_WEIGHTS = (1.0, 2.0)  # of the Gaussian beside the regression
 FOLDS = 3
-_TEMPERATURES = np.geomspace(0.05, 20, 241)
-_GAIN = 0.01  # of F1, for which a threshold is worth having
 _ABSENT = np.float32(-30)  # the logit of a label that a fold has no image of
 
 
@@ -34,7 +33,7 @@ class CannotTrain(ValueError):
 class Examples:
     """Training rows: several views of an image are several rows, of which one is `plain`."""
 
-    features: Floats  # [rows, 1280]
+    features: Floats  # [rows, features]
     labels: Integers  # [rows], index into the labels' names
     groups: Integers  # [rows]: near copies, and the views of one image, share a number
     plain: NDArray[np.bool_]  # [rows]
@@ -45,77 +44,149 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    weights: Floats  # [labels, 1280]
+    weights: Floats  # [labels, features]
     bias: Floats  # [labels]
     strength: float
     temperature: float
-    thresholds: tuple[float, ...]  # one per label
+    thresholds: tuple[float, ...]  # one per label: below it a device answers a request with "none"
+    assumed: tuple[float, ...]  # one per label: from it on a hosted model answers the label
+    gaussian: gaussian.Gaussian
+    novelty: float | None  # above it an image shows nothing known; None where too few images could tell
 
 
-def train(examples: Examples, labels: int, progress: Callable[[int, int], None]) -> Head:
-    """Fit on all examples; CannotTrain unless at least two labels have images."""
+@dataclass(frozen=True, slots=True)
+class _Mix:
+    """Logits of a regression divided by `scale`, plus those of the Gaussian divided by its own, when that joins in."""
+
+    strength: float
+    scale: float
+    second: float | None
+
+    def of(self, regression: Floats, discriminant: Floats) -> Floats:
+        """Of logits, weights or biases: all is linear."""
+        found = regression / np.float32(self.scale)
+        return found if self.second is None else found + discriminant / np.float32(self.second)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unseen:
+    """What folds that had not seen them say to the plain rows."""
+
+    regressions: dict[float, Floats]  # by strength: logits [images, labels]
+    discriminant: Floats  # [images, labels]
+    novelty: Floats  # [images]
+    truth: Integers  # [images]
+
+
+def train(examples: Examples, labels: int, known_rejected: float, progress: Callable[[int, int], None]) -> Head:
+    """Fit on all examples; CannotTrain unless at least two labels have images.
+
+    `known_rejected` is the share of known images that the novelty threshold may cost.
+    """
     if len(np.unique(examples.labels)) < 2:
         raise CannotTrain("images of at least two labels are needed")
     with threadpool_limits(1):  # on a busy machine a second thread of the matrix library made it ten times slower
-        strength, logits = _choose_strength(examples, labels, progress)
-        weights, bias = _fit(examples, labels, strength)
-    truth = examples.labels[examples.plain]
-    temperature = 1.0 if logits is None else _temperature(logits, truth)
-    thresholds = (0.0,) * labels if logits is None else _thresholds(_softmax(logits / temperature), truth)
-    return Head(weights, bias, strength, temperature, thresholds)
+        unseen = _out_of_fold(examples, labels, progress)
+        mix = _choose(unseen) if unseen else _Mix(_STRENGTHS[1], 1.0, None)
+        shape = gaussian.fit(examples.features, examples.labels, labels)
+        (weights, bias), (away, offset) = _fit(examples, labels, mix.strength), shape.discriminant
+    weights, bias = mix.of(weights, away), mix.of(bias, offset)
+    if unseen is None:
+        return Head(weights, bias, mix.strength, 1.0, (0.0,) * labels, (0.5,) * labels, shape, None)
+    logits = mix.of(unseen.regressions[mix.strength], unseen.discriminant)
+    temperature = calibration.temperature(logits, unseen.truth)
+    shares = calibration.softmax(logits / np.float32(temperature))
+    thresholds, assumed = calibration.thresholds(shares, unseen.truth), calibration.assumed(shares, unseen.truth)
+    limit = float(np.quantile(unseen.novelty, 1 - known_rejected))
+    return Head(weights, bias, mix.strength, temperature, thresholds, assumed, shape, limit)
 
 
 def export(head: Head) -> bytes:
-    """Write head.onnx: `features` [N,1280] -> `probabilities` [N, labels], the temperature inside."""
+    """Write head.onnx: `features` [N, features] -> `probabilities` [N, labels], the temperature inside, and `novelty` [N]."""
     scale = np.float32(1 / head.temperature)
-    constants = [
-        numpy_helper.from_array((head.weights * scale).astype(np.float32), "weights"),
-        numpy_helper.from_array((head.bias * scale).astype(np.float32), "bias"),
-    ]
+    values = {"weights": head.weights * scale, "bias": head.bias * scale, **_novelty_constants(head.gaussian)}
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
     nodes = [
         helper.make_node("Gemm", ["features", "weights", "bias"], ["logits"], transB=1),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("Gemm", ["features", "shares", "share_bias"], ["ways"], transB=1),
+        helper.make_node("TopK", ["ways", "two"], ["best", "which"], axis=1),
+        helper.make_node("MatMul", ["best", "best_weights"], ["remaining"]),
+        helper.make_node("MatMul", ["features", "apart"], ["common"]),
+        helper.make_node("Sum", ["remaining", "common", "apart_bias"], ["novelty"]),
     ]
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", backbone.FEATURES])
-    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(head.bias)])
-    graph = helper.make_graph(nodes, "head", [features], [probabilities], constants)
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", head.weights.shape[1]])
+    outputs = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(head.bias)]),
+        helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"]),
+    ]
+    graph = helper.make_graph(nodes, "head", [features], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", backbone.OPSET)], ir_version=backbone.IR)
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _choose_strength(
-    examples: Examples, labels: int, progress: Callable[[int, int], None]
-) -> tuple[float, Floats | None]:
-    """The strength whose out-of-fold predictions are best once calibrated, and its logits for the plain rows.
+def _novelty_constants(fitted: gaussian.Gaussian) -> dict[str, NDArray[Any]]:
+    weights, bias = fitted.shares
+    away, offset = fitted.apart
+    best = np.array([-1, gaussian.RIVAL], np.float32)
+    return {
+        "shares": weights,
+        "share_bias": bias,
+        "two": np.array([2], np.int64),
+        "best_weights": best,
+        "apart": away,
+        "apart_bias": np.array([offset], np.float32),
+    }
 
-    Without groups enough for folds: a middling strength, and no logits.
-    """
+
+def _out_of_fold(examples: Examples, labels: int, progress: Callable[[int, int], None]) -> _Unseen | None:
+    """Ask, for every plain row, fits that saw no row of its group; None without groups enough for folds."""
     per_label = [len(np.unique(examples.groups[examples.labels == label])) for label in np.unique(examples.labels)]
     if min(per_label) < FOLDS:
-        return _STRENGTHS[1], None
-    truth = examples.labels[examples.plain]
-    found: list[tuple[float, float, Floats]] = []
-    for number, strength in enumerate(_STRENGTHS):
-        logits = _out_of_fold(examples, labels, strength)
-        found.append((_loss(logits / _temperature(logits, truth), truth), strength, logits))
-        progress(number + 1, len(_STRENGTHS))
-    _, strength, logits = min(found, key=lambda item: item[0])
-    return strength, logits
-
-
-def _out_of_fold(examples: Examples, labels: int, strength: float) -> Floats:
-    """Logits of the plain rows, each from a fit that saw no row of its group."""
-    logits = np.empty((len(examples.labels), labels), np.float32)
+        return None
+    shape = (len(examples.labels), labels)
+    regressions = {strength: np.empty(shape, np.float32) for strength in _STRENGTHS}
+    discriminant, novelty = np.empty(shape, np.float32), np.empty(len(examples.labels), np.float32)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for seen, unseen in folds.split(examples.features, examples.labels, examples.groups):
-        weights, bias = _fit(examples.of(seen), labels, strength)
-        logits[unseen] = examples.features[unseen] @ weights.T + bias
-    return logits[examples.plain]
+    for done, (seen, unseen) in enumerate(folds.split(examples.features, examples.labels, examples.groups)):
+        learned, asked = examples.of(seen), examples.features[unseen]
+        for strength in _STRENGTHS:
+            weights, bias = _fit(learned, labels, strength)
+            regressions[strength][unseen] = asked @ weights.T + bias
+        fitted = gaussian.fit(learned.features, learned.labels, labels)
+        discriminant[unseen], novelty[unseen] = fitted.logits(asked), fitted.novelty(asked)
+        progress(done + 1, FOLDS)
+    plain = examples.plain
+    kept = {strength: logits[plain] for strength, logits in regressions.items()}
+    return _Unseen(kept, discriminant[plain], novelty[plain], examples.labels[plain])
+
+
+def _choose(unseen: _Unseen) -> _Mix:
+    """The strength, alone or with the Gaussian, that is wrong least often out of fold; then the best once calibrated."""
+    second = _spread(unseen.discriminant)
+    mixes = [
+        _Mix(strength, _spread(logits), joins)
+        for strength, logits in unseen.regressions.items()
+        for joins in (None, *(second / weight for weight in _WEIGHTS))
+    ]
+    logits = {mix: mix.of(unseen.regressions[mix.strength], unseen.discriminant) for mix in mixes}
+    wrong = {mix: int((found.argmax(axis=1) != unseen.truth).sum()) for mix, found in logits.items()}
+
+    def loss(mix: _Mix) -> float:
+        degree = np.float32(calibration.temperature(logits[mix], unseen.truth))
+        return calibration.loss(logits[mix] / degree, unseen.truth)
+
+    return min((mix for mix in mixes if wrong[mix] == min(wrong.values())), key=loss)
+
+
+def _spread(logits: Floats) -> float:
+    """How far the logits of one image lie apart, as a mean over all: brings two kinds of logits to one scale."""
+    return float(logits.std(axis=1).mean())
 
 
 def _fit(examples: Examples, labels: int, strength: float) -> tuple[Floats, Floats]:
-    """Weights [labels, 1280] and bias [labels]; labels weigh the same, however many images each has."""
+    """Weights [labels, features] and bias [labels]; labels weigh the same, however many images each has."""
     model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, tol=1e-3)
     model.fit(examples.features, examples.labels)
     weights = np.zeros((labels, examples.features.shape[1]), np.float32)
@@ -125,49 +196,3 @@ def _fit(examples: Examples, labels: int, strength: float) -> tuple[Floats, Floa
     else:
         weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
     return weights, bias
-
-
-def _softmax(logits: Floats) -> Floats:
-    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = grown / grown.sum(axis=1, keepdims=True)
-    return shares
-
-
-def _loss(logits: Floats, truth: Integers) -> float:
-    """Mean negative log likelihood against smoothed targets: Laplace's rule of succession, as Platt (1999) has it.
-
-    Without the smoothing a data set that is easily told apart makes the head boundlessly sure of itself, and it stays so
-    where it is wrong: in the field. With n images and k labels nobody knows better than (n + 1) / (n + k).
-    """
-    count, labels = logits.shape
-    logs = np.log(np.maximum(_softmax(logits), 1e-12))
-    spread = labels / (count + labels)
-    return float(-((1 - spread) * logs[np.arange(count), truth] + spread * logs.mean(axis=1)).mean())
-
-
-def _temperature(logits: Floats, truth: Integers) -> float:
-    return float(min(_TEMPERATURES, key=lambda temperature: _loss(logits / np.float32(temperature), truth)))
-
-
-def _thresholds(probabilities: Floats, truth: Integers) -> tuple[float, ...]:
-    predicted = probabilities.argmax(axis=1)
-    return tuple(
-        _best_threshold(probabilities[predicted == label, label], truth[predicted == label] == label)
-        for label in range(probabilities.shape[1])
-    )
-
-
-def _best_threshold(confidences: Floats, right: NDArray[np.bool_]) -> float:
-    """The threshold on a label's own confidence with the best F1; 0 unless it gains a point.
-
-    An image of the label that was predicted otherwise is missed at any threshold and left out here: it shifts F1, hardly
-    where F1 is best.
-    """
-    order = np.argsort(confidences)
-    sure, hits = confidences[order], right[order]
-    if not hits.any():
-        return 0.0
-    kept_hits, kept = hits[::-1].cumsum()[::-1], np.arange(len(hits), 0, -1)
-    score = 2 * kept_hits / (kept + hits.sum())
-    best = int(score.argmax())
-    return round(float(sure[best]), 4) if score[best] > score[0] + _GAIN else 0.0

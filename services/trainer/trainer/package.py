@@ -25,6 +25,7 @@ class Source:
     project: str
     dataset: str  # the dataset version it was trained on
     created_at: str  # ISO 8601
+    backbone: str  # its name in `trainer.backbone.KINDS`
 
 
 def write(
@@ -49,7 +50,8 @@ def write(
         "temperature": trained.temperature,
         "strength": trained.strength,
         "thresholds": dict(zip(labels, trained.thresholds, strict=True)),
-        "novelty": None,
+        "assumed_thresholds": dict(zip(labels, trained.assumed, strict=True)),
+        "novelty": None if trained.novelty is None else {"threshold": trained.novelty},
         "files": {name: asdict(_file(folder / name)) for name in ("backbone.onnx", "head.onnx")},
         "samples": [],
     }

@@ -18,7 +18,7 @@ _LABELS = text(
     with last as (
       select max(started_at) as started, max(finished_at) as finished,
              coalesce(bool_or(state in ('requested', 'running')), false) as running
-      from training_runs where project = :project
+      from training_runs where project = :project and manifest is null
     ), fresh as (
       select truth.at, row_number() over (order by truth.at) as n
       from last, ground_truth truth join captures on captures.id = truth.capture_id
@@ -61,6 +61,12 @@ async def request(session: AsyncSession, project: str, trigger: str) -> UUID | N
     """Make a training run; None when one is unfinished already (the unique index decides)."""
     wanted = insert(models.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
     return await session.scalar(wanted.on_conflict_do_nothing().returning(models.TrainingRun.id))
+
+
+async def order(session: AsyncSession, run_id: UUID, project: str, manifest: str, backbone: str) -> None:
+    """Make a run for exactly the images of a manifest; a repeat changes nothing."""
+    values = {"project": project, "trigger": "order", "manifest": manifest, "backbone": backbone}
+    await session.execute(insert(models.TrainingRun).values(id=run_id, **values).on_conflict_do_nothing())
 
 
 async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> models.TrainingRun | None:
@@ -120,18 +126,39 @@ async def field(session: AsyncSession, project: str, until: datetime) -> Sequenc
     return (await session.execute(found)).all()
 
 
+async def number(session: AsyncSession, project: str) -> None:
+    """Give numbers in this project one transaction after the other: an order may be trained beside the fleet's run."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"trainer-numbers {project}", 0))))
+
+
 async def next_dataset(session: AsyncSession, project: str) -> int:
+    """The next free number, ours until the transaction ends."""
+    await number(session, project)
     table = models.DatasetVersion
-    return int(
-        await session.scalar(select(func.coalesce(func.max(table.version), 0) + 1).where(table.project == project)) or 1
-    )
+    newest = await session.scalar(select(func.max(table.version)).where(table.project == project))
+    return (newest or 0) + 1
 
 
-async def next_model(session: AsyncSession, project: str) -> int:
-    table = models.ModelVersion
-    return int(
-        await session.scalar(select(func.coalesce(func.max(table.version), 0) + 1).where(table.project == project)) or 1
+async def ordered_dataset(session: AsyncSession, project: str, manifest: str) -> models.DatasetVersion | None:
+    """The dataset version that an earlier attempt made of an order's manifest."""
+    table = models.DatasetVersion
+    found: models.DatasetVersion | None = await session.scalar(
+        select(table).where(table.project == project, table.key == manifest)
     )
+    return found
+
+
+async def reserve_model(session: AsyncSession, run: models.TrainingRun) -> int:
+    """The number of the run's model, the same at each attempt; the number of a run that failed is never used again."""
+    await number(session, run.project)
+    table = models.TrainingRun
+    if known := await session.scalar(select(table.model_version).where(table.id == run.id)):
+        return known
+    newest = select(func.max(table.model_version)).where(table.project == run.project)
+    oldest = select(func.max(models.ModelVersion.version)).where(models.ModelVersion.project == run.project)
+    version = max(await session.scalar(newest) or 0, await session.scalar(oldest) or 0) + 1
+    await session.execute(update(table).where(table.id == run.id).values(model_version=version))
+    return version
 
 
 async def champion(session: AsyncSession, project: str) -> models.ModelVersion | None:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, events, models, outbox, storage
+from strop import app, errors, events, models, outbox, storage
 from trainer import queries
 from trainer.lease import Lease
 
@@ -42,9 +42,32 @@ async def register(
         outcomes = await _outcomes(store, project, version, result)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
-        if result["approved"]:
+        await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
+        if _state(run, result) == "approved":
             await outbox.add(session, events.ModelApproved(project=project, model_version=version))
-    log.info("model registered", project=project, model=version, approved=result["approved"], reasons=result["reasons"])
+    log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result["reasons"])
+
+
+async def approve(session: AsyncSession, project: str, version: int) -> None:
+    """Let a person roll out what no gate approved: a model that was ordered, or one that was refused.
+
+    NotFound without such a model; Refused when it is approved already.
+    """
+    model = await session.get(models.ModelVersion, (project, version), with_for_update=True)
+    if model is None:
+        raise errors.NotFound(f"{project} has no model version {version}")
+    if model.state == "approved":
+        raise errors.Refused(f"v{version} is approved already; `strop rollback {project} v{version}` returns to it")
+    model.reasons = [f"approved by a person, {model.state} before", *model.reasons]
+    model.state = "approved"
+    await outbox.add(session, events.ModelApproved(project=project, model_version=version))
+
+
+def _state(run: models.TrainingRun, result: dict[str, Any]) -> str:
+    """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
+    if run.manifest:
+        return "hosted"
+    return "approved" if result["approved"] else "refused"
 
 
 def _files(project: str, version: int, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -84,7 +107,7 @@ async def _rows(
             version=version,
             run_id=run.id,
             dataset_version=dataset,
-            state="approved" if result["approved"] else "refused",
+            state=_state(run, result),
             reasons=result["reasons"],
             labels=result["labels"],
             files=files,

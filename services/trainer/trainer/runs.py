@@ -15,12 +15,15 @@ from typing import Any
 
 import structlog
 
-from strop import app, errors, events, metrics, models
+from strop import app, errors, events, metrics, models, outbox
 from trainer import child, datasets, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
 log = structlog.get_logger()
+
+KNOWN_REJECTED = 0.05
+"""Share of what it knows that a model to order may take for unknown, so that it rejects what it does not know."""
 
 
 class Runs:
@@ -53,6 +56,7 @@ class Runs:
         log.error("training failed", project=run.project, run=str(run.id), reason=reason)
         async with self._runtime.sessions.begin() as session:
             await lease.end(session, state="failed", error=reason)
+            await outbox.add(session, events.TrainingFailed(project=run.project, run_id=run.id, reason=reason))
 
     async def _train(self, run: models.TrainingRun, lease: Lease) -> None:
         started = time.monotonic()
@@ -66,17 +70,22 @@ class Runs:
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
     async def _dataset(self, run: models.TrainingRun, lease: Lease) -> tuple[int, list[datasets.Item]]:
-        """Fix the dataset version; a run that is taken up again makes a new one, since labels may have come."""
+        """Fix the dataset version. Unless it was ordered, a run that is taken up again makes a new one: labels may have come."""
+        store = self._runtime.storage
         async with self._runtime.sessions.begin() as session:
             await lease.prove(session)
+            if run.manifest:
+                try:
+                    return await datasets.take(session, store, run.project, run.manifest)
+                except datasets.BadManifest as error:
+                    raise child.Failed(str(error)) from error
             items = await datasets.gather(session, run.project, datetime.now(UTC))
             labels = {item.label for item in items if item.part == "train"}
             if len(labels) < 2:
                 raise child.Failed(
                     f"training needs images of at least 2 labels, found {len(labels)}: import a base set first"
                 )
-            version = await datasets.save(session, self._runtime.storage, run.project, items)
-        return version, items
+            return await datasets.save(session, store, run.project, items), items
 
     async def _job(
         self, run: models.TrainingRun, dataset: int, items: list[datasets.Item], folder: Path
@@ -85,9 +94,9 @@ class Runs:
         cache = self._settings.cache.absolute()
         used = [item for item in items if item.part != datasets.ASIDE]
         places = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
-        async with self._runtime.sessions() as session:
-            version = await queries.next_model(session, run.project)
-            champion = await queries.champion(session, run.project)
+        async with self._runtime.sessions.begin() as session:
+            version = await queries.reserve_model(session, run)
+            champion = None if run.manifest else await queries.champion(session, run.project)
         return version, {
             "project": run.project,
             "version": f"v{version}",
@@ -97,6 +106,7 @@ class Runs:
             "output": str(folder / "package"),
             "champion": str(await self._champion(champion, folder)) if champion else None,
             "images": [{**asdict(item), "path": str(places[item.sha256])} for item in used],
+            **({"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}),
         }
 
     async def _champion(self, model: models.ModelVersion, folder: Path) -> Path:

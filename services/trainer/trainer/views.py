@@ -16,6 +16,9 @@ PLAIN, MIRRORED, DEGRADED = "plain", "mirrored", "degraded"
 TRAINING = {"base": (PLAIN, MIRRORED, DEGRADED), "field": (PLAIN, MIRRORED)}
 """By origin. Field images are as bad as the field is; degrading them further did not help."""
 
+HOSTED = {"base": (PLAIN,), "field": (PLAIN,)}
+"""Of a hosted model, whose images come as those it learned from: mirroring gained nothing (README, "Backbones")."""
+
 _TURN = 25.0  # degrees to either side
 
 

@@ -2,7 +2,7 @@
 
 It reads and writes files only, so it needs no database and no network, and the same job gives the same model. Progress
 goes to standard output, one JSON object a line: step, done, total. When it fails, the exit code is 1
-and the last line of standard error says why.
+and the last line of standard error says why. README.md ("The job") has the fields of both files.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,24 +47,39 @@ class Job:
 
     source: package.Source
     images: tuple[Item, ...]
-    champion: Path | None  # the package to beat
+    champion: Path | None  # the package to beat; None for a first model, and for a hosted one
     cache: Path  # holds the backbone and the features
     output: Path  # becomes the package
     parent: int | None  # the process that waits for the result
+    known_rejected: float = 0.05  # share of known images that the novelty threshold may cost
 
     @classmethod
     def loads(cls, text: str) -> "Job":
         data = json.loads(text)
-        source = package.Source(data["version"], data["project"], data["dataset"], data["created_at"])
+        kind = data.get("backbone", backbone.LITE0)
+        source = package.Source(data["version"], data["project"], data["dataset"], data["created_at"], kind)
         images = tuple(
             Item(i["sha256"], Path(i["path"]), i["label"], i["part"], i["origin"], i["group"]) for i in data["images"]
         )
-        champion = Path(data["champion"]) if data["champion"] else None
-        return cls(source, images, champion, Path(data["cache"]), Path(data["output"]), data.get("parent"))
+        champion = Path(data["champion"]) if data.get("champion") else None
+        paths = Path(data["cache"]), Path(data["output"])
+        return cls(source, images, champion, *paths, data.get("parent"), data.get("known_rejected", 0.05))
 
     @property
     def features(self) -> Path:
         return self.cache / "features.sqlite"
+
+    @property
+    def backbone(self) -> backbone.Kind:
+        """CannotTrain when there is none of that name."""
+        if self.source.backbone not in backbone.KINDS:
+            raise head.CannotTrain(f"backbone {self.source.backbone} is none of {', '.join(backbone.KINDS)}")
+        return backbone.KINDS[self.source.backbone]
+
+    @property
+    def views(self) -> Mapping[str, Sequence[str]]:
+        """What each image is learned from, by origin."""
+        return views.HOSTED if self.source.backbone == backbone.HOSTED else views.TRAINING
 
 
 Progress = Callable[[str, int, int], None]
@@ -75,17 +90,18 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
     """Train, package, judge, decide; returns what the registry keeps and writes the outcomes beside the package."""
     images = [item for item in job.images if item.part == "train"]
     labels = sorted({item.label for item in images})
-    path = backbone.ensure(job.cache / "backbones")
+    path = backbone.ensure(job.cache / "backbones", job.backbone)
     examples = _examples(job, path, images, labels, progress)
-    trained = head.train(examples, len(labels), lambda done, total: progress("head", done, total))
+    trained = head.train(examples, len(labels), job.known_rejected, lambda done, total: progress("head", done, total))
     files = package.write(job.output, job.source, labels, trained, path, _samples(images))
     challenger = _judge(job, job.output, progress)
     champion = _judge(job, job.champion, progress) if job.champion else None
     verdict = _decide(challenger, champion)
+    assumed = dict(zip(labels, trained.assumed, strict=True))
     return {
         "labels": labels,
         "files": {name: asdict(file) for name, file in files.items()},
-        "evaluations": {origin: evaluation.metrics(found, labels) for origin, found in challenger.items()},
+        "evaluations": {origin: evaluation.metrics(found, labels, assumed) for origin, found in challenger.items()},
         "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
         "approved": verdict.approved,
         "reasons": [*verdict.reasons, _amounts(job.images)],
@@ -93,9 +109,9 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _examples(job: Job, path: Path, images: Sequence[Item], labels: Sequence[str], progress: Progress) -> head.Examples:
-    rows = [(item, view) for item in images for view in views.TRAINING[item.origin]]
+    rows = [(item, view) for item in images for view in job.views[item.origin]]
     wanted = [features.View(item.sha256, item.path, view) for item, view in rows]
-    with features.Cache(job.features, path, backbone.SHA256) as cache:
+    with features.Cache(job.features, path, job.backbone.sha256) as cache:
         found = cache.get(wanted, lambda done, total: progress("features", done, total))
     groups = _groups(images)
     return head.Examples(

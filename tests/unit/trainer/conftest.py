@@ -15,3 +15,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def backbone_file(cache: Path) -> Path:
     return backbone.ensure(cache / "backbones")
+
+
+@pytest.fixture(scope="session")
+def hosted_file(cache: Path) -> Path:
+    return backbone.ensure(cache / "backbones", backbone.KINDS[backbone.HOSTED])

@@ -11,7 +11,8 @@ from trainer.evaluation import Outcome
 
 
 def outcome(label, predicted, confidence=0.75, passed=True):
-    return Outcome("0" * 64, label, predicted, confidence, 0.5, passed)
+    given = (predicted,) if passed else ()
+    return Outcome("0" * 64, label, predicted, confidence, 0.5, passed, None, False, given, {predicted: confidence})
 
 
 def test_figures_of_a_small_evaluation():
@@ -21,7 +22,7 @@ def test_figures_of_a_small_evaluation():
         *[outcome("mug", "mug", passed=False)] * 5,
     ]
 
-    found = evaluation.metrics(outcomes, ["can", "mug"])
+    found = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8})
 
     assert (found["images"], found["right"]) == (15, 13)
     assert found["accuracy"]["value"] == pytest.approx(13 / 15)
@@ -33,10 +34,13 @@ def test_figures_of_a_small_evaluation():
     assert (mug["precision"]["value"], mug["recall"]["value"]) == (pytest.approx(5 / 7), 1)
     assert can["f1"]["value"] == pytest.approx(2 * 0.8 / 1.8)
     assert can["images"] == 10
+    assert found["macro_f1"] == pytest.approx((can["f1"]["value"] + mug["f1"]["value"]) / 2)
+    assert found["answers"]["recall"] == pytest.approx((0.8 + 0) / 2)  # with rejection, no mug gets its label
+    assert found["answers"]["labels"]["mug"]["threshold"] == 0.8
 
 
 def test_a_label_that_the_model_does_not_know_counts_as_wrong():
-    found = evaluation.metrics([outcome("cup", "can"), outcome("can", "can")], ["can"])
+    found = evaluation.metrics([outcome("cup", "can"), outcome("can", "can")], ["can"], {})
 
     assert found["confusion"] == {"labels": ["can", "cup"], "counts": [[1, 0], [1, 0]]}
     assert found["labels"]["cup"]["recall"]["value"] == 0
@@ -52,7 +56,7 @@ def test_calibration_is_the_mean_gap_between_confidence_and_truth():
         outcome("can", "can", 1.0),
     ]
 
-    calibration = evaluation.metrics(outcomes, ["can", "mug"])["calibration"]
+    calibration = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8})["calibration"]
 
     assert calibration["ece"] == pytest.approx((0.05 * 10 + 0.0 + abs(9 - 10)) / 21)
     assert [held["images"] for held in calibration["bins"]] == [0, 0, 0, 0, 0, 10, 0, 0, 0, 11]
@@ -60,7 +64,7 @@ def test_calibration_is_the_mean_gap_between_confidence_and_truth():
 
 
 def test_an_empty_part_has_figures_too_and_all_of_them_are_json():
-    found = json.loads(json.dumps(evaluation.metrics([], ["can"])))
+    found = json.loads(json.dumps(evaluation.metrics([], ["can"], {})))
 
     assert found["images"] == 0
     assert found["accuracy"] is None
@@ -92,6 +96,14 @@ def test_outcomes_are_what_a_device_answers(judged):
         assert (given.predicted, given.confidence) == (best.label, pytest.approx(best.confidence, abs=1e-3))
         assert given.margin == pytest.approx(best.confidence - second.confidence, abs=2e-3)
         assert given.passed == (best.confidence >= loaded.manifest.thresholds[best.label])
+        assert given.novelty == pytest.approx(
+            float(loaded.assess(image.load(view.path.read_bytes())[None])[1][0]), abs=1e-3
+        )
+        assert given.answers == tuple(
+            label
+            for label, confidence in given.confidences.items()
+            if confidence >= loaded.manifest.assumed_thresholds[label] and not given.novel
+        )
     assert [o.label for o in outcomes] == truth
     assert [o.sha256 for o in outcomes] == [hashlib.sha256(v.path.read_bytes()).hexdigest() for v in wanted]
 

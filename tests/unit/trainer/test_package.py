@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -7,9 +8,9 @@ import pytest
 from strop_edge import model
 from strop_wire import messages
 from tests.unit.trainer import lab
-from trainer import backbone, head, package
+from trainer import backbone, gaussian, head, package
 
-SOURCE = package.Source("v7", "shapes", "3", "2026-01-01T00:00:00+00:00")
+SOURCE = package.Source("v7", "shapes", "3", "2026-01-01T00:00:00+00:00", backbone.LITE0)
 LABELS = ["ring", "square"]
 
 
@@ -17,7 +18,8 @@ LABELS = ["ring", "square"]
 def trained():
     dice = np.random.default_rng(0)
     weights = dice.normal(size=(2, backbone.FEATURES)).astype(np.float32)
-    return head.Head(weights, np.zeros(2, np.float32), 10.0, 0.8, (0.25, 0.0))
+    shape = gaussian.Gaussian(weights, np.zeros(2, np.float32), np.ones(2, np.float32), weights[0])
+    return head.Head(weights, np.zeros(2, np.float32), 10.0, 0.8, (0.25, 0.0), (0.4, 0.6), shape, 0.7)
 
 
 @pytest.fixture
@@ -43,6 +45,8 @@ def test_a_device_takes_the_package(written):
     assert loaded.version == "v7"
     assert loaded.labels == ("ring", "square")
     assert loaded.manifest.thresholds == {"ring": 0.25, "square": 0.0}
+    assert loaded.manifest.assumed_thresholds == {"ring": 0.4, "square": 0.6}
+    assert loaded.manifest.novelty == 0.7
     assert len(loaded.manifest.samples) == 2
 
 
@@ -67,11 +71,12 @@ def test_the_manifest_says_where_the_model_comes_from(written):
 
     said = json.loads((folder / "model.json").read_bytes())
 
-    assert {key: said[key] for key in ("version", "project", "dataset", "created_at", "temperature")} == {
+    assert {key: said[key] for key in ("version", "project", "dataset", "created_at", "backbone", "temperature")} == {
         "version": "v7",
         "project": "shapes",
         "dataset": "3",
         "created_at": "2026-01-01T00:00:00+00:00",
+        "backbone": "lite0",
         "temperature": 0.8,
     }
 
@@ -84,7 +89,7 @@ def test_a_package_is_never_written_over_another(written, trained, backbone_file
 
 
 def test_a_head_that_does_not_fit_its_labels_is_no_package(tmp_path, trained, backbone_file):
-    three = head.Head(trained.weights, trained.bias, 10.0, 0.8, (0, 0, 0))
+    three = dataclasses.replace(trained, thresholds=(0, 0, 0), assumed=(0, 0, 0))
 
     with pytest.raises(model.BadModel, match="3 labels"):
         package.write(tmp_path / "bad", SOURCE, [*LABELS, "stripes"], three, backbone_file, [])

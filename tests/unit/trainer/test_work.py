@@ -7,7 +7,7 @@ import pytest
 
 from strop_edge.model import Model
 from tests.unit.trainer import lab
-from trainer import work
+from trainer import backbone, head, work
 
 
 def silent(step, done, total):
@@ -79,14 +79,57 @@ def test_nothing_held_out_is_trained_on(tmp_path, cache, images, monkeypatch):
     seen = []
     real = work.head.train
 
-    def spy(examples, labels, progress):
+    def spy(examples, *others):
         seen.append(len(examples.labels))
-        return real(examples, labels, progress)
+        return real(examples, *others)
 
     monkeypatch.setattr(work.head, "train", spy)
     run(cache, tmp_path / "v1" / "package", images)
 
     assert seen == [18 * 3]  # six images of three labels, in three views
+
+
+def hosted(cache, output, images, **changes):
+    """A hosted model: a stronger backbone, and no champion is even mentioned."""
+    job = json.loads(lab.job(cache, output, images)) | {"backbone": backbone.HOSTED} | changes
+    del job["champion"]
+    return work.Job.loads(json.dumps(job))
+
+
+def test_a_hosted_model_has_its_own_backbone_and_knows_what_it_does_not_know(tmp_path, cache, hosted_file):
+    images = lab.items(tmp_path / "images", labels=("ring", "square"), train=12)
+    images += [lab.item(tmp_path / "images", "stripes", seed, "valid") for seed in range(4)]
+
+    found = work.run(hosted(cache, tmp_path / "v1" / "package", images), silent)
+
+    loaded = Model(tmp_path / "v1" / "package")
+    loaded.self_test()
+    assert found["files"]["backbone.onnx"]["sha256"] == backbone.KINDS[backbone.HOSTED].sha256
+    assert json.loads((tmp_path / "v1/package/model.json").read_text())["backbone"] == "lite0+lite2"
+    lines = [json.loads(line) for line in Path(found["outcomes"]["base"]).read_text().splitlines()]
+    assert all(set(line["confidences"]) == {"ring", "square"} for line in lines)
+    assert all(not line["answers"] for line in lines if line["novel"])
+    novelty = {known: [o["novelty"] for o in lines if (o["label"] != "stripes") is known] for known in (True, False)}
+    assert sum(novelty[False]) / 4 > sum(novelty[True]) / 6
+    assert found["evaluations"]["base"]["answers"]["labels"]["ring"]["images"] == 3
+
+
+def test_a_hosted_model_without_test_images_is_made_too(tmp_path, cache, hosted_file):
+    images = lab.items(tmp_path / "images", valid=0)
+
+    found = work.run(hosted(cache, tmp_path / "v1" / "package", images), silent)
+
+    assert found["evaluations"]["base"]["images"] == 0
+    assert found["evaluations"]["base"]["answers"]["f1"] is None
+
+
+def test_each_image_of_a_hosted_model_is_learned_from_once(tmp_path, cache, images):
+    assert hosted(cache, tmp_path, images).views["base"] == ("plain",)
+
+
+def test_an_unknown_backbone_is_refused(tmp_path, cache, images):
+    with pytest.raises(head.CannotTrain, match="lite9 is none of lite0, lite0"):
+        work.run(hosted(cache, tmp_path / "package", images, backbone="lite9"), silent)
 
 
 def test_groups_too_coarse_for_folds_give_way_to_single_images(tmp_path):

@@ -1,0 +1,54 @@
+"""What a person may roll out that no gate approved, and the numbers of models."""
+
+import asyncio
+
+import pytest
+
+from strop import errors, models
+from tests import factories
+from tests.integration.trainer import lab as labs
+from tests.integration.trainer.lab import Lab
+from trainer import queries, registry
+
+
+async def approve(lab: Lab, version: int) -> None:
+    async with lab.runtime.sessions.begin() as session:
+        await registry.approve(session, labs.PROJECT, version)
+
+
+@pytest.mark.parametrize("before", ["hosted", "refused"])
+async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str) -> None:
+    async with lab.runtime.sessions.begin() as session:
+        await factories.make_model(session, 1, state=before)
+
+    await approve(lab, 1)
+
+    (model,) = await lab.all(models.ModelVersion)
+    assert (model.state, model.reasons) == ("approved", [f"approved by a person, {before} before"])
+    assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
+
+
+async def test_what_is_approved_or_missing_cannot_be_approved(lab: Lab) -> None:
+    async with lab.runtime.sessions.begin() as session:
+        await factories.make_model(session, 1)
+
+    with pytest.raises(errors.Refused, match="v1 is approved already"):
+        await approve(lab, 1)
+    with pytest.raises(errors.NotFound, match="no model version 2"):
+        await approve(lab, 2)
+    assert await lab.announced("ModelApproved") == []
+
+
+async def test_two_runs_of_a_project_side_by_side_get_two_numbers(lab: Lab) -> None:
+    """An order may be trained beside the fleet's own run; a number that was given is never given again."""
+    async with lab.runtime.sessions.begin() as session:
+        await factories.make_model(session, 4)
+        runs = [models.TrainingRun(project=labs.PROJECT, trigger="order", manifest=f"{n}") for n in range(2)]
+        session.add_all(runs)
+
+    async def reserve(run: models.TrainingRun) -> int:
+        async with lab.runtime.sessions.begin() as session:
+            return await queries.reserve_model(session, run)
+
+    assert sorted(await asyncio.gather(*map(reserve, runs))) == [5, 6]
+    assert sorted(await asyncio.gather(*map(reserve, runs))) == [5, 6]
