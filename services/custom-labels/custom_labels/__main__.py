@@ -1,0 +1,29 @@
+"""Wires custom-labels: the API, one consumer for what takes longer than a request, and the models that run here."""
+
+from custom_labels import handlers, operations, web
+from custom_labels.detect import Detector
+from custom_labels.hosts import Hosts
+from custom_labels.settings import Settings
+from custom_labels.training import Training
+from strop import app, consumer
+from strop.settings import Settings as Shared
+
+NAME = "custom-labels"
+
+ORDERS = 0.5
+"""Seconds between two looks for versions whose own manifests were read."""
+
+
+def build(runtime: app.Runtime) -> app.Service:
+    settings = Settings()
+    training, hosts = Training(runtime, settings), Hosts(runtime, settings)
+    reader = consumer.Consumer(
+        NAME, runtime.sessions, runtime.queues, handlers.short(training), long=handlers.table(runtime)
+    )
+    table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
+    loops = [reader.run, hosts.run, app.every(ORDERS, training.tick)]
+    return app.Service(NAME, loops, web.Api(runtime, settings, table).router())
+
+
+if __name__ == "__main__":
+    app.main(Shared(), build)

@@ -1,0 +1,85 @@
+"""Entries that move between data sets: a copy of a whole one, and the fifth that goes from TRAIN to TEST."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import Text, any_, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from custom_labels import intake, manifest
+from strop import app, models, storage
+from strop.models import HostedEntry as Entry
+from strop.models import Image
+
+SHARE = 0.2
+"""Part of each label's images that goes to the test set."""
+
+
+async def images(runtime: app.Runtime, source: UUID, target: models.HostedDataset) -> None:
+    """Bring the images of a data set into the target's project, where they are not there already."""
+    async with runtime.sessions() as session:
+        origin = await session.get(models.HostedDataset, source)
+        if origin is None:
+            raise manifest.Unusable("The source data set was deleted meanwhile.")
+        if origin.project == target.project:
+            return
+        used = select(Entry.sha256).where(Entry.dataset_id == source, Entry.sha256.is_not(None)).distinct()
+        shas = list(filter(None, await session.scalars(used)))
+    room = asyncio.Semaphore(intake.READERS)
+
+    async def copy(sha256: str) -> None:
+        async with room:
+            await runtime.storage.copy(
+                storage.image_key(origin.project, sha256), storage.image_key(target.project, sha256)
+            )
+
+    async with asyncio.TaskGroup() as group:
+        for sha256 in shas:
+            group.create_task(copy(sha256))
+    columns = ("sha256", "size", "content_type", "width", "height")
+    rows = select(literal(target.project), *(getattr(Image, name) for name in columns)).where(
+        Image.project == origin.project, Image.sha256.in_(used)
+    )
+    async with runtime.sessions.begin() as session:
+        await session.execute(upsert(Image).from_select(["project", *columns], rows).on_conflict_do_nothing())
+
+
+async def entries(session: AsyncSession, source: UUID, target: models.HostedDataset) -> None:
+    """Copy all entries, also those with errors."""
+    columns = ("source_ref", "position", "line", "labels", "sha256", "errors")
+    rows = select(literal(target.id), *(getattr(Entry, name) for name in columns)).where(Entry.dataset_id == source)
+    await session.execute(insert(Entry).from_select(["dataset_id", *columns], rows))
+
+
+async def distribute(session: AsyncSession, train: UUID, test: models.HostedDataset) -> None:
+    """Move a fifth of each label's images into the test set."""
+    usable = select(Entry.source_ref, Entry.labels).where(
+        Entry.dataset_id == train, Entry.sha256.is_not(None), func.jsonb_array_length(Entry.labels) > 0
+    )
+    labelled = [(ref, tuple(labels)) for ref, labels in await session.execute(usable)]
+    chosen = await asyncio.to_thread(fifth, labelled)
+    if not chosen:
+        raise manifest.Unusable(
+            "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE: The manifest file doesn't have enough labeled images "
+            "to distribute the dataset."
+        )
+    among = Entry.source_ref == any_(literal(chosen, ARRAY(Text)))  # one parameter: there may be 50,000
+    move = update(Entry).where(Entry.dataset_id == train, among).values(dataset_id=test.id)
+    await session.execute(move, execution_options={"synchronize_session": False})
+
+
+def fifth(labelled: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
+    """Choose 20 % of the images of each label, rounded, the same ones each time; one of one or two would be too many."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for ref, labels in labelled:
+        groups.setdefault(labels, []).append(ref)
+    return [ref for refs in groups.values() for ref in sorted(refs, key=_mixed)[: int(len(refs) * SHARE + 0.5)]]
+
+
+def _mixed(ref: str) -> str:
+    """An order that has nothing to do with names: photos of one scene have neighbouring ones."""
+    return hashlib.sha256(ref.encode()).hexdigest()

@@ -1,0 +1,214 @@
+"""Lines of a manifest, in SageMaker Ground Truth's form for image classification, judged one by one. Pure.
+
+    {"source-ref": "s3://bucket/a.jpg", "kind": 0, "kind-metadata": {"class-name": "rose", "confidence": 1,
+     "human-annotated": "yes", "creation-date": "2026-11-22T08:00:00", "type": "groundtruth/image-classification"}}
+
+Codes and messages are those of the Custom Labels guide ("Non-terminal JSON line validation errors", "Debugging terminal
+dataset errors"). ERROR_DUPLICATE_SOURCE_REF is ours: there such a line vanishes without a code.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+
+MAX_BYTES = 2**30
+MAX_LINES = 250_000
+MAX_LINE = 100_000
+MAX_LABELS = 250
+MAX_BAD = 0.2
+"""Quotas of a manifest; the last is the share of lines that may be of no use."""
+
+ERRORS, FACTS = "cl-errors", "cl-metadata"
+"""What a listed line says beside what came: its errors, and whether it has a label."""
+
+CLASSIFICATION = "groundtruth/image-classification"
+
+_NOT_LABELS = {"source-ref", ERRORS, FACTS, "errors", "warnings"}
+_SOURCE = re.compile(r"[sS]3://(?P<bucket>[0-9A-Za-z.\-_]{3,255})/(?P<key>[^\x00]{1,1024})", re.DOTALL)
+_SUFFIX = "-metadata"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class Unusable(Exception):
+    """The change as a whole fails; the message begins with AWS's code."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One line. It can be learned from when it has a bucket, that is, when nothing stands against it as a whole."""
+
+    text: str
+    source_ref: str | None = None
+    bucket: str | None = None
+    key: str = ""
+    labels: list[str] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)  # code, message and, if it is of one, the attribute
+
+    def refuse(self, code: str, message: str, attribute: str | None = None) -> "Line":
+        self.errors.append({"code": code, "message": message} | ({"attribute": attribute} if attribute else {}))
+        return self
+
+
+def lines(file: BinaryIO) -> Iterator[bytes]:
+    """Split a file into its lines, without holding more than one; of one that is too long only the beginning comes."""
+    longest = 4 * MAX_LINE + 2
+    while piece := file.readline(longest):
+        yield piece.rstrip(b"\r\n")
+        while len(piece) == longest and not piece.endswith(b"\n"):
+            piece = file.readline(longest)
+
+
+def read(raw: bytes) -> Line:
+    """Judge a line by itself, without its image."""
+    text = raw.decode("utf-8-sig", "backslashreplace").replace("\0", "\\0")
+    line = Line(text[:MAX_LINE])
+    if len(text) > MAX_LINE:
+        return line.refuse("ERROR_INVALID_JSON_LINE", f"The JSON Line has more than {MAX_LINE} characters.")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        return line.refuse("ERROR_INVALID_JSON_LINE", "The JSON Line has an invalid format.")
+    return _read_labels(line, data) if _read_source(line, data) else line
+
+
+def _read_source(line: Line, data: dict[str, Any]) -> bool:
+    source = data.get("source-ref")
+    if not source:
+        line.refuse("ERROR_MISSING_SOURCE_REF", "The source-ref key is missing.")
+        return False
+    found = _SOURCE.fullmatch(source) if isinstance(source, str) and not _CONTROL.search(source) else None
+    if not found:
+        line.refuse("ERROR_INVALID_SOURCE_REF_FORMAT", "The format of the source-ref value is invalid.")
+        return False
+    line.source_ref, line.bucket, line.key = source, found["bucket"], found["key"]
+    return True
+
+
+def _read_labels(line: Line, data: dict[str, Any]) -> Line:
+    """Take the labels; a line with nothing but an image is one that waits for its label, and no error."""
+    others = data.keys() - _NOT_LABELS
+    names = [name for name in data if name in others and name + _SUFFIX in others]
+    for name in names:
+        label = _read_label(line, name, data[name], data[name + _SUFFIX])
+        if label is not None and label not in line.labels:
+            line.labels.append(label)
+    if others and not names:
+        line.refuse("ERROR_NO_LABEL_ATTRIBUTES", "No label attributes found.")
+    elif names and not line.labels:
+        line.refuse("ERROR_NO_VALID_LABEL_ATTRIBUTES", "No valid label attributes found.")
+    if others and not line.labels:
+        line.bucket = None
+    return line
+
+
+def _read_label(line: Line, name: str, value: Any, metadata: Any) -> str | None:
+    """Return the label of an attribute, or say what is wrong with it."""
+    where = name + _SUFFIX
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("type"), str):
+        _refuse_metadata(line, where, "type")
+        return None
+    if metadata["type"] != CLASSIFICATION:
+        line.refuse(
+            "ERROR_UNSUPPORTED_USE_CASE_TYPE",
+            f"The use case type of the {where} label attribute metadata is unsupported. Check the type field: "
+            f"here it is {CLASSIFICATION}.",
+            where,
+        )
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        line.refuse(
+            "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", f"The format of the label attribute {name} is invalid.", where
+        )
+        return None
+    if wrong := next((key for key, fits in _METADATA.items() if not fits(metadata.get(key))), None):
+        _refuse_metadata(line, where, wrong)
+        return None
+    label: str = metadata["class-name"]
+    if len(label) > 255:
+        line.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", "A label name has 255 characters at the most.", where)
+        return None
+    return label
+
+
+def _refuse_metadata(line: Line, where: str, wrong: str) -> None:
+    line.refuse(
+        "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT",
+        f"The format of the label attribute metadata is invalid. Check {wrong} of {where}.",
+        where,
+    )
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return bool(datetime.fromisoformat(value))
+    except (TypeError, ValueError):
+        return False
+
+
+_METADATA = {
+    "class-name": _is_label,
+    "confidence": _is_share,
+    "human-annotated": lambda value: value in ("yes", "no"),
+    "creation-date": _is_date,
+}
+"""What the metadata of a label must have."""
+
+
+def show(text: str, labels: list[str], errors: list[dict[str, str]]) -> str:
+    """A line as ListDatasetEntries gives it: with its errors where they belong, and whether it is labelled."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    shown = {name: value for name, value in data.items() if name not in _NOT_LABELS} if isinstance(data, dict) else {}
+    if isinstance(data, dict) and "source-ref" in data:
+        shown = {"source-ref": data["source-ref"], **shown}
+    for error in errors:
+        where = shown.get(error.get("attribute", ""))
+        target = where if isinstance(where, dict) else shown
+        target.setdefault(ERRORS, []).append({"code": error["code"], "message": error["message"]})
+    shown[FACTS] = {"is_labeled": bool(labels)}
+    return json.dumps(shown, separators=(",", ":"))
+
+
+def judge(total: int, bad: Counter[str]) -> None:
+    """Raise Unusable when too many lines are of no use; `bad` counts those by the first error of each."""
+    if not total:
+        raise Unusable("ERROR_EMPTY_MANIFEST: The manifest file is empty.")
+    if bad.total() > MAX_BAD * total:
+        codes = ", ".join(f"{code} {count}" for code, count in bad.most_common())
+        raise Unusable(
+            "ERROR_TOO_MANY_RECORDS_IN_ERROR: The manifest file has too many terminal errors. "
+            f"{bad.total()} of {total} lines cannot be used: {codes}."
+        )
+
+
+def judge_size(count: int) -> None:
+    if count > MAX_LINES:
+        raise Unusable("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM: The manifest file has too many rows.")
+
+
+def judge_labels(labels: set[str]) -> None:
+    if len(labels) > MAX_LABELS:
+        raise Unusable("ERROR_MANIFEST_TOO_MANY_LABELS: The manifest file has too many labels.")
+
+
+def judge_buckets(buckets: set[str]) -> None:
+    if len(buckets) > 1:
+        raise Unusable(
+            "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS: The manifest file contains images from multiple S3 buckets."
+        )

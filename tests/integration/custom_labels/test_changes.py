@@ -1,0 +1,105 @@
+"""Changes of data sets may come again at any time, and break down at any place."""
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from custom_labels import changes
+from strop import app, events, models
+from strop_wire import ids
+from tests import factories
+from tests.integration.custom_labels.conftest import Bucket
+
+Entry = models.HostedEntry
+
+
+@pytest.fixture
+def carried(runtime: app.Runtime) -> changes.Changes:
+    return changes.Changes(runtime)
+
+
+async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> events.DatasetChangeRequested:
+    """A data set that waits for its manifest."""
+    source = (await bucket.manifest(lines))["GroundTruthManifest"]["S3Object"]
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session, devices=())
+        dataset = models.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
+        session.add(dataset)
+        await session.flush()
+        change = await changes.order(session, dataset, "create", {name.lower(): each for name, each in source.items()})
+    return events.DatasetChangeRequested(project=factories.PROJECT, change_id=change)
+
+
+async def outcome(runtime: app.Runtime) -> tuple[str, str | None, int]:
+    """Status and code of the one data set, and the number of its entries."""
+    async with runtime.sessions() as session:
+        dataset = (await session.scalars(select(models.HostedDataset))).one()
+        count = await session.scalar(select(func.count()).select_from(Entry))
+        return dataset.status, dataset.code, count or 0
+
+
+async def test_a_repeated_change_does_nothing_more(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
+) -> None:
+    event = await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")])
+    await carried.carry_out(event)
+    await bucket.manifest(["{"])
+
+    await carried.carry_out(event)
+
+    assert await outcome(runtime) == ("CREATE_COMPLETE", "SUCCESS", 1)
+
+
+async def test_a_change_that_broke_down_is_taken_up_from_the_start(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "BATCH", 2)
+    lines = [await bucket.line(f"{seed}.jpg", "rose", seed) for seed in range(5)]
+    event = await ordered(runtime, bucket, lines)
+    async with runtime.sessions.begin() as session:
+        refuse = "alter table hosted_entries add constraint broken check (position < 3)"
+        await (await session.connection()).exec_driver_sql(refuse)
+    with pytest.raises(Exception, match="broken"):
+        await carried.carry_out(event)
+    assert await outcome(runtime) == ("CREATE_IN_PROGRESS", None, 2)
+    async with runtime.sessions.begin() as session:
+        await (await session.connection()).exec_driver_sql("alter table hosted_entries drop constraint broken")
+
+    await carried.carry_out(event)
+
+    assert await outcome(runtime) == ("CREATE_COMPLETE", "SUCCESS", 5)
+
+
+async def test_a_change_that_breaks_down_again_and_again_has_failed(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
+) -> None:
+    event = await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")])
+    async with runtime.sessions.begin() as session:
+        (await session.get_one(models.HostedChange, event.change_id)).attempts = changes.ATTEMPTS
+
+    await carried.carry_out(event)
+
+    assert await outcome(runtime) == ("CREATE_FAILED", "SERVICE_ERROR", 0)
+
+
+async def test_a_manifest_that_went_missing_fails_with_awss_code(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
+) -> None:
+    event = await ordered(runtime, bucket, [])
+    async with runtime.sessions.begin() as session:
+        change = await session.get_one(models.HostedChange, event.change_id)
+        change.source = {**change.source, "name": "missing"}
+
+    await carried.carry_out(event)
+
+    assert await outcome(runtime) == ("CREATE_FAILED", "CLIENT_ERROR", 0)
+    async with runtime.sessions() as session:
+        message = await session.scalar(select(models.HostedDataset.message))
+    assert (message or "").startswith("ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT: ")
+
+
+async def test_a_change_whose_data_set_is_gone_is_done(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
+) -> None:
+    await carried.carry_out(events.DatasetChangeRequested(project=factories.PROJECT, change_id=UUID(str(ids.uuid7()))))
