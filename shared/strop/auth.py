@@ -6,8 +6,10 @@ SHA-256 is enough, and looking a hash up in an index tells an attacker nothing a
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from sqlalchemy import ColumnElement, delete, func, select
@@ -80,6 +82,18 @@ def remember(request: Request, response: Response, token: str) -> None:
         samesite="lax",
         secure=request.url.scheme == "https",
     )
+
+
+def same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a request that changes something came from our own pages, or from no browser at all.
+
+    Browsers say where a request comes from (Fetch Metadata, else Origin); without either it is a program's.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site in {"same-origin", "none"}
+    if origin := headers.get("origin"):
+        return urlsplit(origin).netloc == headers.get("host")
+    return True
 
 
 def _cookie(request: Request) -> str:

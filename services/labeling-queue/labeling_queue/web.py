@@ -7,29 +7,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from pydantic import AwareDatetime
 
 from labeling_queue import api, progress, queries, rules
 from labeling_queue.api import Session
-from strop import auth, deadletters, errors
+from strop import auth, deadletters, errors, shell
 
 HERE = Path(__file__).parent
-SAFE = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 LETTERS = 100
 """Dead letters on a page, each with its message."""
 
 pages = APIRouter(include_in_schema=False)
-templates = Jinja2Templates(HERE / "templates")
+templates = Jinja2Templates([HERE / "templates", shell.TEMPLATES])
 templates.env.filters["pretty"] = deadletters.pretty
-static = StaticFiles(directory=HERE / "static")
+static = shell.static(HERE / "static")
 
 
 async def _visitor(request: Request, session: Session) -> auth.Person | None:
@@ -82,12 +75,12 @@ async def decide(
     """Retry or drop one letter, or all that are open. What somebody else decided in the meantime stays as it is."""
     if visitor is None:
         return _sign_in(request)
-    if not rules.same_origin(request.headers):
+    if not auth.same_origin(request.headers):
         return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
     act = deadletters.retry if decision == "retry" else deadletters.drop
     await act(session, None if letter == "all" else [letter], service)
     return RedirectResponse(
-        f"/dead-letters?{urlencode({'service': service})}" if service else "/dead-letters", 303, SAFE
+        f"/dead-letters?{urlencode({'service': service})}" if service else "/dead-letters", 303, shell.SAFE
     )
 
 
@@ -97,7 +90,7 @@ async def sign_in(request: Request, session: Session, token: str | None = None) 
     made = await auth.exchange(session, token) if token else None
     if made is None and await auth.find(session, request) is None:
         return _sign_in(request, used=token is not None)
-    answer = RedirectResponse("/", 303, SAFE)
+    answer = RedirectResponse("/", 303, shell.SAFE)
     if made:
         auth.remember(request, answer, made)
     return answer
@@ -105,17 +98,15 @@ async def sign_in(request: Request, session: Session, token: str | None = None) 
 
 @pages.post("/sign-out")
 async def sign_out(request: Request, session: Session) -> Response:
-    if rules.same_origin(request.headers):
+    if auth.same_origin(request.headers):
         await auth.forget(session, request)
-    return RedirectResponse("/", 303, SAFE)
+    return RedirectResponse("/", 303, shell.SAFE)
 
 
 @pages.get("/static/{path:path}")
 async def files(path: str, request: Request) -> Response:
-    """Scripts and styles; browsers ask each time whether they changed."""
-    answer = await static.get_response(path, request.scope)
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
+    """Scripts and styles."""
+    return await shell.file(static, path, request)
 
 
 def _sign_in(request: Request, *, used: bool = False) -> Response:
@@ -123,7 +114,9 @@ def _sign_in(request: Request, *, used: bool = False) -> Response:
 
 
 def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
-    return templates.TemplateResponse(request, name, {"me": None, **values}, status, SAFE)
+    return templates.TemplateResponse(
+        request, name, {"me": None, "places": shell.places(request), **values}, status, shell.SAFE
+    )
 
 
 router = APIRouter()

@@ -31,7 +31,7 @@ async def store(runtime: app.Runtime) -> Store:
             await factories.make_image(session, capture)
             about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
             stored = events.ImageStored(project=capture.project, **about)
-            await handlers.on_image_stored(stored, session)
+            await handlers.on_images_stored([stored], session)
         await runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, capture.content_type)
         return capture
 

@@ -1,0 +1,25 @@
+"""How the console is wired: pages, a client of the Custom Labels API, pictures kept in memory. It consumes no events."""
+
+from console import frame, web
+from console.outcomes import Files
+from console.pictures import Pictures
+from console.rekognition import Rekognition
+from console.settings import Settings
+from strop import app
+from strop.settings import Settings as Shared
+
+NAME = "console"
+
+
+def build(runtime: app.Runtime) -> app.Service:
+    settings = Settings()
+    rekognition = Rekognition(settings.rekognition_url)
+    pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
+    tools = frame.Tools(settings, rekognition, pictures, Files(runtime.storage))
+    return app.Service(
+        NAME, loops=[rekognition.run], router=frame.lend(tools, web.router), ready=lambda: rekognition.ready
+    )
+
+
+if __name__ == "__main__":
+    app.main(Shared(), build)

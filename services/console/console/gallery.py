@@ -1,0 +1,139 @@
+"""The labelled images of a project, wherever they came from: hosted data sets, a fleet's base set, its field images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, String, Subquery, case, cast, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from console import rules
+from strop import models
+
+PAGE = 60
+"""Images on a page."""
+
+EMPTY = cast(literal("[]"), JSONB)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One set of images: rows of (name, sha256, labels, problems, place), place giving their order."""
+
+    key: str
+    title: str
+    rows: Subquery
+    total: int = 0
+    labelled: int = 0
+    problems: int = 0
+    set: models.HostedDataset | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    name: str
+    images: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person looks for. `label` "" means images without one."""
+
+    label: str | None = None
+    text: str = ""
+    page: int = 1
+
+
+@dataclass(frozen=True)
+class Found:
+    pictures: Sequence[Any]
+    total: int
+    page: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE))
+
+
+async def parts(session: AsyncSession, project: str) -> list[Part]:
+    """Those sets of a project that have something to show, the errors of all of them last."""
+    hosted = await session.scalars(
+        select(models.HostedDataset)
+        .where(models.HostedDataset.project == project, models.HostedDataset.version_id.is_(None))
+        .order_by(models.HostedDataset.kind.desc())
+    )
+    found = [_hosted(dataset) for dataset in hosted]
+    found += [_base(project, "train", "Base: train"), _base(project, "valid", "Base: held out"), _field(project)]
+    counted = [await _counted(session, part) for part in found]
+    shown = [part for part in counted if part.total or part.set]
+    if any(part.problems for part in shown):
+        rows = union_all(*(select(part.rows) for part in shown)).subquery()
+        errors = select(rows).where(func.jsonb_array_length(rows.c.problems) > 0).subquery()
+        shown.append(await _counted(session, Part("errors", "Errors", errors)))
+    return shown
+
+
+def _hosted(dataset: models.HostedDataset) -> Part:
+    table = models.HostedEntry
+    rows = _rows(table.source_ref, table.sha256, table.labels, table.errors, table.position)
+    title = {"TRAIN": "Train", "TEST": "Test"}[dataset.kind]
+    return Part(title.lower(), title, rows.where(table.dataset_id == dataset.id).subquery(), set=dataset)
+
+
+def _base(project: str, split: str, title: str) -> Part:
+    table = models.DatasetItem
+    refused = func.jsonb_build_array(func.jsonb_build_object("code", "REFUSED", "message", table.refused))
+    problems = case((table.refused.is_(None), EMPTY), else_=refused)
+    place = func.row_number().over(order_by=(table.label, table.key))
+    rows = _rows(table.key, table.sha256, func.jsonb_build_array(table.label), problems, place)
+    return Part(f"base-{split}", title, rows.where(table.project == project, table.split == split).subquery())
+
+
+def _field(project: str) -> Part:
+    table = models.GroundTruth
+    labels = case((table.label.is_(None), EMPTY), else_=func.jsonb_build_array(table.label))
+    name = table.device + "/" + cast(table.capture_id, String)
+    place = func.row_number().over(order_by=table.at.desc())
+    rows = _rows(name, table.sha256, labels, EMPTY, place)
+    return Part("field", "Field", rows.where(table.project == project).subquery())
+
+
+def _rows(name: Any, sha256: Any, labels: Any, problems: Any, place: Any) -> Select[Any]:
+    named = (("name", name), ("sha256", sha256), ("labels", labels), ("problems", problems), ("place", place))
+    return select(*(column.label(title) for title, column in named))
+
+
+async def _counted(session: AsyncSession, part: Part) -> Part:
+    labelled = func.jsonb_array_length(part.rows.c.labels) > 0
+    bad = func.jsonb_array_length(part.rows.c.problems) > 0
+    counts = select(func.count(), func.count().filter(labelled & ~bad), func.count().filter(bad)).select_from(part.rows)
+    total, labels, problems = (await session.execute(counts)).one()
+    return Part(part.key, part.title, part.rows, total, labels, problems, part.set)
+
+
+async def labels(session: AsyncSession, part: Part) -> list[Label]:
+    """Labels with their numbers of images, by name; images without a label come as ""."""
+    name = func.jsonb_array_elements_text(part.rows.c.labels).label("name")
+    each = select(name).subquery()
+    counts = select(each.c.name, func.count()).group_by(each.c.name).order_by(func.lower(each.c.name))
+    found = [Label(name, images) for name, images in await session.execute(counts)]
+    bare = select(func.count()).where(func.jsonb_array_length(part.rows.c.labels) == 0).select_from(part.rows)
+    without = await session.scalar(bare) or 0
+    return [*found, Label("", without)] if without else found
+
+
+async def find(session: AsyncSession, part: Part, wanted: Wanted) -> Found:
+    """One page of the images that fit."""
+    rows = select(part.rows)
+    if wanted.label == "":
+        rows = rows.where(func.jsonb_array_length(part.rows.c.labels) == 0)
+    elif wanted.label is not None:
+        rows = rows.where(part.rows.c.labels.contains([wanted.label]))
+    if wanted.text:
+        like = f"%{rules.escape_like(wanted.text)}%"
+        rows = rows.where(part.rows.c.name.ilike(like) | cast(part.rows.c.labels, String).ilike(like))
+    total = await session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+    page = min(max(1, wanted.page), max(1, -(-total // PAGE)))
+    shown = rows.order_by(part.rows.c.place).offset(PAGE * (page - 1)).limit(PAGE)
+    return Found((await session.execute(shown)).all(), total, page)

@@ -1,0 +1,38 @@
+"""A folder in S3 becomes a data set: the first folder below it names the label."""
+
+from typing import Annotated, Literal
+
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console import frame
+from strop import autolabel, errors, shell
+
+pages = frame.router()
+
+
+@pages.get("/import")
+async def form(request: Request, project: Annotated[str, Query(max_length=255)] = "") -> Response:
+    return frame.page(request, "import.html", filled={"project": project, "kind": "TRAIN"})
+
+
+@pages.post("/import")
+async def import_(
+    request: Request,
+    runtime: frame.Runtime,
+    tools: frame.With,
+    project: Annotated[str, Form()],
+    kind: Annotated[Literal["TRAIN", "TEST"], Form()],
+    place: Annotated[str, Form()],
+    names: Annotated[str, Form()] = "",
+) -> Response:
+    """Read the folder and hand it over; the data set's own page then shows how far it is."""
+    try:
+        where = autolabel.place(place.strip())
+        called = autolabel.names(names) if names.strip() else {}
+        bucket = runtime.storage.at(where.bucket)
+        await tools.rekognition.import_folder(project.strip(), kind, bucket, where.prefix, called)
+    except (errors.Refused, errors.NotFound) as error:
+        filled = {"project": project, "kind": kind, "place": place, "names": names}
+        return frame.page(request, "import.html", 409, trouble=str(error), filled=filled)
+    return RedirectResponse(f"/console/projects/{project.strip()}/data/{kind.lower()}", 303, shell.SAFE)

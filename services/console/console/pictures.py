@@ -1,0 +1,96 @@
+"""Pictures of data sets: small ones made here and kept in memory, and plots, which take a while to draw."""
+
+import asyncio
+import io
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from strop import errors, storage
+
+SIDE = 320
+"""Pixels of the longer side: sharp at 160 on a phone's screen."""
+_DECODERS = 2
+
+TAKEN = ("JPEG", "PNG")
+FORMATS = (*TAKEN, "WEBP", "GIF", "BMP")
+LARGEST = 4 * 2**20
+SHORTEST, LONGEST = 64, 4096
+"""What DetectCustomLabels takes: formats, bytes of an image sent with the request, pixels of a side."""
+SMALLER = 2048
+"""Pixels of the longer side of an image that does not fit: models look at far fewer."""
+
+
+class Pictures:
+    """The latest pictures up to `limit` bytes, each made at the first request for it."""
+
+    def __init__(self, store: storage.Storage, limit: int) -> None:
+        self._store = store
+        self._limit = limit
+        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._bytes = 0
+        self._decoding = asyncio.Semaphore(_DECODERS)
+
+    async def thumbnail(self, project: str, sha256: str) -> bytes:
+        """A small JPEG of a stored image; NoSuchObject when its bytes are gone."""
+
+        async def make() -> bytes:
+            async with self._decoding:
+                body = await self._store.get(storage.image_key(project, sha256))
+                return await asyncio.to_thread(small, body)
+
+        return await self.kept(("thumbnail", project, sha256), make)
+
+    async def kept(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The picture of this key, made when it is not here."""
+        if key not in self._kept:
+            made = await make()
+            self._bytes += len(made) - len(self._kept.get(key, b""))
+            self._kept[key] = made
+        self._kept.move_to_end(key)
+        picture = self._kept[key]
+        while self._bytes > self._limit:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+        return picture
+
+
+def small(body: bytes, side: int = SIDE) -> bytes:
+    """A JPEG of at most `side` x `side` pixels, upright, without what the file says beside its pixels."""
+    with Image.open(io.BytesIO(body)) as opened:
+        opened.draft("RGB", (side, side))  # JPEG decodes straight to about this size
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    made = io.BytesIO()
+    image.save(made, "JPEG", quality=82)
+    return made.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image that the API takes."""
+
+    body: bytes
+    changed: str = ""  # what had to be done to it
+
+
+def prepare(body: bytes) -> Prepared:
+    """Make an image fit the API's limits where that costs nothing but pixels. Refused when it is none, or too small."""
+    try:
+        with Image.open(io.BytesIO(body), formats=FORMATS) as opened:
+            if min(opened.size) < SHORTEST:
+                raise errors.Refused(f"This image is too small: each side needs {SHORTEST} pixels or more.")
+            if opened.format in TAKEN and len(body) <= LARGEST and max(opened.size) <= LONGEST:
+                opened.load()
+                return Prepared(body)
+            opened.draft("RGB", (SMALLER, SMALLER))
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise errors.Refused("This is no image that can be read: choose a JPEG or PNG file.") from error
+    image.thumbnail((SMALLER, SMALLER), Image.Resampling.LANCZOS)
+    if min(image.size) < SHORTEST:
+        raise errors.Refused("This image is too narrow: no model would see what is in it.")
+    made = io.BytesIO()
+    image.save(made, "JPEG", quality=92)
+    return Prepared(made.getvalue(), f"sent as a JPEG of {image.width} by {image.height} pixels")

@@ -1,0 +1,181 @@
+"""What the console reads of projects, their models and how these did."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from console import rules
+from strop import errors, models
+
+SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model in the words of the API, with what the trainer and the fleet know of it."""
+
+    project: str
+    name: str
+    status: str
+    at: datetime
+    message: str = ""
+    hosted: models.ProjectVersion | None = None  # None: the Custom Labels service has not seen it yet
+    made: models.ModelVersion | None = None  # None: not trained yet, or failed
+    run: models.TrainingRun | None = None
+    scores: dict[str, rules.Scores] | None = None  # by part, the one to show first comes first
+    devices: int = 0  # that run it
+
+    @property
+    def score(self) -> rules.Scores | None:
+        return next(iter((self.scores or {}).values()), None)
+
+    @property
+    def moving(self) -> bool:
+        return self.status in rules.MOVING
+
+    @property
+    def progress(self) -> str:
+        return rules.progress(self.run.state, self.run.progress) if self.run else ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the front page says of a project."""
+
+    name: str
+    at: datetime
+    images: int
+    versions: list[Version]
+    samples: list[str]  # sha256 of a few images
+
+    @property
+    def latest(self) -> Version | None:
+        return self.versions[0] if self.versions else None
+
+    @property
+    def score(self) -> rules.Scores | None:
+        """Of the latest version that was judged."""
+        return next((version.score for version in self.versions if version.score), None)
+
+    @property
+    def running(self) -> list[str]:
+        return [version.name for version in self.versions if version.status == "RUNNING"]
+
+
+async def require_project(session: AsyncSession, project: str) -> models.Project:
+    found = await session.get(models.Project, project)
+    if found is None:
+        raise errors.NotFound(f"There is no project {project}.")
+    return found
+
+
+async def overviews(session: AsyncSession) -> list[Overview]:
+    projects = (await session.scalars(select(models.Project).order_by(models.Project.name))).all()
+    images = select(models.Image.project, func.count()).group_by(models.Image.project)
+    counts = dict((await session.execute(images)).all())
+    found = await _versions(session, None)
+    samples = await _samples(session)
+    return [
+        Overview(each.name, each.at, counts.get(each.name, 0), found[each.name], samples[each.name])
+        for each in projects
+    ]
+
+
+async def _samples(session: AsyncSession) -> dict[str, list[str]]:
+    """A few images of each project: any will do, so those with the smallest hashes."""
+    table = models.Image
+    few = select(table.sha256).where(table.project == models.Project.name).order_by(table.sha256).limit(SAMPLES)
+    chosen = few.correlate(models.Project).lateral()
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, sha256 in await session.execute(select(models.Project.name, chosen.c.sha256).join(chosen, true())):
+        found[name].append(sha256)
+    return found
+
+
+async def versions(session: AsyncSession, project: str) -> list[Version]:
+    """All versions of a project, the latest first."""
+    return (await _versions(session, project))[project]
+
+
+async def version(session: AsyncSession, project: str, name: str) -> Version:
+    await require_project(session, project)
+    for found in await versions(session, project):
+        if found.name == name:
+            return found
+    raise errors.NotFound(f"There is no version {name} of {project}.")
+
+
+async def _versions(session: AsyncSession, project: str | None) -> dict[str, list[Version]]:
+    """Versions by project, of one project or of all."""
+
+    async def rows(table: Any) -> Any:
+        return (await session.scalars(select(table).where(*([table.project == project] if project else [])))).all()
+
+    runs = {run.id: run for run in await rows(models.TrainingRun)}
+    made = {(one.project, one.version): one for one in await rows(models.ModelVersion)}
+    scores: dict[tuple[str, int], dict[str, rules.Scores]] = defaultdict(dict)
+    for one in sorted(await rows(models.Evaluation), key=lambda one: rules.PARTS.index(one.part)):
+        if one.metrics["images"]:  # a part without images says nothing
+            scores[one.project, one.model_version][one.part] = rules.scores(one.metrics)
+    devices = await _devices(session, project)
+    found: dict[str, list[Version]] = defaultdict(list)
+    known = set()
+    for row in await rows(models.ProjectVersion):
+        key = (row.project, row.model_version)
+        known.add(key)
+        found[row.project].append(
+            Version(
+                row.project,
+                row.name,
+                row.status,
+                row.at,
+                row.message,
+                hosted=row,
+                made=made.get(key),
+                run=runs.get(row.run_id),
+                scores=scores.get(key),
+                devices=devices.get(key, 0),
+            )
+        )
+    for key, model in made.items():
+        if key not in known:
+            name = f"v{model.version}"
+            extra = {"made": model, "run": runs.get(model.run_id), "scores": scores.get(key)}
+            found[model.project].append(
+                Version(model.project, name, "TRAINED", model.at, devices=devices.get(key, 0), **extra)
+            )
+    for several in found.values():
+        several.sort(key=lambda one: (one.at, one.hosted.id.int if one.hosted else 0), reverse=True)
+    return found
+
+
+async def _devices(session: AsyncSession, project: str | None) -> dict[tuple[str, int], int]:
+    """How many devices run each model version."""
+    table = models.Device
+    found = select(table.project, table.model, func.count()).where(table.model.is_not(None))
+    if project:
+        found = found.where(table.project == project)
+    rows = await session.execute(found.group_by(table.project, table.model))
+    return {(name, rules.number(model or "")): count for name, model, count in rows}
+
+
+async def unfinished_runs(session: AsyncSession, project: str) -> list[models.TrainingRun]:
+    """Trainings of the fleet that have no version yet."""
+    table = models.TrainingRun
+    waiting = select(table).where(
+        table.project == project, table.state.in_(("requested", "running")), table.manifest.is_(None)
+    )
+    return list((await session.scalars(waiting.order_by(table.at))).all())
+
+
+async def evaluation(session: AsyncSession, version: Version, part: str) -> models.Evaluation:
+    """How a version did on one part; NotFound says why there is none."""
+    key = (version.project, version.made.version if version.made else 0, part)
+    found = await session.get(models.Evaluation, key)
+    if found is None:
+        raise errors.NotFound(f"{version.name} has no evaluation on {rules.PART_NAMES[part]}.")
+    return found

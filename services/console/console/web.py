@@ -1,0 +1,64 @@
+"""All addresses of the console. Those of other services are elsewhere: everything here begins with /console."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console import data, evaluating, frame, imports, results, trying, versions
+from strop import auth, errors, models, shell, storage
+
+open_to_all = APIRouter(prefix="/console", include_in_schema=False)
+pages = frame.router()
+static = shell.static(frame.HERE / "static")
+
+
+@open_to_all.get("/static/{path:path}")
+async def console_files(path: str, request: Request) -> Response:
+    """Scripts and styles."""
+    return await shell.file(static, path, request)
+
+
+@open_to_all.get("/sign-in")
+async def console_sign_in(request: Request, token: str | None = None) -> Response:
+    """The address of a sign-in link where the labeling pages have another port. It works once."""
+    async with frame.runtime(request).sessions.begin() as session:
+        made = await auth.exchange(session, token) if token else None
+        if made is None and await auth.find(session, request) is None:
+            return frame.page(request, "sign_in.html", 401, used=token is not None)
+    answer = RedirectResponse("/console", 303, shell.SAFE)
+    if made:
+        auth.remember(request, answer, made)
+    return answer
+
+
+@pages.post("/sign-out")
+async def console_sign_out(request: Request, runtime: frame.Runtime) -> Response:
+    async with runtime.sessions.begin() as session:
+        await auth.forget(session, request)
+    return RedirectResponse("/console", 303, shell.SAFE)
+
+
+@pages.get("/images/{project}/{sha256}")
+async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
+    """An image as it was stored."""
+    async with runtime.sessions() as session:
+        found = await session.get(models.Image, (project, sha256))
+    if found is None:
+        raise errors.NotFound("There is no such image.")
+    body = await runtime.storage.get(storage.image_key(project, sha256))
+    return Response(body, media_type=found.content_type, headers=shell.FOREVER)
+
+
+@pages.get("/thumbnails/{project}/{sha256}")
+async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: frame.With) -> Response:
+    """The same, small."""
+    async with runtime.sessions() as session:
+        if await session.get(models.Image, (project, sha256)) is None:
+            raise errors.NotFound("There is no such image.")
+    body = await tools.pictures.thumbnail(project, sha256)
+    return Response(body, media_type="image/jpeg", headers=shell.FOREVER)
+
+
+router = APIRouter()
+router.include_router(open_to_all)
+for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
+    router.include_router(part)

@@ -1,0 +1,224 @@
+"""A person judges, starts, tries and stops a model in a real browser, against the running services."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from console import __main__ as console
+from custom_labels import __main__ as custom_labels
+from labeling_queue import __main__ as labeling_queue
+from strop import app, auth
+from strop.settings import Settings
+from tests import browser as browsers
+from tests import factories, judged
+from tests.integration.custom_labels import colours
+from tests.unit.edge import packages
+
+LAPTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+VERSION = f"/console/projects/{judged.PROJECT}/versions/{judged.VERSION}"
+PATIENCE = 20_000
+"""Milliseconds that a model may take to start on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The running services."""
+
+    url: str
+    runtime: app.Runtime
+
+    async def arrange(self, shots: Sequence[judged.Shot] = judged.SHOTS, **version: Any) -> None:
+        await judged.arrange(self.runtime, shots, **version)
+
+    async def link(self) -> str:
+        async with self.runtime.sessions.begin() as session:
+            return f"{self.url}/sign-in?token={await auth.make_token(session, 'ada', 'once')}"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with browsers.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def place(
+    runtime: app.Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Place]:
+    """Labeling pages, console and the Custom Labels API on one port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    stop, ready = asyncio.Event(), asyncio.Event()
+    changed = settings.model_copy(update={"port": port})
+    builds = [labeling_queue.build, console.build, custom_labels.build]
+    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        group.create_task(app.serve(changed, builds, stop=stop, ready=ready))
+        await ready.wait()
+        yield Place(f"http://127.0.0.1:{port}", runtime)
+        stop.set()
+
+
+@asynccontextmanager
+async def at_work(browser: Browser, place: Place, path: str, **device: Any) -> AsyncIterator[Page]:
+    """A person who signed in by a link and opened a page; errors of its scripts and blocked content fail the test."""
+    failures: list[str] = []
+    context: BrowserContext = await browser.new_context(**(device or LAPTOP))
+    page = await context.new_page()
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.on("console", lambda said: failures.append(said.text) if "Content Security Policy" in said.text else None)
+    await page.goto(await place.link())
+    await page.goto(place.url + path)
+    yield page
+    await context.close()
+    assert not failures
+
+
+async def shown_labels(page: Page) -> list[str]:
+    return await page.locator("#labels tbody tr:visible th").all_inner_texts()
+
+
+async def test_labels_are_sorted_by_any_column(browser: Browser, place: Place) -> None:
+    await place.arrange()
+    async with at_work(browser, place, VERSION) as page:
+        assert await shown_labels(page) == ["tulip", "rose", "daisy"]
+
+        await page.get_by_role("button", name="F1").click()
+        assert await shown_labels(page) == ["daisy", "rose", "tulip"]
+        await page.get_by_role("button", name="Label").click()
+        assert await shown_labels(page) == ["daisy", "rose", "tulip"]
+        await page.get_by_role("button", name="FN").click()
+
+        assert await shown_labels(page) == ["tulip", "rose", "daisy"]
+        await expect(page.locator("[aria-sort]")).to_have_text("FN")
+
+
+async def test_one_label_of_many_is_found_by_typing(browser: Browser, place: Place) -> None:
+    await place.arrange([judged.Shot(factories.picture(n), f"kind {n:02d}", f"kind {n:02d}", 0.9) for n in range(20)])
+    async with at_work(browser, place, VERSION) as page:
+        await page.get_by_label("Find a label").fill("KIND 07")
+
+        assert await shown_labels(page) == ["kind 07"]
+
+
+async def test_mistakes_are_filtered_from_the_figures_down_to_the_image(browser: Browser, place: Place) -> None:
+    await place.arrange()
+    async with at_work(browser, place, VERSION) as page:
+        await page.get_by_role("row", name="rose").get_by_role("link", name="rose").click()
+        await expect(page.locator(".results li")).to_have_count(2)
+        await page.get_by_role("link", name="False negative").click()
+        await expect(page.locator(".results li")).to_have_count(1)
+        await expect(page.locator(".results li")).to_contain_text("tulip 71.0 %")
+
+        await page.locator(".results .picture").click()
+        await expect(page.locator("#closer img")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#closer")).to_have_count(0)
+
+        await page.locator(".counts").get_by_role("link", name="tulip").click()
+        await expect(page.locator(".results li")).to_have_count(2)
+        await expect(page.locator(".results")).to_contain_text("rejected as unknown")
+
+
+async def test_a_data_set_is_searched(browser: Browser, place: Place) -> None:
+    await place.arrange()
+    async with at_work(browser, place, f"/console/projects/{judged.PROJECT}") as page:
+        await page.get_by_role("link", name="Data", exact=True).click()
+        await expect(page.locator(".gallery li")).to_have_count(6)
+        await page.locator(".counts").get_by_role("link", name="daisy").click()
+        await expect(page.locator(".gallery li")).to_have_count(2)
+        await page.get_by_label("Search").fill("daisy/1")
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator(".gallery li")).to_have_count(1)
+        loaded = "image => image.complete && image.naturalWidth > 0"
+        assert await page.locator(".gallery img").evaluate(loaded)
+
+
+async def test_a_model_is_started_tried_and_stopped(browser: Browser, place: Place) -> None:
+    await place.arrange(files=await colours.stored(place.runtime, judged.PROJECT))
+    async with at_work(browser, place, f"/console/projects/{judged.PROJECT}") as page:
+        await page.get_by_label("Units at most").fill("2")
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.locator(".state.good")).to_have_text("Running", timeout=PATIENCE)  # without a reload
+        await expect(page.locator(".version")).to_contain_text("1–2")  # noqa: RUF001 - as pages write a range
+
+        await page.get_by_role("link", name="Try it").click()
+        files = {"red.jpg": packages.RED, "text.jpg": b"no image", "green.jpg": packages.GREEN}
+        chosen = [{"name": name, "mimeType": "image/jpeg", "buffer": body} for name, body in files.items()]
+        await page.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]
+        await expect(page.locator(".answer")).to_have_count(3)
+        green, text, red = [await page.locator(".answer").nth(place).inner_text() for place in range(3)]
+        assert green.startswith("green")
+        assert "choose a JPEG or PNG" in text
+        assert red.startswith("red")
+        assert "answered" in red
+
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator(".version .state").first).to_have_text("Stopped", timeout=PATIENCE)
+        await page.goto(f"{place.url}{VERSION}/try")
+        await expect(page.locator("#hint")).to_contain_text("start it first")
+
+
+async def test_commands_are_copied(browser: Browser, place: Place) -> None:
+    await place.arrange()
+    async with at_work(browser, place, f"{VERSION}/commands") as page:
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        start = page.locator(".copy", has_text="start-project-version")
+        await start.get_by_role("button").click()
+        await expect(start.get_by_role("button")).to_have_text("Copied")
+
+        copied = await page.evaluate("() => navigator.clipboard.readText()")
+        assert copied == await start.locator("pre").text_content()
+        assert "version/first/" in copied
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_pictures_follow_the_theme(browser: Browser, place: Place, theme: str) -> None:
+    await place.arrange()
+    async with at_work(browser, place, VERSION, **LAPTOP, color_scheme=theme) as page:
+        picture = page.get_by_alt_text("Confusion matrix")
+        await picture.scroll_into_view_if_needed()  # it is drawn when it is about to be seen
+        await page.wait_for_function("image => image.naturalWidth > 100", arg=await picture.element_handle())
+
+        assert ("theme=dark" in await picture.evaluate("image => image.currentSrc")) == (theme == "dark")
+
+
+async def test_everything_fits_a_phone(browser: Browser, place: Place) -> None:
+    await place.arrange(name="a.rather-long.name-of-a-version.2026-11-22T20.15.00")
+    version = VERSION.replace(judged.VERSION, "a.rather-long.name-of-a-version.2026-11-22T20.15.00")
+    project = f"/console/projects/{judged.PROJECT}"
+    ends = ("", "/results", "/try", "/commands")
+    async with at_work(browser, place, "/console", **PHONE) as page:
+        for path in ("/console", project, f"{project}/data", "/console/import", *(version + end for end in ends)):
+            await page.goto(place.url + path)
+            assert not await page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), path
+
+        await page.goto(f"{place.url}{project}/data")
+        await expect(page.locator(".counts")).to_be_hidden()  # folded: the pictures come first
+        await page.get_by_text("3 labels").tap()
+        await page.locator(".counts").get_by_role("link", name="rose").tap()
+        await expect(page.locator(".gallery li")).to_have_count(2)
+
+
+async def test_the_pages_lead_to_one_another(browser: Browser, place: Place) -> None:
+    await place.arrange()
+    async with at_work(browser, place, "/") as page:
+        await page.get_by_role("link", name="Models").click()
+        await expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+        await page.get_by_role("link", name="Dead letters").click()
+        await expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+        await page.get_by_role("link", name="Models").click()
+        await page.get_by_role("link", name=judged.PROJECT, exact=True).click()
+        await page.get_by_role("link", name="Evaluation").click()
+
+        await expect(page.get_by_role("heading", name="By label")).to_be_visible()
