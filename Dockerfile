@@ -27,7 +27,8 @@ RUN mkdir -p /app/lib \
     && case "$SERVICE" in \
          cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/* /app/lib; cp -r migrations /app ;; \
          edge) package=strop_edge; cp -r shared/strop_wire edge/* /app/lib ;; \
-         trainer) package=trainer; cp -r shared/* edge/* services/trainer/* /app/lib ;; \
+         trainer|custom-labels) \
+             package=$(basename "services/$SERVICE"/*/); cp -r shared/* edge/* "services/$SERVICE/$package" /app/lib ;; \
          *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib ;; \
        esac \
     && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$package" > /app/run && chmod 755 /app/run \

@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
+AWSCLI := $(VENV)/awscli/.installed
 MEMBERS := $(wildcard */pyproject.toml services/*/pyproject.toml) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types imports migrations check bench compose-test requirements clean
+.PHONY: help demo up test soak clients lint types imports migrations check docs bench compose-test requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,9 +18,15 @@ demo: $(RUN) ## Run the whole loop here: fleet, labels, retraining, rollout (IMA
 up: $(RUN) ## Run the platform and the services without a fleet; writes STATE/strop.env
 	$(VENV)/bin/strop up --state "$(or $(STATE),.strop/up)" $(ARGS)
 
-test: $(DEV) ## Run all tests, two at a time (ARGS="-k name" for some)
+test: $(DEV) $(AWSCLI) ## Run all tests, two at a time (ARGS="-k name" for some)
 	$(VENV)/bin/python -m tests.browser
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
+
+soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, long random histories (ARGS="-k name" for some)
+	$(VENV)/bin/pytest tests/soak $(ARGS)
+
+clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and Debian's aws (needs those programs)
+	$(VENV)/bin/pytest tests/clients $(ARGS)
 
 lint: $(DEV) ## Check style, formatting and import rules
 	$(VENV)/bin/ruff check .
@@ -34,8 +41,11 @@ migrations: $(DEV) ## Check that the migrations make exactly the tables of the m
 
 check: lint types test ## All that CI runs
 
+docs: $(DEV) ## Make docs/asyncapi.yaml and the tables of docs/wire.md from the messages
+	$(VENV)/bin/python -m strop_cli.asyncapi
+
 bench: $(DEV) ## Run the benchmarks
-	@for script in benchmarks/[a-z]*.py; do [ ! -e "$$script" ] || $(VENV)/bin/python "$$script" || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(VENV)/bin/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 compose-test: ## Bring the containers up, send captures through, scale, kill, count (needs Docker; ENGINE="CMD --" runs it in another one)
 	$(ENGINE) $(PYTHON) -m tests.e2e.compose
@@ -60,4 +70,9 @@ $(RUN): $(VENV)/bin/uv requirements/run.txt $(MEMBERS)
 
 $(DEV): $(RUN) requirements/dev.txt
 	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(AWSCLI): $(VENV)/bin/uv requirements/awscli.txt
+	$(VENV)/bin/uv venv --quiet --allow-existing --python $(VENV)/bin/python $(VENV)/awscli
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/awscli/bin/python --require-hashes -r requirements/awscli.txt
 	@touch $@

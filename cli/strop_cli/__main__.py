@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from strop import errors
-from strop_cli import certs, datasets, devices, dlq, policy, projects, registry, setup, status, tokens, up
+from strop_cli import certs, datasets, devices, dlq, ledger, policy, projects, registry, setup, status, tokens, up
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
 cli.add_typer(certs.cli, name="certs")
 cli.command()(status.status)
+cli.command()(ledger.ledger)
 
 
 @cli.command()
@@ -49,8 +50,8 @@ def demo(
     from strop_cli.demo import run
 
     options = run.Options(state.resolve(), images, devices, auto_label, exit, report)
-    ledger = asyncio.run(run.run(options))
-    if ledger and not ledger.clean:
+    found = asyncio.run(run.run(options))
+    if found and not found.clean:
         raise typer.Exit(1)
 
 

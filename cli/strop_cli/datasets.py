@@ -1,32 +1,33 @@
-"""`strop datasets`: base images with known labels, from a folder tree."""
+"""`strop datasets`: images with known labels, from a folder tree."""
 
 import asyncio
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import func, select
 
-from strop import app, errors, models, storage
-from strop_cli import connection, projects
+from strop import app, autolabel, errors, models, storage
+from strop_cli import connection, hosted, progress, projects, upload
 from strop_wire import fields, topics
 
-TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 SPLITS = ("train", "valid")
-_PARALLEL = 16
 _PATIENCE = 60.0  # seconds without any news from ingest
-_PAUSE = 3.0  # seconds between two lines about the progress
 _NAMED = 3  # files left out that are named
 
-cli = typer.Typer(no_args_is_help=True, help="Base data sets: images with known labels to begin with.")
+cli = typer.Typer(no_args_is_help=True, help="Data sets: images with known labels to begin with.")
+
+
+class Kind(StrEnum):
+    """The data sets of a Custom Labels project."""
+
+    train = "train"
+    test = "test"
+
 
 Report = Callable[[int, int], None]
 """Told how many files are uploaded and how many of them ingest has looked at."""
@@ -41,56 +42,73 @@ class Imported:
 
 @cli.command("import")
 def import_(
-    project: str,
-    folder: Annotated[Path, typer.Argument(help="A tree train/LABEL/…, valid/LABEL/… of JPEG, PNG or WebP files.")],
-    name: Annotated[str, typer.Option(help="What the data set is called.")] = "base",
+    where: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[PROJECT] FOLDER",
+            help="FOLDER: a tree train/LABEL/…, valid/LABEL/… of JPEG, PNG or WebP files; with --auto-label a tree "
+            "LABEL/…, here or in S3 as s3://BUCKET/FOLDER/, and PROJECT may be left out when there is only one.",
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What the data set of a fleet is called.")] = "base",
+    auto_label: Annotated[
+        bool, typer.Option("--auto-label", help="Make a Custom Labels data set: the first folder is the label.")
+    ] = False,
+    kind: Annotated[
+        Kind, typer.Option("--type", help="Which data set of the project, with --auto-label.")
+    ] = Kind.train,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A cat_to_name.json that says what folders are called, with --auto-label."
+        ),
+    ] = None,
+    bucket: Annotated[
+        str | None, typer.Option(help="Bucket for the images of a local folder, with --auto-label; else Strop's own.")
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the project when it is missing, with --auto-label.")
+    ] = False,
     state: connection.State = None,
 ) -> None:
-    """Upload a folder tree of labelled images, and wait until each was taken or refused. May be repeated.
+    """Import labelled images, and wait until each was taken or refused. May be repeated.
 
-    The exit code is 1 when a file was refused.
+    The images of a folder tree are uploaded as a fleet's base images, or with --auto-label become a data set of
+    the Custom Labels API. The exit code is 1 when an image was refused.
     """
+    project, folder = _where(where, optional=auto_label)
+    if auto_label:
+        called = autolabel.names(names.read_text()) if names else {}
+        order = hosted.Order(project, folder, kind.upper(), called, bucket, create)
+        complete = connection.run(state, lambda runtime: hosted.load(runtime, order))
+    elif names or bucket or create or folder.startswith("s3://"):
+        raise errors.Refused("--names, --bucket, --create and folders in S3 go with --auto-label")
+    else:
+        complete = _base(project or "", Path(folder), name, state)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
+    match given:
+        case [project, folder]:
+            return project, folder
+        case [folder] if optional:
+            return None, folder
+    raise typer.BadParameter("expected PROJECT FOLDER")
+
+
+def _base(project: str, folder: Path, name: str, state: Path | None) -> bool:
+    """Import base images and say what became of them; returns whether all were taken."""
     files = tree(project, folder, name)
-    with _progress(len(files)) as report:
+    with progress.shown(len(files), "uploaded", "checked") as report:
         found = connection.run(state, lambda runtime: load(runtime, project, files, report))
     for key, reason in found.refused.items():
         print(f"refused {files[key]}: {reason}")
     if others := left_out(folder, files.values()):
         print(others)
     print(f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused")
-    if found.refused:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Report]:
-    """Show how far it is, on standard error: bars in a terminal, else a line now and then."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lines(total, lambda line: print(line, file=sys.stderr, flush=True), time.monotonic)
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        sending, checking = (progress.add_task(step, total=total) for step in ("uploaded", "checked"))
-
-        def report(sent: int, checked: int) -> None:
-            progress.update(sending, completed=sent)
-            progress.update(checking, completed=checked)
-
-        yield report
-
-
-def lines(total: int, say: Callable[[str], None], clock: Callable[[], float]) -> Report:
-    """Tell the progress in lines, one every few seconds."""
-    said = clock()
-
-    def report(sent: int, checked: int) -> None:
-        nonlocal said
-        if clock() - said >= _PAUSE:
-            said = clock()
-            say(f"{sent} of {total} uploaded, {checked} checked")
-
-    return report
+    return not found.refused
 
 
 def left_out(folder: Path, taken: Iterable[Path]) -> str:
@@ -114,7 +132,7 @@ def tree(project: str, folder: Path, name: str) -> dict[str, Path]:
         for split in SPLITS
         for label in _labels(folder / split)
         for file in sorted(label.rglob("*"))
-        if file.suffix.lower() in TYPES and not file.name.startswith(".")
+        if file.suffix.lower() in upload.TYPES and not file.name.startswith(".")
     }
     if not files:
         raise errors.Refused(
@@ -141,7 +159,7 @@ async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], re
         known = await _known(runtime, project, files)
     changed = {key: file for key, file in files.items() if storage.digest(file.read_bytes()) != known.get(key)}
     unchanged = len(files) - len(changed)
-    await _upload(runtime, changed, lambda sent: report(unchanged + sent, unchanged))
+    await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
     answers = await _answers(runtime, project, changed, started, lambda n: report(len(files), unchanged + n))
     refused = {key: reason for key, reason in sorted(answers.items()) if reason}
     return Imported(len(answers) - len(refused), refused, unchanged)
@@ -152,19 +170,6 @@ async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) 
     async with runtime.sessions() as session:
         rows = await session.execute(select(table.key, table.sha256).where(table.project == project))
         return {key: sha256 for key, sha256 in rows if key in files}
-
-
-async def _upload(runtime: app.Runtime, files: Mapping[str, Path], sent: Callable[[int], None]) -> None:
-    slots, done = asyncio.Semaphore(_PARALLEL), 0
-
-    async def one(key: str, file: Path) -> None:
-        nonlocal done
-        async with slots:
-            await runtime.storage.put(key, file.read_bytes(), TYPES[file.suffix.lower()])
-        done += 1
-        sent(done)
-
-    await asyncio.gather(*(one(key, file) for key, file in files.items()))
 
 
 async def _answers(

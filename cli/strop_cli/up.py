@@ -20,7 +20,7 @@ from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.stack import Stack
 
 USER = "operator"
-_PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer")
+_PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
@@ -37,9 +37,8 @@ def up(
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     with Stack(state) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
-        env = stack.env() | _env(stack, port)
+        env = stack.env() | _env(stack, port, apart=apart)
         os.environ.update(env)
-        os.environ.pop("AWS_PROFILE", None)  # it may name a profile that this machine does not have
         setup.migrate(env["DATABASE_URL"])
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
@@ -55,12 +54,17 @@ def _env_file(path: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _env(stack: Stack, port: int | None) -> dict[str, str]:
+def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
     port = port or stack.port("web")
+    hosted, console = (stack.port(package) if apart else port for package in ("custom_labels", "console"))
     return {
         "STROP_URL": f"http://127.0.0.1:{port}",
+        "STROP_CONSOLE": f"http://127.0.0.1:{console}/console",
         "STROP_PORT": str(port),
+        "STROP_SESSION_COOKIE": f"strop_session_{port}",  # one for all pages, whichever port each service has
+        "AWS_ENDPOINT_URL_REKOGNITION": f"http://127.0.0.1:{hosted}",
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
+        "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
 
 
@@ -116,7 +120,9 @@ class _Up:
         await self._ready.wait()
         envfile.write(self._env_file, self._env, programs=Path(sysconfig.get_path("scripts")))
         print(f"Strop is up. Sign in, once: {link}")
+        print(f"Models, and how good they are: {self._env['STROP_CONSOLE']}")
         print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
+        print(f"Access key {self._env['AWS_ACCESS_KEY_ID']} / secret in {connection.ENV_FILE}")
         print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)
 
     async def _watch(self) -> None:

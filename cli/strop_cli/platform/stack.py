@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
-from strop_cli.platform import aws, guard, mqtt, ports, postgres
+from strop_cli.platform import aws, guard, mqtt, ports, postgres, profile
 from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.server import Plan, Server, stop_leftovers
 
@@ -74,8 +74,7 @@ class Stack:
             "MQTT_URL": f"mqtt://127.0.0.1:{self._port('mqtt')}",
             "STROP_MQTT_SHARED": str(int(self.shared_subscriptions)),
             "STROP_BUCKET": BUCKET,
-            "AWS_ACCESS_KEY_ID": "strop",
-            "AWS_SECRET_ACCESS_KEY": "strop",  # the local endpoint checks none
+            **profile.env(self.state),  # S3 and SQS check no key here; Rekognition does
             "AWS_DEFAULT_REGION": aws.REGION,
             "AWS_REGION": aws.REGION,
             "AWS_ENDPOINT_URL_S3": endpoint,

@@ -1,0 +1,109 @@
+"""`strop datasets import --auto-label`: folders of images become a data set of the Custom Labels API."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiobotocore.session
+from botocore.exceptions import ClientError
+
+from strop import app, autolabel, errors
+from strop_cli import progress, upload
+
+_NAMED = 3  # keys left out that are named
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the person typed."""
+
+    project: str | None
+    source: str  # s3://BUCKET/FOLDER/ or a local folder
+    kind: str  # "TRAIN" or "TEST"
+    called: Mapping[str, str]  # folder -> label, where they differ
+    bucket: str | None  # for a local folder's images
+    create: bool
+
+
+async def load(runtime: app.Runtime, order: Order) -> bool:
+    """Import, telling the progress and the outcome; returns whether every image was taken."""
+    async with _client() as client:
+        name, arn = await _project(client, order)
+        place = await _place(runtime, order, name)
+        bucket = runtime.storage.at(place.bucket)
+        begun = await autolabel.begin(client, bucket, arn, order.kind, place.prefix, order.called)
+        with progress.shown(len(begun.listing.images), "checked") as report:
+            taken = await autolabel.finish(client, begun.dataset, report)
+    print(*summary(name, order.kind, begun, taken), sep="\n")
+    return taken.complete and not taken.bad
+
+
+def summary(project: str, kind: str, begun: autolabel.Begun, taken: autolabel.Taken) -> list[str]:
+    """What became of the import, in lines for people."""
+    stats, told = taken.description["DatasetStats"], [f"bad {source}: {why}" for source, why in taken.bad]
+    if left_out := begun.listing.left_out:
+        told.append(f"{len(left_out)} left out, no image by name: {', '.join(left_out[:_NAMED])}")
+    told.append(
+        f"{project} {kind}: {stats['TotalEntries']} images, {stats['LabeledEntries']} of them with one of "
+        f"{stats['TotalLabels']} labels, {stats['ErrorEntries']} bad; manifest {begun.manifest}"
+    )
+    if not taken.complete:
+        told.append(f"{taken.description['Status']}: {taken.description.get('StatusMessage', '')}")
+    return told
+
+
+@asynccontextmanager
+async def _client() -> AsyncIterator[Any]:
+    """The API where AWS_ENDPOINT_URL_REKOGNITION says; what it answers in the negative, in its words."""
+    try:
+        async with aiobotocore.session.get_session().create_client("rekognition") as client:
+            yield client
+    except ClientError as error:
+        told = error.response["Error"]
+        raise errors.StropError(f"{error.operation_name}: {told['Code']}: {told.get('Message', '')}") from error
+
+
+async def _project(client: Any, order: Order) -> tuple[str, str]:
+    """Name and ARN of the project that is meant, which is made when it may be."""
+    found = {name: each["ProjectArn"] for name, each in (await autolabel.projects(client)).items()}
+    name = order.project or only(list(found))
+    if name not in found and order.create:
+        found[name] = (await client.create_project(ProjectName=name))["ProjectArn"]
+    if name not in found:
+        raise errors.NotFound(f"there is no project {name}: --create makes it")
+    return name, found[name]
+
+
+def only(projects: list[str]) -> str:
+    """The only project there is. Refused when it is not clear which one is meant."""
+    if not projects:
+        raise errors.Refused("there is no project yet: give its name before the folder, and --create")
+    if len(projects) > 1:
+        raise errors.Refused(f"say which project, before the folder: {', '.join(sorted(projects))}")
+    return projects[0]
+
+
+async def _place(runtime: app.Runtime, order: Order, project: str) -> autolabel.Place:
+    """Where the images are in S3; those of a local folder are brought there first."""
+    if order.source.startswith("s3://"):
+        return autolabel.place(order.source)
+    place = autolabel.Place(order.bucket or runtime.storage.bucket, f"{project}/import/{order.kind.lower()}/")
+    files = tree(Path(order.source), place.prefix)
+    with progress.shown(len(files), "uploaded") as report:
+        await upload.put(runtime.storage.at(place.bucket), files, report)
+    return place
+
+
+def tree(folder: Path, prefix: str) -> dict[str, Path]:
+    """The images of a folder by the key each will have; hidden ones stay behind."""
+    files = {
+        f"{prefix}{file.relative_to(folder).as_posix()}": file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in autolabel.TYPES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    }
+    if not files:
+        raise errors.Refused(f"{folder} has no images: expected {folder}/LABEL/*.jpg or *.png")
+    return files

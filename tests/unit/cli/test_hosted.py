@@ -1,0 +1,74 @@
+"""Which project is meant, which files go to S3, and what is said in the end."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from strop import autolabel, errors
+from strop_cli import hosted
+from strop_cli.__main__ import cli
+
+
+def test_the_only_project_need_not_be_named() -> None:
+    assert hosted.only(["flowers"]) == "flowers"
+
+
+def test_among_several_projects_the_person_must_choose() -> None:
+    with pytest.raises(errors.Refused, match=r"say which project.*: beverages, flowers"):
+        hosted.only(["flowers", "beverages"])
+
+
+def test_without_any_project_the_person_is_told_how_to_make_one() -> None:
+    with pytest.raises(errors.Refused, match="--create"):
+        hosted.only([])
+
+
+def test_images_keep_their_folders_below_the_prefix_and_hidden_ones_stay_behind(tmp_path: Path) -> None:
+    for name in ("pink primrose/a.jpg", "rose/deep/b.PNG", "c.jpeg", "rose/.x.jpg", ".git/d.jpg", "rose/e.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert hosted.tree(tmp_path, "p/import/train/") == {
+        "p/import/train/pink primrose/a.jpg": tmp_path / "pink primrose/a.jpg",
+        "p/import/train/rose/deep/b.PNG": tmp_path / "rose/deep/b.PNG",
+        "p/import/train/c.jpeg": tmp_path / "c.jpeg",
+    }
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(errors.Refused, match=r"has no images: expected .*/LABEL/"):
+        hosted.tree(tmp_path, "p/")
+
+
+def test_the_summary_names_bad_images_files_left_out_and_why_it_failed() -> None:
+    stats = {"TotalEntries": 3, "LabeledEntries": 2, "TotalLabels": 2, "ErrorEntries": 1}
+    listing = autolabel.Listing({}, ["t/notes.txt"])
+    begun = autolabel.Begun("arn", "s3://mine/t.manifest", listing)
+    failed = {"Status": "CREATE_FAILED", "StatusMessage": "too many bad lines", "DatasetStats": stats}
+
+    told = hosted.summary(
+        "flowers", "TRAIN", begun, autolabel.Taken(failed, [("s3://mine/t/a.jpg", "ERROR_INVALID_IMAGE: x")])
+    )
+
+    assert told == [
+        "bad s3://mine/t/a.jpg: ERROR_INVALID_IMAGE: x",
+        "1 left out, no image by name: t/notes.txt",
+        "flowers TRAIN: 3 images, 2 of them with one of 2 labels, 1 bad; manifest s3://mine/t.manifest",
+        "CREATE_FAILED: too many bad lines",
+    ]
+
+
+@pytest.mark.parametrize("words", ["flowers s3://b/t/", "flowers folder --create", "flowers folder --bucket b"])
+def test_what_goes_with_auto_label_is_refused_without_it(words: str) -> None:
+    done = CliRunner().invoke(cli, ["datasets", "import", *words.split()])
+
+    assert isinstance(done.exception, errors.Refused)
+    assert "--auto-label" in str(done.exception)
+
+
+def test_a_base_set_needs_its_project() -> None:
+    done = CliRunner().invoke(cli, ["datasets", "import", "folder"])
+
+    assert done.exit_code == 2
+    assert "expected PROJECT FOLDER" in done.output

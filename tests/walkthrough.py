@@ -1,0 +1,57 @@
+"""The commands of docs/walkthrough-flowers.md, taken out of it and run as a person would, in one shell."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "walkthrough-flowers.md"
+AWSCLI = ROOT / ".venv" / "awscli" / "bin"
+START = "make up\n"
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Language and code of every block that is to be run."""
+    return re.findall(r"^```(sh|python)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def script(text: str) -> str:
+    """All blocks but the first, which starts Strop, as one script; Python's go to Python."""
+    (_, start), *others = blocks(text)
+    assert start == START
+    return "".join(code if language == "sh" else f"python <<'PYTHON'\n{code}PYTHON\n" for language, code in others)
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[None]:
+    """What `make up` runs, in a folder that stands for that of the sources."""
+    argv = [sys.executable, "-m", "strop_cli", "up"]
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "Ctrl-C" in line:
+                    break
+            assert process.poll() is None, said
+            yield
+        finally:
+            process.terminate()
+
+
+def run(folder: Path, aws: Path = AWSCLI) -> str:
+    """Run the page's commands in a folder with the images; returns all that they print."""
+    assert (aws / "aws").exists(), "the AWS CLI is missing: `make test` installs it"
+    # Nothing of this machine's own: a person's profile, credentials and home are not what the page is about.
+    env = {"PATH": f"{aws}:{os.environ['PATH']}", "HOME": str(folder), "AWS_PROFILE": "a-persons-own", "AWS_PAGER": ""}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script(PAGE.read_text())],
+        check=False, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
