@@ -90,7 +90,12 @@ def list_(project: str, state: connection.State = None) -> None:
             await projects.require(session, project)
             newest = select(models.ModelVersion).where(models.ModelVersion.project == project)
             found = (await session.scalars(newest.order_by(models.ModelVersion.version.desc()))).all()
-            table = _table(found, await _scores(session, project), await _deployments(session, project))
+            table = _table(
+                found,
+                await _scores(session, project),
+                await _deployments(session, project),
+                await _hosted(session, project),
+            )
             training = await last_training(session, project)
         return table, [*map(verdict, found), f"latest training run: {training or 'none yet'}"]
 
@@ -115,13 +120,24 @@ def approve(
     print(connection.run(state, work))
 
 
+async def _hosted(session: AsyncSession, project: str) -> dict[int, str]:
+    """By model: what the Rekognition API calls it, and whether it runs."""
+    wanted = select(models.ProjectVersion).where(models.ProjectVersion.project == project)
+    rows = await session.scalars(wanted.where(models.ProjectVersion.model_version.is_not(None)))
+    return {row.model_version: f"{row.name} {row.status}" for row in rows if row.model_version}
+
+
 def _table(
-    found: Sequence[models.ModelVersion], scores: Mapping[tuple[int, str], str], shipped: Mapping[int, str]
+    found: Sequence[models.ModelVersion],
+    scores: Mapping[tuple[int, str], str],
+    shipped: Mapping[int, str],
+    hosted: Mapping[int, str],
 ) -> Table:
-    table = Table("model", "gate", "field accuracy", "base accuracy", "deployment")
+    table = Table("model", "gate", "field accuracy", "base accuracy", "deployment", "hosted as")
     for model in found:
         field, base = (scores.get((model.version, part), "") for part in ("field", "base"))
-        table.add_row(f"v{model.version}", model.state, field, base, shipped.get(model.version, ""))
+        row = (field, base, shipped.get(model.version, ""), hosted.get(model.version, ""))
+        table.add_row(f"v{model.version}", model.state, *row)
     return table
 
 

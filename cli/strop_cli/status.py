@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, deadletters, models, topology
@@ -63,7 +63,25 @@ async def _project(session: AsyncSession, row: RowMapping) -> Table:
             table.add_row(figure, str(count))
     table.add_row("training", escape(await registry.last_training(session, row["name"]) or "none yet"))
     table.add_row("deployment", await _deployment(session, row["name"]))
+    for name, what in await _hosted(session, row["name"]):
+        table.add_row(name, escape(what))
     return table
+
+
+async def _hosted(session: AsyncSession, project: str) -> list[tuple[str, str]]:
+    """What the Rekognition API knows of the project: its data sets, and each version with its state."""
+    entries = select(func.count()).where(models.HostedEntry.dataset_id == models.HostedDataset.id).scalar_subquery()
+    sets = select(models.HostedDataset.kind, entries).where(
+        models.HostedDataset.project == project, models.HostedDataset.version_id.is_(None)
+    )
+    versions = select(models.ProjectVersion).where(models.ProjectVersion.project == project)
+    return [
+        *((f"{kind.lower()} set", f"{count} images") for kind, count in await session.execute(sets)),
+        *(
+            (f"version {each.name}", each.status)
+            for each in await session.scalars(versions.order_by(models.ProjectVersion.at))
+        ),
+    ]
 
 
 async def _deployment(session: AsyncSession, project: str) -> str:

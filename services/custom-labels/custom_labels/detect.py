@@ -49,7 +49,9 @@ class Detector:
             if hosted := self._hosts.find(arn):
                 return hosted
             await asyncio.sleep(0.02)
-        raise faults.ResourceNotReadyException(f"The project version is {version.status}, not RUNNING.")
+        raise faults.ResourceNotReadyException(
+            f"The project version is {version.status}, not RUNNING: StartProjectVersion starts it."
+        )
 
 
 async def _image(call: Call, image: dict[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ async def start(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
     version = await versions.find(call, request["ProjectVersionArn"], lock=True)
     if version.status in versions.BUSY:
-        raise faults.ResourceInUseException(f"The version is {version.status}.")
+        raise faults.ResourceInUseException(f"The version is {version.status}: it cannot be started now.")
     if version.status not in STARTABLE:
         raise faults.InvalidParameterException(f"The version is {version.status}: there is no model to start.")
     if most is not None and most < least:

@@ -90,7 +90,9 @@ async def _order(call: Call, version: Version, found: dict[str, Dataset]) -> Non
         if found[kind].status.endswith("IN_PROGRESS"):
             raise faults.ResourceInUseException(f"The {what} data set is {found[kind].status}.")
         if found[kind].status not in datasets.READY:
-            raise faults.InvalidParameterException(f"The {what} data set is {found[kind].status}.")
+            raise faults.InvalidParameterException(
+                f"The {what} data set is {found[kind].status}: {found[kind].message}"
+            )
     try:
         await Training(call.runtime, call.settings).order(call.session, version, found["TRAIN"], found["TEST"])
     except selection.Unfit as error:
@@ -168,13 +170,17 @@ def _description(call: Call, version: Version) -> dict[str, Any]:
     }
 
 
+def _first(status: str) -> str:
+    return "stop it" if status in {"STARTING", "RUNNING"} else "wait for the end of that"
+
+
 async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Delete a version. What the trainer registered of a model that no fleet may get goes with it; objects stay until the
     project goes.
     """
     version = await find(call, request["ProjectVersionArn"], lock=True)
     if version.status in BUSY:
-        raise faults.ResourceInUseException(f"The version is {version.status}.")
+        raise faults.ResourceInUseException(f"The version is {version.status}: {_first(version.status)} first.")
     await call.session.execute(delete_rows(Dataset).where(Dataset.version_id == version.id))
     if version.model_version is not None:
         await _forget_hosted(call, version.project, version.model_version)

@@ -46,7 +46,8 @@ async def by_hand(session: AsyncSession, project: str) -> UUID:
     if (found := len({item.label for item in items if item.part == "train"})) < 2:
         raise errors.Refused(
             f"training needs images of at least 2 labels and {project} has {found or 'none'}: import a base set"
-            f" (`strop datasets import {project} FOLDER`), or label images of its devices"
+            f" (`strop datasets import {project} FOLDER`), or label images of its devices."
+            f" Data sets of the Rekognition API are learned from by `aws rekognition create-project-version`"
         )
     run = await queries.request(session, project, "manual")
     if run is None:

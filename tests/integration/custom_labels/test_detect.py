@@ -69,7 +69,10 @@ async def test_only_a_model_that_runs_answers(lab: Colours, runtime: app.Runtime
         request = {"ProjectVersionArn": arn, "Image": {"Bytes": packages.RED}, **changes}
         return await lab.rekognition.fails("detect_custom_labels", **request)
 
-    assert await fails() == "ResourceNotReadyException: The project version is TRAINING_COMPLETED, not RUNNING."
+    assert (
+        await fails()
+        == "ResourceNotReadyException: The project version is TRAINING_COMPLETED, not RUNNING: StartProjectVersion starts it."
+    )
     assert (await fails(ProjectVersionArn=arn.replace("/1/", "/2/"))).startswith("ResourceNotFoundException")
     assert (await fails(ProjectVersionArn=arn.replace("123456789012", "210987654321"))).startswith("ResourceNotFound")
 

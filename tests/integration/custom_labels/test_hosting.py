@@ -62,7 +62,9 @@ async def test_a_model_starts_answers_and_stops(lab: Colours) -> None:
     stopped = await lab.reaches(arn, "STOPPED")
     assert stopped["StatusMessage"] == "Stopped on request."
     said = await lab.rekognition.fails("detect_custom_labels", ProjectVersionArn=arn, Image={"Bytes": packages.RED})
-    assert said == "ResourceNotReadyException: The project version is STOPPED, not RUNNING."
+    assert (
+        said == "ResourceNotReadyException: The project version is STOPPED, not RUNNING: StartProjectVersion starts it."
+    )
 
 
 async def test_a_stopped_model_starts_again(lab: Colours) -> None:
@@ -113,7 +115,8 @@ async def test_a_running_model_can_be_neither_started_nor_deleted(lab: Colours) 
     again = await fail("start_project_version", ProjectVersionArn=arn, MinInferenceUnits=1)
     gone = await fail("delete_project_version", ProjectVersionArn=arn)
 
-    assert again == gone == "ResourceInUseException: The version is RUNNING."
+    assert again == "ResourceInUseException: The version is RUNNING: it cannot be started now."
+    assert gone == "ResourceInUseException: The version is RUNNING: stop it first."
     assert list(await detect(lab, arn)) == ["red"]
 
 

@@ -215,7 +215,7 @@ async def test_a_deleted_version_is_gone_and_its_project_can_go(lab: Colours, ru
     await lab.datasets()
     arn = await lab.order()
     busy = await lab.rekognition.fails("delete_project_version", ProjectVersionArn=arn)
-    assert busy == "ResourceInUseException: The version is TRAINING_IN_PROGRESS."
+    assert busy == "ResourceInUseException: The version is TRAINING_IN_PROGRESS: wait for the end of that first."
     await lab.deliver()
     await lab.reaches(arn, "TRAINING_COMPLETED")
 
