@@ -4,7 +4,7 @@ Every model is trained and judged by the child process, as in production; the fi
 in the same run: logistic regression on features of the small backbone, with its largest logit or its softmax as novelty.
 The flowers lie in `train/` and `test/`, something else entirely in the folder beside them; `STROP_DATA` says where.
 Run as `python -m benchmarks.flowers`.
-Nothing was chosen on `test/`: README of the trainer, "Backbones".
+What was chosen on which images: README of the trainer, "Backbones".
 """
 
 import argparse
