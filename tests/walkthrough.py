@@ -1,5 +1,6 @@
 """The commands of docs/walkthrough-flowers.md, taken out of it and run as a person would, in one shell."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from strop_cli import render
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "walkthrough-flowers.md"
@@ -24,6 +27,21 @@ def script(text: str) -> str:
     (_, start), *others = blocks(text)
     assert start == START
     return "".join(code if language == "sh" else f"python <<'PYTHON'\n{code}PYTHON\n" for language, code in others)
+
+
+LABELS = {"1": "beer-mug", "2": "soda-can", "3": "wine-bottle"}
+NAMES = {"1": "pink primrose", "2": "hard-leaved pocket orchid", "3": "canterbury bells"}
+
+
+def rendered(folder: Path) -> None:
+    """Put rendered images there in folders that are numbers, and what to call them: 12 to learn from, 4 to test with."""
+    for part, seeds in (("train", range(12)), ("valid", range(100, 104))):
+        for number, label in LABELS.items():
+            place = folder / "flowers" / part / number
+            place.mkdir(parents=True)
+            for seed in seeds:
+                (place / f"{seed}.jpg").write_bytes(render.render(label, seed))
+    (folder / "cat_to_name.json").write_text(json.dumps(NAMES))
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """docs/walkthrough-flowers.md with Debian's AWS CLI, a version 2 that wants to be told every address."""
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from strop_cli import render
 from tests import walkthrough
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,20 +18,11 @@ case $1 in
 esac
 exec {DEBIANS} "$@"
 """
-LABELS = {"1": "beer-mug", "2": "soda-can", "3": "wine-bottle"}
-NAMES = {"1": "pink primrose", "2": "hard-leaved pocket orchid", "3": "canterbury bells"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Rendered images in folders that are numbers, and what to call them."""
-    for part, seeds in (("train", range(12)), ("valid", range(100, 104))):
-        for number, label in LABELS.items():
-            place = tmp_path / "flowers" / part / number
-            place.mkdir(parents=True)
-            for seed in seeds:
-                (place / f"{seed}.jpg").write_bytes(render.render(label, seed))
-    (tmp_path / "cat_to_name.json").write_text(json.dumps(NAMES))
+    walkthrough.rendered(tmp_path)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
-"""docs/walkthrough-flowers.md, command by command, with the AWS CLI and boto3, on real photographs of twelve flowers.
+"""docs/walkthrough-flowers.md, command by command, with the AWS CLI and boto3.
 
-`STROP_DATA` says where the photographs are: `flowers12/train/LABEL/*.jpg`, `flowers12/test/LABEL/*.jpg`.
+On real photographs of twelve flowers where they are (`STROP_DATA`: flowers12/train/LABEL/*.jpg, flowers12/test/LABEL/*.jpg;
+they may not be handed on, so they are not in the repository), else on rendered images.
 """
 
 import json
@@ -19,26 +20,25 @@ CALLED = {"colts-foot": "colt's foot", "lily-valley": "lily of the valley", "blu
 """Names as in the original's `cat_to_name.json`, with spaces; the page asks for pink primroses, which are not among these."""
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The images as the original has them: folders are numbers, and a file says what they are called."""
+def photographs(folder: Path) -> None:
+    """Put the images there as the original has them: folders are numbers, and a file says what they are called."""
     names = {}
     for number, label in enumerate(sorted(each.name for each in (FLOWERS / "train").iterdir()), 1):
         names[str(number)] = CALLED.get(label, label)
         for ours, theirs in (("train", "train"), ("test", "valid")):
-            shutil.copytree(FLOWERS / ours / label, tmp_path / "flowers" / theirs / str(number))
-    (tmp_path / "cat_to_name.json").write_text(json.dumps(names))
-    return tmp_path
+            shutil.copytree(FLOWERS / ours / label, folder / "flowers" / theirs / str(number))
+    (folder / "cat_to_name.json").write_text(json.dumps(names))
 
 
-def test_the_commands_of_the_page_work_on_twelve_flowers(folder: Path) -> None:
-    with walkthrough.up(folder):
-        printed = walkthrough.run(folder)
+def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
+    (photographs if FLOWERS.exists() else walkthrough.rendered)(tmp_path)
+    counts = {part: len(list((tmp_path / "flowers" / part).glob("*/*.jpg"))) for part in ("train", "valid")}
 
-    summary = json.loads((folder / "summary.json").read_text())
-    # Measured: 0.963, with the images that were rejected as unknown counted as missed. A floor against a broken chain, not
-    # the aim: how good models are, and ought to be, is what benchmarks/flowers.py says.
-    assert summary["AggregatedEvaluationResults"]["F1Score"] >= 0.94
-    assert summary["EvaluationDetails"]["NumberOfTestingImages"] == 240
-    assert "flowers TRAIN: 720 images, 720 of them with one of 12 labels, 0 bad" in printed
-    assert "lily of the valley" in printed
+    with walkthrough.up(tmp_path):
+        printed = walkthrough.run(tmp_path)
+
+    assert f"flowers TRAIN: {counts['train']} images, {counts['train']} of them with one of" in printed
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["EvaluationDetails"]["NumberOfTestingImages"] == counts["valid"]
+    # A floor against a broken chain, not the aim: benchmarks/flowers.py says how good models of the photographs are.
+    assert summary["AggregatedEvaluationResults"]["F1Score"] >= 0.7
