@@ -39,7 +39,7 @@ types: $(DEV) ## Check types
 migrations: $(DEV) ## Check that the migrations make exactly the tables of the models
 	$(VENV)/bin/pytest -q tests/integration/strop/test_migrations.py
 
-check: lint types test ## All that CI runs
+check: lint types test ## Lint, types and tests; CI adds clients, soak, the demo and containers
 
 docs: $(DEV) ## Make docs/asyncapi.yaml and the tables of docs/wire.md from the messages
 	$(VENV)/bin/python -m strop_cli.asyncapi
