@@ -33,7 +33,10 @@ LongHandler = Callable[[Any], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """A handler that takes a sequence of events where others take one: all are handled, or none."""
+    """A handler that takes a sequence of events where others take one: all are handled, or none.
+
+    A long handler, which commits by itself, may say with a PartialFailure which of them failed.
+    """
 
     handle: Callable[..., Awaitable[None]]
 
@@ -119,6 +122,10 @@ class Consumer:
         try:
             async with self._free:
                 await self._handle([event for _, event in group])
+        except errors.PartialFailure as partial:
+            failed = partial.failed
+            given_up = [await self._fail(message, failed[event.id]) for message, event in group if event.id in failed]
+            return [*(message for message, event in group if event.id not in failed), *chain(*given_up)]
         except Exception as error:  # noqa: BLE001 - judged by `_fail`, or by the next try
             if len(group) == 1:
                 return await self._fail(messages[0], error)
@@ -134,12 +141,20 @@ class Consumer:
         bound = structlog.contextvars.bound_contextvars(event=type(first).__name__, **about)
         with bound, traces.handling(self.service, happened):
             if long := self._long.get(type(first)):
-                await _call(long, happened)
+                await self._work(long, happened)
             elif handler := self._handlers.get(type(first)):
                 await self._transact(handler, happened)
             else:
                 raise errors.InvalidMessage(f"{self.service} has no handler for {type(first).__name__}")
         self._count(happened)
+
+    async def _work(self, handler: LongHandler | Together, happened: Sequence[events.Event]) -> None:
+        try:
+            await _call(handler, happened)
+        except errors.PartialFailure as partial:
+            if done := [event for event in happened if event.id not in partial.failed]:
+                self._count(done)
+            raise
 
     def _count(self, happened: Sequence[events.Event]) -> None:
         metrics.MESSAGES.labels(self.service, "handled").inc(len(happened))

@@ -2,25 +2,49 @@
 
 import functools
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from sqlalchemy import JSON, Executable, String, Table, bindparam, func, literal_column, select
+from sqlalchemy import JSON, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from strop import models
 
 Sessions = async_sessionmaker[AsyncSession]
 
 
+RESTED = 1.0
+"""Seconds without use after which a connection is asked whether it still lives. That takes three round trips, so a busy
+one is only looked at: whether the server has closed it is known here.
+"""
+
+
 def engine(url: str, pool: int = 10) -> AsyncEngine:
     """Make an engine from a plain `postgresql://` URL."""
-    return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=pool, pool_pre_ping=True
-    )
+    made = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=pool)
+    dialect = made.dialect
+
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def ask(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        rested = time.monotonic() - record.info.get("used", math.inf) > RESTED
+        try:
+            if connection.driver_connection.is_closed() or (rested and not dialect.do_ping(connection)):
+                raise InvalidatePoolError  # the pool opens another one, and trusts none of the others
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(made.sync_engine, "checkin", note)
+    event.listen(made.sync_engine, "checkout", ask)
+    return made
 
 
 def sessions(bound: AsyncEngine) -> Sessions:

@@ -1,5 +1,8 @@
 """The errors a handler raises to say what shall become of its message. The docstring is the message."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 
 class StropError(Exception):
     """Something went wrong in Strop."""
@@ -18,6 +21,15 @@ class RetryLater(StropError):
     def __init__(self, reason: str, delay: float = 5.0) -> None:
         super().__init__(reason)
         self.delay = delay
+
+
+class PartialFailure(StropError):
+    """Some of the messages that were handled together failed."""
+
+    def __init__(self, failed: Mapping[UUID, Exception]) -> None:
+        """`failed`: by the id of its event, the error of each that failed. All others are handled."""
+        super().__init__("; ".join(map(str, failed.values())))
+        self.failed = failed
 
 
 class NotFound(StropError):

@@ -193,7 +193,7 @@ class Mqtt:
         finally:
             self._sent.pop(info.mid, None)
 
-    async def batch(self, limit: int = 500, linger: float = 0.02) -> list[Message]:
+    async def batch(self, limit: int = 500, linger: float = 0.05) -> list[Message]:
         """The next messages: at least one, up to `limit`, gathered for `linger` seconds after the first."""
         while True:
             await self._arrived.wait()

@@ -116,13 +116,21 @@ class Queues:
         return {int(each["Id"]): f"{each['Code']}: {each.get('Message', '')}" for each in answer.get("Failed", [])}
 
     async def receive(self, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
-        """Wait up to `wait` seconds for messages. While the queue gives full batches, take up to `limit`, without waiting."""
-        first = await self._receive(name, wait, min(limit, BATCH))
-        if len(first) < BATCH or limit <= BATCH:
-            return first
-        asking = [self._receive(name, 0, BATCH) for _ in range(limit // BATCH - 1)]
-        more = await asyncio.gather(*asking, return_exceptions=True)  # what failed will fail again, or come again
-        return [*first, *chain.from_iterable(each for each in more if not isinstance(each, BaseException))]
+        """Wait up to `wait` seconds for messages. While the queue gives full batches, take up to `limit`, without waiting.
+
+        The number of batches asked for doubles each time: a queue with few messages is not asked in vain, a full one is
+        emptied quickly.
+        """
+        taken = await self._receive(name, wait, min(limit, BATCH))
+        asked = 1
+        while len(taken) == asked * BATCH < limit:
+            more = min(asked, (limit - len(taken)) // BATCH)
+            found = await asyncio.gather(
+                *(self._receive(name, 0, BATCH) for _ in range(more)), return_exceptions=True
+            )  # what failed will fail again, or come again
+            taken += chain.from_iterable(each for each in found if not isinstance(each, BaseException))
+            asked += more
+        return taken
 
     async def _receive(self, name: str, wait: int, limit: int) -> list[Incoming]:
         answer = await self._client.receive_message(

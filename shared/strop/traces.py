@@ -57,22 +57,31 @@ class _Tracing:
     def handling(self, service: str, happened: Sequence[events.Event]) -> Iterator[None]:
         tracer = self.tracer(service)
         spans = [
-            tracer.start_span(type(each).__name__, _parent(each), trace.SpanKind.CONSUMER, _attributes(each))
+            (each, tracer.start_span(type(each).__name__, _parent(each), trace.SpanKind.CONSUMER, _attributes(each)))
             for each in happened
             if each.trace or type(each) in topology.ROUTES  # not what the bucket says of any other object
         ]
-        token = _at_work.set({span.get_span_context().trace_id: span for span in spans})
+        token = _at_work.set({span.get_span_context().trace_id: span for _, span in spans})
         try:
             yield
+        except errors.PartialFailure as partial:
+            for event, span in spans:
+                if event.id in partial.failed:
+                    _failed(span, partial.failed[event.id])
+            raise
         except BaseException as error:
-            for span in spans:
-                span.record_exception(error)
-                span.set_status(trace.StatusCode.ERROR, str(error))
+            for _, span in spans:
+                _failed(span, error)
             raise
         finally:
             _at_work.reset(token)
-            for span in spans:
+            for _, span in spans:
                 span.end()
+
+
+def _failed(span: trace.Span, error: BaseException) -> None:
+    span.record_exception(error)
+    span.set_status(trace.StatusCode.ERROR, str(error))
 
 
 _tracing: _Tracing | None = None

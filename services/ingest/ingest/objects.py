@@ -5,33 +5,34 @@ S3 tells at least once and says no id, so every step can be repeated: rows say w
 
 import asyncio
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote_plus
+from uuid import UUID
 
-import structlog
-
-from ingest import answers, images, places, queries, rules
+from ingest import answers, images, originals, places, queries, rules, uploads
 from strop import db, errors, events, inbox, metrics, models, outbox, storage, traces
 from strop_wire import messages
 
-log = structlog.get_logger()
+AT_ONCE = 8
+"""Objects handled side by side that are no uploads: each may be an image of 20 MiB."""
 
-DECODERS = 2
-"""Images decoded at a time: each can take 200 MB while it is."""
+Object = tuple[str, str]
+"""A key, and the sequencer by which S3 orders the events of a key."""
 
 
 class ObjectsCreated(events.Event):
     """S3's notification, read as an event: files appeared in the bucket. S3 sends it to ingest's queue itself."""
 
-    objects: tuple[tuple[str, str], ...]  # key, and the sequencer by which S3 orders the events of a key
+    objects: tuple[Object, ...]
 
 
 def loads(body: str) -> events.Event | None:
     """Read a message of ingest's queue: an event of ours, S3's notification, or a device's message that is retried.
 
-    None for S3's test message.
+    None for S3's test message, and for what lies where ingest does not look.
     """
     try:
         data = json.loads(body)
@@ -44,13 +45,22 @@ def loads(body: str) -> events.Event | None:
     if "topic" in data:
         return rules.read_letter(data)
     try:
-        created = tuple(_object(record) for record in data["Records"] if "ObjectCreated:" in record["eventName"])
+        records = [_object(record) for record in data["Records"] if "ObjectCreated:" in record["eventName"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise errors.InvalidMessage(f"neither an event nor S3's: {type(error).__name__}: {error}") from error
+    # Not the originals that we put ourselves, nor anything else that is nobody's upload.
+    created = tuple((key, sequencer) for key, sequencer in records if _looked_after(key))
     if not created:
         return None
     key = created[0][0]
     return ObjectsCreated(project=key.partition("/")[0], objects=created, trace=_trace(key))
+
+
+def _looked_after(key: str) -> bool:
+    try:
+        return places.read(key) is not None
+    except errors.InvalidMessage:  # said when it is handled
+        return True
 
 
 def _trace(key: str) -> str | None:
@@ -67,107 +77,46 @@ def _object(record: dict[str, Any]) -> tuple[str, str]:
 
 
 class Objects:
-    """Handles what appeared; reading and decoding happen outside of any transaction."""
+    """Handles what appeared: uploads of devices many at a time, anything else by itself."""
 
     def __init__(self, make: db.Sessions, store: storage.Storage, tell: answers.Answers) -> None:
         self._make = make
         self._store = store
-        self._tell = tell
-        self._decoders = asyncio.Semaphore(DECODERS)
+        self._originals = originals.Originals(store)
+        self._uploads = uploads.Uploads(make, store, tell, self._originals)
+        self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def on_objects_created(self, event: ObjectsCreated) -> None:
+    async def on_objects_created(self, happened: Sequence[ObjectsCreated]) -> None:
         """Handle each object; one that is invalid does not keep the others from being handled."""
-        invalid = []
-        for key, sequencer in event.objects:
+        failed: dict[str, Exception] = {}  # by key
+        fields: dict[str, places.FieldImage] = {}
+        others: dict[Object, places.LabeledImage | places.DatasetImage] = {}
+        for key, sequencer in {each for event in happened for each in event.objects}:
             try:
-                await self._take(key, sequencer)
+                place = places.read(key)
             except errors.InvalidMessage as error:
-                invalid.append(str(error))
-        if invalid:
-            raise errors.InvalidMessage("; ".join(invalid))
+                failed[key] = error
+                continue
+            if isinstance(place, places.FieldImage):
+                fields[key] = place
+            elif place:
+                others[key, sequencer] = place
+        failed |= await self._each(others)
+        if fields:
+            failed |= await self._uploads.take(fields)
+        if failed:
+            raise errors.PartialFailure(dict(_blamed(happened, failed)))
 
-    async def _take(self, key: str, sequencer: str) -> None:
-        match places.read(key):
-            case places.FieldImage() as field:
-                await self._field(key, field)
-            case places.LabeledImage() as labeled:
-                await self._labeled(key, sequencer, labeled)
-            case places.DatasetImage() as item:
-                await self._dataset(key, item)
-            case None:
-                log.debug("object is nobody's upload", key=key)
+    async def _each(self, others: Mapping[Object, places.LabeledImage | places.DatasetImage]) -> dict[str, Exception]:
+        done = await asyncio.gather(*(self._one(*each) for each in others.items()), return_exceptions=True)
+        return {key: error for (key, _), error in zip(others, done, strict=True) if isinstance(error, Exception)}
 
-    # --- a device's upload ---
-
-    async def _field(self, key: str, place: places.FieldImage) -> None:
-        capture, upload = await self._capture(key, place.capture)
-        expected = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
-        if key != expected:
-            raise errors.InvalidMessage(f"{key}: the place of this capture is {expected}")
-        if upload and upload.state != "granted":
-            return  # told before, or a copy moved back
-        try:
-            body = await self._store.get(key, limit=capture.size)
-        except storage.NoSuchObject:
-            return  # an earlier delivery took it away
-        if reason := places.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
-            await self._reject(key, capture, reason)
-            return
-        try:
-            checked = await self._check(body, capture.content_type)
-        except images.BadImage as error:
-            await self._give_up(key, capture, str(error))
-            return
-        await self._keep(key, capture, body, checked)
-
-    async def _capture(self, key: str, id_: Any) -> tuple[models.Capture, models.Upload | None]:
-        async with self._make() as session:
-            found = (await queries.captures(session, [id_])).get(id_)
-        if found is None:
-            raise errors.InvalidMessage(f"{key}: there is no capture {id_}")
-        return found
-
-    async def _keep(self, key: str, capture: models.Capture, body: bytes, checked: images.Checked) -> None:
-        # The verified bytes themselves: a copy of the object could already be something else.
-        await self._store_image(capture.project, capture.sha256, body, checked.content_type)
-        async with self._make.begin() as session:
-            await queries.add_image(session, capture.project, capture.sha256, len(body), checked)
-            upload = await queries.mark_stored(session, capture, key)
-            if upload:
-                await outbox.add(
-                    session,
-                    events.ImageStored(
-                        project=capture.project,
-                        capture_id=capture.id,
-                        device=capture.device,
-                        sha256=capture.sha256,
-                    ),
-                )
-        if upload:
-            metrics.IMAGES_STORED.labels(capture.project).inc()
-            metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
-            await self._tell.captures([(capture, upload)])
-
-    async def _reject(self, key: str, capture: models.Capture, reason: str) -> None:
-        """Ask for the image again, or drop the capture when that was tried often enough."""
-        metrics.IMAGES_REFUSED.labels("mismatch").inc()
-        log.warning("upload does not match its announcement", key=key, reason=reason)
-        await self._store.delete(key)
-        async with self._make.begin() as session:
-            upload = await queries.count_attempt(session, capture, reason)
-        if upload:
-            await self._tell.captures([(capture, upload)])
-            if upload.state == "dropped":
-                raise errors.InvalidMessage(f"{key}: {reason}, {upload.attempts} times")
-
-    async def _give_up(self, key: str, capture: models.Capture, reason: str) -> None:
-        """Drop a capture whose image is what was announced and still of no use. The object stays, to be looked at."""
-        metrics.IMAGES_REFUSED.labels("undecodable").inc()
-        async with self._make.begin() as session:
-            upload = await queries.drop(session, capture, reason)
-        if upload:
-            await self._tell.captures([(capture, upload)])
-        raise errors.InvalidMessage(f"{key}: {reason}")
+    async def _one(self, created: Object, place: places.LabeledImage | places.DatasetImage) -> None:
+        async with self._free:
+            if isinstance(place, places.LabeledImage):
+                await self._labeled(*created, place)
+            else:
+                await self._dataset(created[0], place)
 
     # --- a person's move ---
 
@@ -198,26 +147,31 @@ class Objects:
             return
         sha256 = storage.digest(body)
         try:
-            checked = await self._check(body)
+            checked = await self._originals.check(body)
         except images.BadImage as error:
             metrics.IMAGES_REFUSED.labels("undecodable").inc()
             async with self._make.begin() as session:
                 await queries.put_dataset_item(session, key, place, sha256=None, refused=str(error))
             return
-        await self._store_image(place.project, sha256, body, checked.content_type)
+        async with self._make() as session:
+            known = await queries.known_images(session, {(place.project, sha256)})
+        if not known:
+            await self._originals.put(place.project, sha256, body, checked)
         async with self._make.begin() as session:
-            await queries.add_image(session, place.project, sha256, len(body), checked)
+            row = {"project": place.project, "sha256": sha256, "size": len(body), **asdict(checked)}
+            await queries.add_images(session, [row])
             await queries.put_dataset_item(session, key, place, sha256=sha256, refused=None)
 
-    # --- both ---
 
-    async def _check(self, body: bytes, announced: str | None = None) -> images.Checked:
-        async with self._decoders:
-            return await asyncio.to_thread(images.check, body, announced)
-
-    async def _store_image(self, project: str, sha256: str, body: bytes, content_type: str) -> None:
-        """Put the bytes where they stay, once."""
-        async with self._make() as session:
-            known = await queries.has_image(session, project, sha256)
-        if not known:
-            await self._store.put(storage.image_key(project, sha256), body, content_type)
+def _blamed(happened: Sequence[ObjectsCreated], failed: Mapping[str, Exception]) -> Iterator[tuple[UUID, Exception]]:
+    """The error of each event that has one: of its only object, or of several what is wrong with them."""
+    for event in happened:
+        match [failed[key] for key, _ in event.objects if key in failed]:
+            case []:
+                continue
+            case [error]:
+                yield event.id, error
+            case several:
+                # One that may come right brings the message back; what is done by then is not done again.
+                again = [each for each in several if not isinstance(each, errors.InvalidMessage)]
+                yield event.id, again[0] if again else errors.InvalidMessage("; ".join(map(str, several)))

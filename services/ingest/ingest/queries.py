@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute
 
-from ingest import images, places, rules
+from ingest import places, rules
 from strop import db, models
 from strop_wire import messages
 
@@ -120,19 +120,21 @@ async def decide(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> li
     return [(capture, upload) for capture, upload in pairs.values() if upload]
 
 
-async def mark_stored(session: AsyncSession, capture: models.Capture, key: str) -> models.Upload | None:
-    """Record the arrival of a capture's image; None when it was recorded, or dropped, before.
+async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[UUID, models.Upload]:
+    """Record the arrival of captures' images at these keys; what was recorded, or dropped, before is left out.
 
-    The row may be missing: the device can be quicker than the commit of the grant.
+    A row may be missing: the device can be quicker than the commit of the grant.
     """
     table = models.Upload
-    values = {"state": "stored", "stored_at": datetime.now(UTC)}
-    return await session.scalar(
-        postgresql.insert(table)
-        .values(capture_id=capture.id, key=key, **values)
-        .on_conflict_do_update(index_elements=[table.capture_id], set_=values, where=table.state == "granted")
-        .returning(table)
-    )
+    now = datetime.now(UTC)
+    rows = [{"capture_id": id_, "key": key, "state": "stored", "stored_at": now} for id_, key in sorted(keys.items())]
+    new = postgresql.insert(table)
+    statement = new.on_conflict_do_update(
+        index_elements=[table.capture_id],
+        set_={"state": new.excluded.state, "stored_at": new.excluded.stored_at},
+        where=table.state == "granted",
+    ).returning(table)
+    return {upload.capture_id: upload for upload in await session.scalars(statement, rows)}
 
 
 async def count_attempt(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:
@@ -173,23 +175,9 @@ async def known_images(session: AsyncSession, wanted: Collection[tuple[str, str]
     return {(project, sha256) for project, sha256 in found}
 
 
-async def has_image(session: AsyncSession, project: str, sha256: str) -> bool:
-    return await session.get(models.Image, (project, sha256)) is not None
-
-
-async def add_image(session: AsyncSession, project: str, sha256: str, size: int, checked: images.Checked) -> None:
-    await session.execute(
-        postgresql.insert(models.Image)
-        .values(
-            project=project,
-            sha256=sha256,
-            size=size,
-            content_type=checked.content_type,
-            width=checked.width,
-            height=checked.height,
-        )
-        .on_conflict_do_nothing()
-    )
+async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write down images whose bytes are in their place; those that are known stay as they are."""
+    await db.insert_many(session, models.Image, sorted(rows, key=itemgetter("project", "sha256")))
 
 
 async def put_dataset_item(

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,8 +26,14 @@ async def files(runtime: app.Runtime) -> objects.Objects:
     return objects.Objects(runtime.sessions, runtime.storage, answers.Answers(runtime.storage, broker))
 
 
-def created(*keys: str, sequencer: str = "01") -> objects.ObjectsCreated:
-    return objects.ObjectsCreated(project=factories.PROJECT, objects=tuple((key, sequencer) for key in keys))
+async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> None:
+    """Tell of objects in one notification, and raise what is wrong with it."""
+    found = tuple((key, sequencer) for key in keys)
+    event = objects.ObjectsCreated(project=factories.PROJECT, objects=found)
+    try:
+        await files.on_objects_created([event])
+    except errors.PartialFailure as partial:
+        raise partial.failed[event.id] from partial
 
 
 async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -> tuple[models.Capture, str]:
@@ -51,7 +58,7 @@ async def test_an_image_that_is_what_was_announced_is_stored(
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
 
-    await files.on_objects_created(created(key))
+    await appear(files, key)
 
     image = await session.get_one(models.Image, (capture.project, capture.sha256))
     assert (image.size, image.content_type, image.width, image.height) == (len(BODY), "image/jpeg", 64, 48)
@@ -69,8 +76,8 @@ async def test_told_twice_or_at_once_it_is_stored_once(runtime: app.Runtime, fil
     _, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
 
-    await asyncio.gather(*(files.on_objects_created(created(key)) for _ in range(3)))
-    await files.on_objects_created(created(key))
+    await asyncio.gather(*(appear(files, key) for _ in range(3)))
+    await appear(files, key)
 
     assert len(await wait.outbox(runtime)) == 1
 
@@ -83,7 +90,7 @@ async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
     key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
     await runtime.storage.put(key, BODY)
 
-    await files.on_objects_created(created(key))
+    await appear(files, key)
 
     assert (await upload_of(session, capture)).state == "stored"
 
@@ -104,15 +111,15 @@ async def test_what_was_not_announced_is_taken_away_and_may_come_again(
     capture, key = await granted(runtime)
     await runtime.storage.put(key, arrived)
 
-    await files.on_objects_created(created(key))
-    await files.on_objects_created(created(key))  # told again: the object is away, and counted once
+    await appear(files, key)
+    await appear(files, key)  # told again: the object is away, and counted once
 
     upload = await upload_of(session, capture)
     assert (upload.state, upload.attempts) == ("granted", 1)
     assert await runtime.storage.size(key) is None
     assert not await wait.outbox(runtime)
     await runtime.storage.put(key, BODY)
-    await files.on_objects_created(created(key))
+    await appear(files, key)
     assert (await upload_of(session, capture)).state == "stored"
 
 
@@ -123,10 +130,10 @@ async def test_what_never_matches_is_dropped_with_the_reason(
 
     for _ in range(places.MAX_ATTEMPTS - 1):
         await runtime.storage.put(key, b"wrong")
-        await files.on_objects_created(created(key))
+        await appear(files, key)
     await runtime.storage.put(key, b"wrong")
     with pytest.raises(errors.InvalidMessage, match=r"5 bytes instead of the announced .*, 3 times"):
-        await files.on_objects_created(created(key))
+        await appear(files, key)
 
     upload = await upload_of(session, capture)
     assert upload.state == "dropped"
@@ -148,7 +155,7 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
     await runtime.storage.put(key, body)
 
     with pytest.raises(errors.InvalidMessage, match=reason):
-        await files.on_objects_created(created(key))
+        await appear(files, key)
 
     upload = await upload_of(session, capture)
     assert upload.state == "dropped"
@@ -162,14 +169,14 @@ async def test_an_upload_of_an_unknown_capture_is_invalid(files: objects.Objects
     key = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
 
     with pytest.raises(errors.InvalidMessage, match="there is no capture"):
-        await files.on_objects_created(created(key))
+        await appear(files, key)
 
 
 async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
     _, key = await granted(runtime)
 
     with pytest.raises(errors.InvalidMessage, match="the place of this capture is"):
-        await files.on_objects_created(created(key.replace(factories.DEVICE, "line-2")))
+        await appear(files, key.replace(factories.DEVICE, "line-2"))
 
 
 @pytest.mark.parametrize("state", ["stored", "dropped"])
@@ -181,10 +188,51 @@ async def test_a_copy_moved_back_is_left_alone(
         (await upload_of(other, capture)).state = state
     await runtime.storage.put(key, b"whatever")
 
-    await files.on_objects_created(created(key))
+    await appear(files, key)
 
     assert await runtime.storage.size(key) == len(b"whatever")
     assert (await upload_of(session, capture)).state == state
+
+
+async def test_many_uploads_are_judged_each_by_itself(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    good, again, other, none, gone = [
+        await granted(runtime, body) for body in (BODY, BODY, factories.picture(2), b"no image", factories.picture(3))
+    ]
+    for capture, key in (good, again, none):
+        await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
+    await runtime.storage.put(other[1], b"others")
+    unknown = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    keys = [key for _, key in (good, again, other, none, gone)] + [unknown]
+    happened = [objects.ObjectsCreated(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
+
+    with pytest.raises(errors.PartialFailure) as caught:
+        await files.on_objects_created([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])
+
+    assert set(caught.value.failed) == {happened[3].id, happened[5].id}
+    assert "neither JPEG, PNG nor WebP" in str(caught.value.failed[happened[3].id])
+    assert "there is no capture" in str(caught.value.failed[happened[5].id])
+    states = [(await upload_of(session, capture)).state for capture, _ in (good, again, other, none, gone)]
+    assert states == ["stored", "stored", "granted", "dropped", "granted"]
+    stored = {event.capture_id for event in await wait.outbox(runtime) if isinstance(event, events.ImageStored)}
+    assert stored == {good[0].id, again[0].id}
+
+
+async def test_one_that_may_come_right_brings_the_message_back(
+    runtime: app.Runtime, files: objects.Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture, key = await granted(runtime)
+    monkeypatch.setattr(runtime.storage, "bucket", "away")
+
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+
+    monkeypatch.undo()
+    await runtime.storage.put(key, BODY)
+    with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+    assert [event.capture_id for event in await wait.outbox(runtime)] == [capture.id]  # type: ignore[attr-defined]
 
 
 async def test_one_invalid_object_does_not_keep_the_others_out(
@@ -194,7 +242,7 @@ async def test_one_invalid_object_does_not_keep_the_others_out(
     await runtime.storage.put(key, BODY)
 
     with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
-        await files.on_objects_created(created("bottles/raw_field_data/line-1/holiday.jpg", key))
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
 
     assert (await upload_of(session, capture)).state == "stored"
 
@@ -214,8 +262,8 @@ async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[models.Capt
 async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: objects.Objects) -> None:
     capture, key = await labeled(runtime, "coffee mug")
 
-    await files.on_objects_created(created(key))
-    await files.on_objects_created(created(key))  # S3 tells at least once
+    await appear(files, key)
+    await appear(files, key)  # S3 tells at least once
 
     (happened,) = await wait.outbox(runtime)
     assert isinstance(happened, events.LabelFiled)
@@ -227,8 +275,8 @@ async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(
 ) -> None:
     _, key = await labeled(runtime)
 
-    await files.on_objects_created(created(key, sequencer="01"))
-    await files.on_objects_created(created(key, sequencer="02"))
+    await appear(files, key, sequencer="01")
+    await appear(files, key, sequencer="02")
 
     assert len(await wait.outbox(runtime)) == 2
 
@@ -243,7 +291,7 @@ async def test_a_folder_that_agrees_with_the_ground_truth_says_nothing_new(
         about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
         session.add(models.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
 
-    await files.on_objects_created(created(key))
+    await appear(files, key)
 
     assert len(await wait.outbox(runtime)) == filed
 
@@ -252,7 +300,7 @@ async def test_a_file_that_moved_on_says_nothing(runtime: app.Runtime, files: ob
     _, key = await labeled(runtime)
     await runtime.storage.delete(key)
 
-    await files.on_objects_created(created(key))
+    await appear(files, key)
 
     assert not await wait.outbox(runtime)
 
@@ -263,7 +311,7 @@ async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files:
     await runtime.storage.put(key, BODY)
 
     with pytest.raises(errors.InvalidMessage, match="project cans has no capture"):
-        await files.on_objects_created(created(key))
+        await appear(files, key)
 
 
 # --- a base data set ---
@@ -276,8 +324,8 @@ async def test_an_image_of_a_data_set_becomes_an_item(
 ) -> None:
     await runtime.storage.put(ITEM, BODY)
 
-    await files.on_objects_created(created(ITEM))
-    await files.on_objects_created(created(ITEM))
+    await appear(files, ITEM)
+    await appear(files, ITEM)
 
     (item,) = await session.scalars(select(models.DatasetItem))
     assert (item.dataset, item.split, item.label, item.refused) == ("base", "train", "can", None)
@@ -291,7 +339,7 @@ async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
 ) -> None:
     await runtime.storage.put(ITEM, b"readme")
 
-    await files.on_objects_created(created(ITEM))
+    await appear(files, ITEM)
 
     (item,) = await session.scalars(select(models.DatasetItem))
     assert (item.sha256, item.refused) == (None, "neither JPEG, PNG nor WebP")
@@ -301,10 +349,10 @@ async def test_a_file_written_again_replaces_the_item(
     runtime: app.Runtime, files: objects.Objects, session: AsyncSession
 ) -> None:
     await runtime.storage.put(ITEM, b"readme")
-    await files.on_objects_created(created(ITEM))
+    await appear(files, ITEM)
     await runtime.storage.put(ITEM, BODY)
 
-    await files.on_objects_created(created(ITEM))
+    await appear(files, ITEM)
 
     (item,) = await session.scalars(select(models.DatasetItem))
     assert (item.sha256, item.refused) == (storage.digest(BODY), None)
@@ -312,11 +360,11 @@ async def test_a_file_written_again_replaces_the_item(
 
 async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
     with pytest.raises(errors.InvalidMessage, match="there is no project cans"):
-        await files.on_objects_created(created(ITEM.replace("bottles", "cans")))
+        await appear(files, ITEM.replace("bottles", "cans"))
 
 
 async def test_a_file_that_was_taken_away_is_no_item(files: objects.Objects, session: AsyncSession) -> None:
-    await files.on_objects_created(created(ITEM))
+    await appear(files, ITEM)
 
     assert not list(await session.scalars(select(models.DatasetItem)))
 

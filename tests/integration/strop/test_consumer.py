@@ -269,6 +269,30 @@ async def test_long_work_may_be_done_together_too(
     assert await empty(runtime)
 
 
+async def test_long_work_may_say_which_events_failed_and_why(
+    runtime: app.Runtime, consume: Consume, send: Send, receive: Receive
+) -> None:
+    good, bad, early = received(), received(), received()
+    worked: list[int] = []
+
+    async def long_work(happened: Sequence[events.Event]) -> None:
+        worked.append(len(happened))
+        if len(happened) > 1:
+            raise errors.PartialFailure({bad.id: errors.InvalidMessage("no"), early.id: errors.RetryLater("yet", 0)})
+
+    await send(*(each.dumps() for each in (good, bad, early)))
+    reading = consume(long={events.CaptureReceived: consumer.Together(long_work)})
+
+    await reading.take(await receive(3))
+
+    assert await wait.for_letter(runtime, SERVICE) == (bad.dumps(), "no")
+    (again,) = await receive()
+    assert again.body == early.dumps()
+    await reading.take([again])
+    assert worked == [3, 1]
+    assert await empty(runtime)
+
+
 async def test_a_running_consumer_takes_more_than_one_batch_of_the_queue(
     runtime: app.Runtime, consume: Consume, send: Send, stop: asyncio.Event
 ) -> None:

@@ -1,6 +1,9 @@
-"""Time-driven work is done by one copy at a time."""
+"""Connections, and time-driven work that one copy at a time does."""
+
+import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from strop import app, db
 
@@ -23,3 +26,25 @@ async def test_a_tick_that_fails_frees_its_name(runtime: app.Runtime) -> None:
 
     async with db.tick(runtime.sessions, "leases") as again:
         assert again
+
+
+@pytest.mark.parametrize("rested", [0.0, 60.0])
+async def test_connections_that_the_server_closed_are_not_handed_out(
+    runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch, rested: float
+) -> None:
+    monkeypatch.setattr(db, "RESTED", rested)
+    await asyncio.gather(*(_ask(runtime) for _ in range(3)))  # so many connections are in the pool now
+    async with runtime.sessions() as session:
+        others = "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        mine = "where datname = current_database() and pid <> pg_backend_pid()"
+        ended = list(await session.scalars(text(f"{others} {mine}")))
+    assert len(ended) >= 2
+    assert all(ended)
+
+    assert await asyncio.gather(*(_ask(runtime) for _ in range(3))) == [1, 1, 1]
+
+
+async def _ask(runtime: app.Runtime) -> int | None:
+    async with runtime.sessions() as session:
+        await session.execute(text("select pg_sleep(0.05)"))
+        return await session.scalar(text("select 1"))

@@ -23,10 +23,10 @@ def test_the_keys_of_a_notification_are_unquoted() -> None:
 
 
 def test_a_notification_may_hold_several_objects() -> None:
-    found = objects.loads(notification("a/images/1", "a/images/2"))
+    found = objects.loads(notification("a/datasets/b/train/c/1", "a/images/2", "a/datasets/b/train/c/3"))
 
     assert isinstance(found, objects.ObjectsCreated)
-    assert [key for key, _ in found.objects] == ["a/images/1", "a/images/2"]
+    assert [key for key, _ in found.objects] == ["a/datasets/b/train/c/1", "a/datasets/b/train/c/3"]
 
 
 def test_an_event_of_ours_is_read_as_such() -> None:
@@ -40,7 +40,8 @@ def test_an_event_of_ours_is_read_as_such() -> None:
     [
         json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "strop"}),
         json.dumps({"Records": []}),
-        notification("a/images/1", name="ObjectRemoved:Delete"),
+        notification("a/datasets/b/train/c/1", name="ObjectRemoved:Delete"),
+        notification("a/images/1", "a/models/v1/head.onnx"),
     ],
 )
 def test_nothing_to_do_is_no_event(body: str) -> None:

@@ -102,6 +102,15 @@ def test_a_failure_is_told(spans: InMemorySpanExporter) -> None:
     assert span.events[0].name == "exception"
 
 
+def test_of_events_handled_together_only_those_that_failed_are_told_so(spans: InMemorySpanExporter) -> None:
+    both = [RECEIVED, RECEIVED.model_copy(update={"id": CAPTURE})]
+
+    with pytest.raises(errors.PartialFailure), traces.handling("ingest", both):
+        raise errors.PartialFailure({CAPTURE: errors.InvalidMessage("there is no capture")})
+
+    assert [span.status.description for span in spans.get_finished_spans()] == [None, "there is no capture"]
+
+
 def test_the_outbox_tells_how_long_an_event_waited_and_passes_over_what_is_none(spans: InMemorySpanExporter) -> None:
     written = datetime(2026, 3, 1, tzinfo=UTC)
 
