@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, errors, gauges, metrics, outbox, sqs, storage, topology, traces
+from strop import db, deadletters, errors, gauges, inbox, metrics, outbox, sqs, storage, topology, traces
 from strop.settings import Settings
 from strop_wire import fields
 
@@ -121,6 +121,7 @@ async def serve(
                     group.create_task(deadletters.read(opened.sessions, opened.queues, service.name, stop))
                     group.create_task(gauges.watch(opened.sessions, opened.queues, service.name, stop))
             group.create_task(outbox.relay(opened.sessions, opened.queues, stop))
+            group.create_task(every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, opened.sessions))(stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
             group.create_task(_announce(server, services, ready))
@@ -220,7 +221,7 @@ async def _answers(opened: Runtime) -> bool:
     return True
 
 
-def every(seconds: float, tick: Callable[[], Awaitable[None]]) -> Loop:
+def every(seconds: float, tick: Callable[[], Awaitable[object]]) -> Loop:
     """A loop that calls `tick` now and then; a tick that fails is logged and tried again."""
 
     async def loop(stop: asyncio.Event) -> None:

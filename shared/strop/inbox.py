@@ -1,13 +1,24 @@
 """Each consumer accepts an event once."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import cast
 
-from sqlalchemy import String, Table, bindparam, func, select
+from sqlalchemy import String, Table, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
+from strop import db, models
+
+KEEP = timedelta(days=20)
+"""How long a claim is remembered: longer than its message can come back, which is four days from a queue and then fourteen
+from its dead-letter queue."""
+
+PRUNE_EVERY = 600.0
+"""Seconds between looks for what may be forgotten."""
+
+FORGET = 10_000
+"""Claims forgotten in one transaction: a moment's work, so nobody waits for it."""
 
 
 async def claim(session: AsyncSession, consumer: str, event_id: str) -> bool:
@@ -30,4 +41,29 @@ _CLAIM = (
     .from_select(["consumer", "event_id"], select(bindparam("consumer", type_=String), _given))
     .on_conflict_do_nothing()
     .returning(models.Inbox.event_id)
+)
+
+
+async def prune(make: db.Sessions) -> int:
+    """Forget claims that nobody can ask for any more; returns how many. One copy of all services does it at a time."""
+    forgotten = 0
+    while True:
+        async with db.tick(make, "inbox: prune") as session:
+            if session is None:
+                return forgotten
+            gone = len((await session.scalars(_FORGET, {"most": FORGET})).all())
+        forgotten += gone
+        if gone < FORGET:
+            return forgotten
+
+
+_old = (
+    select(models.Inbox.consumer, models.Inbox.event_id)
+    .where(models.Inbox.at < func.now() - KEEP)
+    .limit(bindparam("most"))
+)
+_FORGET = (
+    delete(models.Inbox)
+    .where(tuple_(models.Inbox.consumer, models.Inbox.event_id).in_(_old))
+    .returning(models.Inbox.consumer)
 )

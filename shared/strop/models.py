@@ -45,9 +45,10 @@ def _id() -> Mapped[UUID]:
 
 
 class Inbox(Base):
-    """An event a consumer has handled: claimed in the transaction that did the work."""
+    """An event a consumer has handled: claimed in the transaction that did the work. Forgotten when it cannot come back."""
 
     __tablename__ = "inbox"
+    __table_args__ = (Index(None, "at"),)
     consumer: Mapped[str] = mapped_column(primary_key=True)
     event_id: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = _created()

@@ -1,10 +1,13 @@
 """Each consumer accepts an event once."""
 
 import asyncio
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, inbox
+from strop import app, inbox, models
 
 
 async def test_an_event_is_claimed_once_by_each_consumer(session: AsyncSession) -> None:
@@ -31,3 +34,31 @@ async def test_a_simultaneous_claim_waits_for_the_first_to_end(runtime: app.Runt
             assert not finished
             await ending(first)
             assert await waiting is second_claims
+
+
+async def test_what_cannot_come_back_is_forgotten(
+    runtime: app.Runtime, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "FORGET", 2)
+    async with runtime.sessions.begin() as other:
+        await inbox.claim_all(other, "router", ["1", "2", "3", "4", "5", "new"])
+        await inbox.claim(other, "trainer", "1")
+        old = update(models.Inbox).where(models.Inbox.event_id != "new", models.Inbox.consumer == "router")
+        await other.execute(old.values(at=func.now() - inbox.KEEP - timedelta(minutes=1)))
+
+    assert await inbox.prune(runtime.sessions) == 5
+    assert await inbox.prune(runtime.sessions) == 0
+
+    assert not await inbox.claim(session, "router", "new")
+    assert not await inbox.claim(session, "trainer", "1")
+    assert await inbox.claim(session, "router", "1")
+
+
+async def test_one_copy_forgets_at_a_time(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        await inbox.claim_all(session, "router", [str(number) for number in range(100)])
+        await session.execute(update(models.Inbox).values(at=func.now() - inbox.KEEP - timedelta(minutes=1)))
+
+    forgotten = await asyncio.gather(*(inbox.prune(runtime.sessions) for _ in range(3)))
+
+    assert sum(forgotten) == 100
