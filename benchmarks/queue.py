@@ -1,26 +1,21 @@
 """What handling an event costs: the router and the labeling queue beside bare receive and delete from the same queue.
 
 Bare: the same client takes up to 100 messages at a time and deletes them, and does nothing else. Also how many events a
-second the relay sends from the outbox, and whether many captures in Postgres slow down what people and the router ask for
-(`--rows` of them are made, a tenth of them wanted, spread over 90 days).
+second the relay sends from the outbox. What very many rows do to it is a benchmark of its own, `rows`.
 """
 
 import argparse
 import asyncio
-import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 
 from benchmarks import lab
 from labeling_queue import __main__ as labeling_main
-from labeling_queue import queries as labeling_queries
 from router import __main__ as router_main
-from router import queries as router_queries
-from router import rules
 from strop import app, db, events, models, outbox, sqs
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
@@ -112,81 +107,12 @@ async def throughput(stack: Stack, count: int) -> None:
     print("\n".join(lines))
 
 
-# --- very many rows ---
-
-_CAPTURES = """
-insert into captures (id, project, device, at, captured_at, model, predictions, label, confidence, margin, reason, audit,
-    audit_probability, probability, policy, sha256, size, content_type, seen)
-select gen_random_uuid(), :project, 'd' || n % :devices, at, at, 'v1', '[]', 'can', 0.5, 0.1, 'low', false, 0.05, 1, 0,
-    md5(n::text) || md5(n::text), 60000, 'image/jpeg', 1
-from (select n, now() - interval '90 days' * n / :rows as at from generate_series(1, :rows) n) as made
-"""
-_ROUTES = """
-insert into routes (capture_id, project, device, at, upload, reason, probability, policy)
-select id, project, device, at, get_byte(uuid_send(id), 0) < 26, 'low', 1, 0 from captures
-on conflict do nothing
-"""
-_TASKS = """
-insert into label_tasks (id, project, capture_id, device, sha256, state, priority)
-select gen_random_uuid(), c.project, c.id, c.device, c.sha256,
-    case when c.at > now() - interval '1 day' then 'open' else 'done' end, random()
-from captures c join routes r on r.capture_id = c.id and r.upload on conflict do nothing
-"""
-
-
-async def milliseconds(runtime: app.Runtime, ask: Callable[[Any], Awaitable[object]]) -> float:
-    """The median of 50 times."""
-    took = []
-    for _ in range(50):
-        async with runtime.sessions() as session:
-            began = time.perf_counter()
-            await ask(session)
-            took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
-
-
-async def lookups(runtime: app.Runtime) -> tuple[float, float]:
-    """Milliseconds of `next task` and of what the router looks up for 100 captures."""
-    announced = [
-        router_queries.Announced(
-            row["id"], lab.PROJECT, row["device"], row["sha256"], rules.Captured("low", False, 0, 1, 0, 0)
-        )
-        for row in capture_rows(100)
-    ]
-
-    async def next_task(session: Any) -> None:
-        await labeling_queries.details(session, await labeling_queries.lease(session, lab.PROJECT, "ada", 10))
-
-    async def lately(session: Any) -> None:
-        await router_queries.captures(session, [each.id for each in announced])
-        await router_queries.lately(session, lab.PROJECT, announced, rules.Policy())
-
-    return await milliseconds(runtime, next_task), await milliseconds(runtime, lately)
-
-
-async def many_rows(count: int) -> None:
-    async with app.runtime(Settings()) as runtime:
-        few = await lookups(runtime)
-        async with runtime.sessions.begin() as session:
-            values = {"project": lab.PROJECT, "devices": DEVICES, "rows": count}
-            for statement in (_CAPTURES, _ROUTES, _TASKS):
-                await session.execute(text(statement), values if statement is _CAPTURES else {})
-            await session.execute(text("analyze"))
-        many = await lookups(runtime)
-    for name, before, after in zip(("next task", "the router's lookups for 100"), few, many, strict=True):
-        print(f"{name}: {before:.1f} ms, with {count} captures more {after:.1f} ms, ratio {after / before:.2f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=3000, help="per service")
-    parser.add_argument(
-        "--rows", type=int, default=200_000, help="captures made to see whether they slow anything down"
-    )
     args = parser.parse_args()
     with lab.platform(DEVICES) as stack:
         asyncio.run(throughput(stack, args.events))
-        asyncio.run(many_rows(args.rows))
 
 
 if __name__ == "__main__":
