@@ -132,7 +132,7 @@ def worker(function: Callable[..., None], *args: object) -> Iterator[tuple[psuti
     with lab.process(function, done, ready, *args) as process:
         ready.wait()
         yield process, done
-    for session in ("floor", "strop-ingest", "strop-ingest-1"):  # what one left at the broker is not the next one's work
+    for session in ("floor", "strop-ingest", "strop-ingest-1"):  # what one left at the broker is not work of the next
         lab.Wire(os.environ["MQTT_URL"], session)
 
 
