@@ -75,7 +75,7 @@ async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
     # An endpoint of one's own has no bucket names in its host names.
     style = {"addressing_style": "path"} if settings.s3_url or settings.public_s3_url else {}
     s3_config = Config(signature_version="s3v4", s3=style, **common)
-    engine = db.engine(settings.database_url)
+    engine = db.engine(settings.database_url, answer=db.ANSWER)
     async with (
         session.create_client("sqs", config=Config(**common, read_timeout=40, connect_timeout=5)) as sqs_client,
         session.create_client("s3", config=s3_config) as s3_client,

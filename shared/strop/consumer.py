@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import crash, db, errors, events, inbox, metrics, sqs, topology, traces
@@ -44,6 +45,9 @@ class Together:
 TOGETHER = 100
 """Most messages a consumer takes at a time when it handles events together."""
 
+AWAY = 1.0
+"""Seconds between two looks whether the database is back."""
+
 AT_ONCE = 10
 """Units of work side by side: each may hold a connection to the database."""
 
@@ -62,9 +66,12 @@ class Consumer:
         *,
         long: Mapping[type[events.Event], LongHandler | Together] | None = None,
         loads: Callable[[str], events.Event | None] = events.loads,
+        needs: Callable[[], Awaitable[object]] | None = None,
         wait: int = 20,
     ) -> None:
-        """`loads` turns a body into an event; None means: nothing to do, acknowledge it."""
+        """`loads` turns a body into an event; None means: nothing to do, acknowledge it. `needs` raises while what the handlers
+        need besides the database is away.
+        """
         self.service = service
         self._make = make
         self._queues = queues
@@ -72,7 +79,9 @@ class Consumer:
         self._long = long or {}
         self._together = {kind for kind, each in {**handlers, **self._long}.items() if isinstance(each, Together)}
         self._loads = loads
+        self._needs = needs
         self._wait = wait
+        self._doubt = False  # whether something the handlers need may be away
         self._free = asyncio.Semaphore(AT_ONCE)
         self._held: set[sqs.Incoming] = set()
 
@@ -83,9 +92,24 @@ class Consumer:
                 messages = await self._queues.receive_until(stop, self.service, self._wait, limit)
                 if messages:
                     await asyncio.shield(self.take(messages))
+                while self._doubt and not stop.is_set():
+                    await self._look(stop)
             except Exception:
                 log.exception("cannot receive or acknowledge, trying again", service=self.service)
                 await asyncio.sleep(1)
+
+    async def _look(self, stop: asyncio.Event) -> None:
+        """Leave messages in the queue while they cannot be handled: each time one is received brings it nearer to its end."""
+        try:
+            async with self._make() as session:
+                await session.execute(select(1))
+            if self._needs:
+                await self._needs()
+            self._doubt = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not there
+            log.warning("waiting for what is away", service=self.service, error=repr(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AWAY)
 
     async def take(self, messages: Sequence[sqs.Incoming]) -> None:
         """Handle messages side by side, or together, then acknowledge what is done in one call."""
@@ -176,6 +200,7 @@ class Consumer:
         self._held.discard(message)
         if isinstance(error, errors.InvalidMessage):
             return [message] if await self._bury(message, str(error)) else []
+        self._doubt |= _unexpected(error)
         delay = plan_retry(error, message.receives)
         log.warning(
             "message comes back",

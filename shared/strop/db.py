@@ -26,9 +26,26 @@ one is only looked at: whether the server has closed it is known here.
 """
 
 
-def engine(url: str, pool: int = 10) -> AsyncEngine:
-    """Make an engine from a plain `postgresql://` URL."""
-    made = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=pool)
+ANSWER = 120.0
+"""Seconds in which a statement of a service is answered, or the database counts as away."""
+
+GONE = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # ms
+    "idle_in_transaction_session_timeout": "180000",  # ms; longer than a call to S3 or SQS with its retries
+}
+"""When the server gives up a client whose machine died without a word, and frees its locks: after a minute, not two hours."""
+
+
+def engine(url: str, pool: int = 10, answer: float | None = None) -> AsyncEngine:
+    """Make an engine from a plain `postgresql://` URL; a statement fails that takes longer than `answer` seconds."""
+    made = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=pool,
+        connect_args={"server_settings": GONE, "command_timeout": answer},
+    )
     dialect = made.dialect
 
     def note(_connection: Any, record: ConnectionPoolEntry) -> None:

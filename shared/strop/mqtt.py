@@ -114,7 +114,7 @@ class Mqtt:
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_unsubscribe = lambda *_: self._call(self.connected.set)
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
@@ -154,6 +154,10 @@ class Mqtt:
         else:
             self._call(self.connected.set)
 
+    def _on_unsubscribe(self, _client: Client, _data: Any, mid: int, _reasons: Any, _properties: Any) -> None:
+        self._call(self.connected.set)
+        self._call(lambda: self._settle(mid))
+
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             log.info("mqtt disconnected", reason=str(reason))
@@ -185,13 +189,22 @@ class Mqtt:
         """Publish at QoS 1 and wait for the broker's PUBACK. NotConnected or TimeoutError when that fails."""
         if not self.connected.is_set():
             raise NotConnected("the MQTT broker is away")
+        await self._settled(self._client.publish(topic, payload, qos=1, retain=retain).mid, timeout)
+
+    async def round_trip(self, timeout: float = 30) -> None:
+        """Unsubscribe (again) and wait for the broker's answer: what it had sent before has arrived by then."""
+        _, mid = self._client.unsubscribe(list(self._filters))
+        if mid is None:
+            raise NotConnected("the MQTT broker is away")
+        await self._settled(mid, timeout)
+
+    async def _settled(self, mid: int, timeout: float) -> None:
         waiting: asyncio.Future[None] = self._loop.create_future()
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        self._sent[info.mid] = waiting
+        self._sent[mid] = waiting
         try:
             await asyncio.wait_for(waiting, timeout)
         finally:
-            self._sent.pop(info.mid, None)
+            self._sent.pop(mid, None)
 
     async def batch(self, limit: int = 500, linger: float = 0.05) -> list[Message]:
         """The next messages: at least one, up to `limit`, gathered for `linger` seconds after the first."""

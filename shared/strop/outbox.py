@@ -1,11 +1,13 @@
 """What follows from a transaction leaves with it: rows written by the caller's session, sent by the relay after the commit."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import String, all_, bindparam, delete, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import crash, db, events, models, sqs, topology, traces
@@ -14,6 +16,9 @@ log = structlog.get_logger()
 
 CLAIM = 200
 """Rows a relay takes at a time: enough to fill many batches, few enough that a second relay finds work too."""
+
+REST = 30.0
+"""Most seconds that a queue in trouble is left alone."""
 
 
 async def add(session: AsyncSession, *happened: events.Event) -> None:
@@ -29,23 +34,48 @@ async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str,
     await db.insert_many(session, models.Outbox, rows)
 
 
-async def relay_once(make: db.Sessions, queues: sqs.Queues) -> int:
+class Trouble:
+    """Queues that did not take what was sent: each is left alone for a while that doubles, and the others go on meanwhile."""
+
+    def __init__(self) -> None:
+        self._rest: dict[str, tuple[float, float]] = {}  # until when, and how long that was
+
+    def resting(self) -> list[str]:
+        now = time.monotonic()
+        return sorted(queue for queue, (until, _) in self._rest.items() if until > now)
+
+    def note(self, queue: str, *, failed: bool) -> None:
+        _, before = self._rest.pop(queue, (0.0, 0.0))
+        if failed:
+            pause = min(REST, before * 2 or 1.0)
+            self._rest[queue] = time.monotonic() + pause, pause
+
+
+async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | None = None) -> int:
     """Send what waits and delete it; returns how many rows. A crash between the two sends again, and inboxes absorb it."""
+    trouble = trouble or Trouble()
     async with make.begin() as session:
-        rows = list(
-            await session.scalars(
-                select(models.Outbox).order_by(models.Outbox.id).limit(CLAIM).with_for_update(skip_locked=True)
-            )
-        )
+        rows = (await session.scalars(_WAITING, {"resting": trouble.resting(), "most": CLAIM})).all()
         by_queue: dict[str, list[models.Outbox]] = {}
         for row in rows:
             by_queue.setdefault(row.queue, []).append(row)
         sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
+        for (queue, waiting), ids in zip(by_queue.items(), sent, strict=True):
+            trouble.note(queue, failed=len(ids) < len(waiting))
         done = [row_id for ids in sent for row_id in ids]
         if done:
             crash.point("relay:sent")
             await session.execute(delete(models.Outbox).where(models.Outbox.id.in_(done)))
     return len(done)
+
+
+_WAITING = (
+    select(models.Outbox)
+    .where(models.Outbox.queue != all_(bindparam("resting", type_=ARRAY(String))))
+    .order_by(models.Outbox.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 async def _send(queues: sqs.Queues, queue: str, rows: list[models.Outbox]) -> list[int]:
@@ -67,9 +97,10 @@ async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle
 
     So what happens within one pause leaves together: fewer and fuller batches for the queue and for who reads it.
     """
+    trouble = Trouble()
     while not stop.is_set():
         try:
-            if await relay_once(make, queues) == CLAIM:
+            if await relay_once(make, queues, trouble) == CLAIM:
                 continue
             pause = idle
         except Exception:

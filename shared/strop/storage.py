@@ -50,6 +50,10 @@ class Storage:
         wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]}
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
+    async def reach(self) -> None:
+        """Raise while the bucket cannot be reached."""
+        await self._client.head_bucket(Bucket=self.bucket)
+
     def _location(self) -> dict[str, Any]:
         """us-east-1 is the one region that must not be named."""
         region = self._client.meta.region_name

@@ -18,7 +18,12 @@ def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     training, hosts = Training(runtime, settings), Hosts(runtime, settings)
     reader = consumer.Consumer(
-        NAME, runtime.sessions, runtime.queues, handlers.short(training), long=handlers.table(runtime)
+        NAME,
+        runtime.sessions,
+        runtime.queues,
+        handlers.short(training),
+        long=handlers.table(runtime),
+        needs=runtime.storage.reach,
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
     loops = [reader.run, hosts.run, app.every(ORDERS, training.tick)]

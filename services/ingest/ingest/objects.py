@@ -5,9 +5,10 @@ S3 tells at least once and says no id, so every step can be repeated: rows say w
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
@@ -53,7 +54,8 @@ def loads(body: str) -> events.Event | None:
     if not created:
         return None
     key = created[0][0]
-    return ObjectsCreated(project=key.partition("/")[0], objects=created, trace=_trace(key))
+    at = _time(data["Records"][0])
+    return ObjectsCreated(project=key.partition("/")[0], objects=created, trace=_trace(key), at=at)
 
 
 def _looked_after(key: str) -> bool:
@@ -76,6 +78,14 @@ def _object(record: dict[str, Any]) -> tuple[str, str]:
     return unquote_plus(found["key"]), str(found.get("sequencer", ""))
 
 
+def _time(record: dict[str, Any]) -> datetime:
+    """When S3 says it happened; now, when it says nothing that can be."""
+    now = datetime.now(UTC)
+    with suppress(KeyError, ValueError, TypeError):  # a time without a zone cannot be compared: TypeError
+        return min(now, datetime.fromisoformat(record["eventTime"]))
+    return now
+
+
 class Objects:
     """Handles what appeared: uploads of devices many at a time, anything else by itself."""
 
@@ -90,37 +100,39 @@ class Objects:
         """Handle each object; one that is invalid does not keep the others from being handled."""
         failed: dict[str, Exception] = {}  # by key
         fields: dict[str, places.FieldImage] = {}
-        others: dict[Object, places.LabeledImage | places.DatasetImage] = {}
-        for key, sequencer in {each for event in happened for each in event.objects}:
+        others: dict[Object, Awaitable[None]] = {}
+        for (key, sequencer), at in {each: event.at for event in happened for each in event.objects}.items():
             try:
                 place = places.read(key)
             except errors.InvalidMessage as error:
                 failed[key] = error
                 continue
-            if isinstance(place, places.FieldImage):
-                fields[key] = place
-            elif place:
-                others[key, sequencer] = place
+            match place:
+                case places.FieldImage():
+                    fields[key] = place
+                case places.LabeledImage():
+                    others[key, sequencer] = self._labeled(key, sequencer, place, at)
+                case places.DatasetImage():
+                    others[key, sequencer] = self._dataset(key, place)
         failed |= await self._each(others)
+        unknown = [error for error in failed.values() if isinstance(error, errors.InvalidMessage)]
+        metrics.IMAGES_REFUSED.labels("unknown").inc(len(unknown))
         if fields:
             failed |= await self._uploads.take(fields)
         if failed:
             raise errors.PartialFailure(dict(_blamed(happened, failed)))
 
-    async def _each(self, others: Mapping[Object, places.LabeledImage | places.DatasetImage]) -> dict[str, Exception]:
-        done = await asyncio.gather(*(self._one(*each) for each in others.items()), return_exceptions=True)
+    async def _each(self, others: Mapping[Object, Awaitable[None]]) -> dict[str, Exception]:
+        done = await asyncio.gather(*map(self._one, others.values()), return_exceptions=True)
         return {key: error for (key, _), error in zip(others, done, strict=True) if isinstance(error, Exception)}
 
-    async def _one(self, created: Object, place: places.LabeledImage | places.DatasetImage) -> None:
+    async def _one(self, work: Awaitable[None]) -> None:
         async with self._free:
-            if isinstance(place, places.LabeledImage):
-                await self._labeled(*created, place)
-            else:
-                await self._dataset(created[0], place)
+            await work
 
     # --- a person's move ---
 
-    async def _labeled(self, key: str, sequencer: str, place: places.LabeledImage) -> None:
+    async def _labeled(self, key: str, sequencer: str, place: places.LabeledImage, at: datetime) -> None:
         """Take the folder for the label, unless the move was ours: then the label is already there."""
         if await self._store.size(key) is None:
             return  # moved on since
@@ -132,7 +144,8 @@ class Objects:
             if truth and truth.label == place.label:
                 return
             if await inbox.claim(session, "ingest", f"{key}@{sequencer}"):
-                filed = events.LabelFiled(project=place.project, capture_id=place.capture, label=place.label)
+                # At the time of the move: an answer that a person gave since is the newer one.
+                filed = events.LabelFiled(project=place.project, capture_id=place.capture, label=place.label, at=at)
                 await outbox.add(session, filed)
 
     # --- a base data set ---

@@ -27,7 +27,7 @@ LIMIT = 8
 LOOK = 5.0
 """Seconds between two looks at who holds which number."""
 QUIET = 2.0
-"""A session that nobody adds to is empty when nothing has come for so many seconds."""
+"""A session that nobody adds to is empty when nothing has come for so many seconds, though the broker answers."""
 
 AWAY = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """How it shows that the database is away."""
@@ -131,15 +131,19 @@ class Heir:
             await held.invalidate()
 
     async def _drain(self, left: mqtt.Mqtt, stop: asyncio.Event) -> int:
-        taking, count = announcements.Announcements(self._make, left, self._tell), 0
+        taking, count, asked = announcements.Announcements(self._make, left, self._tell), 0, False
         while not stop.is_set():
             arriving = asyncio.ensure_future(left.batch())
             await asyncio.wait((arriving,), timeout=QUIET)
-            if not arriving.done():
-                arriving.cancel()
+            if arriving.done():
+                await taking.take(arriving.result(), stop)
+                count, asked = count + len(arriving.result()), False
+                continue
+            arriving.cancel()
+            if asked:
                 break
-            await taking.take(arriving.result(), stop)
-            count += len(arriving.result())
+            await left.round_trip()  # a broker that is busy saving is quiet too, and answers when it is done
+            asked = True
         return count
 
 

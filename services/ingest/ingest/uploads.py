@@ -114,6 +114,8 @@ class Uploads:
         elif found and isinstance(error, images.BadImage):
             await self._give_up(key, found[0], str(error))
         else:
+            if isinstance(error, errors.InvalidMessage):
+                metrics.IMAGES_REFUSED.labels("unknown").inc()
             raise error
 
     async def _reject(self, key: str, capture: models.Capture, reason: str) -> None:

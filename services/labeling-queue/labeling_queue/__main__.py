@@ -8,7 +8,8 @@ NAME = "labeling-queue"
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime.storage))
+    bucket = runtime.storage
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(bucket), needs=bucket.reach)
     return app.Service(NAME, loops=[reader.run], router=web.router)
 
 

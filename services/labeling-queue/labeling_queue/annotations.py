@@ -28,7 +28,10 @@ async def submit(
 
 
 async def file(session: AsyncSession, event: events.LabelFiled) -> None:
-    """Take a move by hand for an answer, over whatever was answered before; our own moves change nothing."""
+    """Take a move by hand for an answer, over whatever was answered before it; our own moves change nothing.
+
+    Of a move that we hear of late, the newer answer is left standing, and the file is moved to where that one says.
+    """
     task = await queries.lock_of_capture(session, event.capture_id)
     if task and task.project != event.project:
         raise errors.InvalidMessage(f"capture {event.capture_id} belongs to another project")
@@ -39,7 +42,13 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
     standing = _standing(given)
     if standing and _read(standing) == answer:
         return
-    if not rules.is_echo(answer, event.at, _ended(given, standing)):
+    if rules.is_echo(answer, event.at, _ended(given, standing)):
+        return
+    if standing and standing.at > event.at:
+        session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=standing.at))
+        await session.flush()
+        await _agree(session, task, FOLDER, standing)
+    else:
         await _record(session, task, FOLDER, FOLDER, answer)
 
 
@@ -69,21 +78,20 @@ async def skip(session: AsyncSession, task_id: UUID, person: str) -> None:
 async def _record(
     session: AsyncSession, task: models.LabelTask, author: str, source: str, answer: rules.Answer
 ) -> models.Annotation:
-    annotation = models.Annotation(
-        id=ids.uuid7(),
-        project=task.project,
-        task_id=task.id,
-        author=author,
-        answer=answer.answer,
-        label=answer.label,
-        source=source,
-    )
+    annotation = _annotation(task, author, source, answer)
     session.add(annotation)
     await session.flush()  # the database sets its time
     task.state, task.leased_by, task.leased_until = "done", None, None
     await _agree(session, task, author, annotation)
     metrics.ANNOTATIONS.labels(task.project, answer.answer).inc()
     return annotation
+
+
+def _annotation(
+    task: models.LabelTask, author: str, source: str, answer: rules.Answer, **times: datetime
+) -> models.Annotation:
+    about = {"project": task.project, "task_id": task.id, "author": author, "source": source}
+    return models.Annotation(id=ids.uuid7(), **about, answer=answer.answer, label=answer.label, **times)
 
 
 async def _agree(

@@ -10,7 +10,9 @@ from trainer.triggers import Triggers
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     long = handlers.long(runtime, settings)
-    reader = consumer.Consumer("trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long)
+    reader = consumer.Consumer(
+        "trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
+    )
     return app.Service("trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ from tests.device import Device
 pytestmark = pytest.mark.usefixtures("enrolled")
 
 BODY = factories.picture(1)
+WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ async def files(runtime: app.Runtime) -> objects.Objects:
 async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> None:
     """Tell of objects in one notification, and raise what is wrong with it."""
     found = tuple((key, sequencer) for key in keys)
-    event = objects.ObjectsCreated(project=factories.PROJECT, objects=found)
+    event = objects.ObjectsCreated(project=factories.PROJECT, objects=found, at=WHEN)
     try:
         await files.on_objects_created([event])
     except errors.PartialFailure as partial:
@@ -268,6 +270,7 @@ async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: obje
     (happened,) = await wait.outbox(runtime)
     assert isinstance(happened, events.LabelFiled)
     assert (happened.capture_id, happened.label) == (capture.id, "coffee mug")
+    assert happened.at == WHEN
 
 
 async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(

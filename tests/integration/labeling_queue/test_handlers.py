@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from labeling_queue import annotations, handlers, queries, rules
 from strop import app, consumer, errors, events, models, storage
 from strop_wire import ids
-from tests import factories
+from tests import factories, wait
 from tests.integration.labeling_queue.conftest import Store
 
 
@@ -135,6 +135,23 @@ async def test_a_move_by_hand_back_to_an_old_label_is_an_answer_again_later(runt
     await file(runtime, capture, "can", at=now + rules.ECHO + timedelta(seconds=1))
 
     assert await truth(runtime, capture) == "can"
+
+
+async def test_a_move_that_is_reported_after_a_newer_answer_changes_nothing(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    async with runtime.sessions.begin() as session:
+        before = await queries.now(session)
+    await answer(runtime, capture, "can")
+
+    await file(runtime, capture, "mug", at=before)
+
+    assert await truth(runtime, capture) == "can"
+    async with runtime.sessions() as session:
+        moved, answered = await session.scalars(select(models.Annotation).order_by(models.Annotation.at))
+        assert (moved.label, moved.undone_at) == ("mug", answered.at)
+        assert await queries.labels_given(session, capture.id) == {"can", "mug"}  # so the file in its folder goes away
+    told = await wait.outbox(runtime)
+    assert [event.label for event in told if isinstance(event, events.ImageLabeled)] == ["can", "can"]
 
 
 async def test_a_file_that_came_before_its_image_waits(runtime: app.Runtime, store: Store) -> None:

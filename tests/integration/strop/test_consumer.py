@@ -175,6 +175,37 @@ async def test_a_body_with_nothing_to_do_is_acknowledged(
     assert await empty(runtime)
 
 
+async def test_messages_stay_in_the_queue_while_what_they_need_is_away(
+    runtime: app.Runtime, consume: Consume, send: Send, stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "AWAY", 0.01)
+    monkeypatch.setattr(consumer, "plan_retry", lambda *_: 0)
+    looks, attempts = 0, 0
+
+    async def needs() -> None:
+        nonlocal looks
+        looks += 1
+        if looks < 20:
+            raise ConnectionRefusedError("the bucket is away")
+
+    async def handle(event: events.CaptureReceived, session: AsyncSession) -> None:
+        nonlocal attempts
+        attempts += 1
+        if looks < 20:
+            raise ConnectionRefusedError("the bucket is away")
+        await work(event, session)
+
+    await send(received().dumps())
+    running = asyncio.create_task(consume(handle, needs=needs).run(stop))
+
+    await wait.until(lambda: empty(runtime))
+    stop.set()
+    await asyncio.wait_for(running, wait.PATIENCE)
+
+    assert (attempts, looks) == (2, 20)
+    assert await done(runtime) == 1
+
+
 # --- together ---
 
 

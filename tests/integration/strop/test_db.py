@@ -44,6 +44,20 @@ async def test_connections_that_the_server_closed_are_not_handed_out(
     assert await asyncio.gather(*(_ask(runtime) for _ in range(3))) == [1, 1, 1]
 
 
+async def test_a_client_that_is_gone_is_given_up(runtime: app.Runtime) -> None:
+    """As far as it shows without pulling a cable: what the server and we have agreed on."""
+    async with runtime.sessions() as session:
+        agreed = {name: await session.scalar(text(f"show {name}")) for name in db.GONE}
+    assert agreed["idle_in_transaction_session_timeout"] == "3min"
+    assert [agreed[f"tcp_keepalives_{name}"] for name in ("idle", "interval", "count")] == ["30", "10", "3"]
+
+    impatient = db.engine(runtime.settings.database_url, answer=0.1)
+    async with impatient.connect() as connection:
+        with pytest.raises(TimeoutError):
+            await connection.execute(text("select pg_sleep(5)"))
+    await impatient.dispose()
+
+
 async def _ask(runtime: app.Runtime) -> int | None:
     async with runtime.sessions() as session:
         await session.execute(text("select pg_sleep(0.05)"))

@@ -117,6 +117,46 @@ async def test_a_queue_that_is_away_does_not_hold_up_the_others(runtime: app.Run
     assert await left(runtime) == 1
 
 
+async def test_a_queue_that_is_away_does_not_hold_up_the_others_however_much_waits_for_it(
+    runtime: app.Runtime, stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CLAIM", 5)
+    async with runtime.sessions.begin() as session:
+        session.add_all(models.Outbox(queue="nobody", body="{}") for _ in range(12))
+        await session.flush()
+    await happen(runtime, received())
+    relaying = asyncio.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.01))
+
+    assert len(await wait.for_events(runtime, SERVICE)) == 1
+    await runtime.queues._create("nobody")
+
+    async def all_sent() -> bool:
+        return await left(runtime) == 0
+
+    await wait.until(all_sent)
+    stop.set()
+    await relaying
+    assert await runtime.queues.depth("nobody") == 12
+
+
+def test_a_queue_in_trouble_is_left_alone_for_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(outbox.time, "monotonic", lambda: now)
+    trouble, pauses = outbox.Trouble(), []
+
+    for _ in range(7):
+        trouble.note("router", failed=True)
+        began = now
+        while trouble.resting():
+            now += 1
+        pauses.append(now - began)
+    trouble.note("router", failed=True)
+    trouble.note("router", failed=False)
+
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    assert not trouble.resting()
+
+
 async def test_a_relay_sends_until_it_is_told_to_stop(runtime: app.Runtime, stop: asyncio.Event) -> None:
     relaying = asyncio.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.01))
 

@@ -1,6 +1,7 @@
 """Reading what S3 tells."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -54,3 +55,22 @@ def test_nothing_to_do_is_no_event(body: str) -> None:
 def test_anything_else_is_invalid(body: str) -> None:
     with pytest.raises(errors.InvalidMessage):
         objects.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2026-03-01T12:00:00.000Z", True),
+        ("9999-01-01T00:00:00.000Z", False),
+        ("2026-03-01T12:00:00", False),
+        ("?", False),
+    ],
+)
+def test_the_time_is_that_of_s3_unless_that_cannot_be(said: str, *, expected: bool) -> None:
+    record = {"eventName": "ObjectCreated:Put", "eventTime": said, "s3": {"object": {"key": "a/datasets/b/train/c/1"}}}
+
+    found = objects.loads(json.dumps({"Records": [record]}))
+
+    assert found
+    assert (found.at == datetime(2026, 3, 1, 12, tzinfo=UTC)) is expected
+    assert found.at <= datetime.now(UTC)
