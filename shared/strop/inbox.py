@@ -12,7 +12,8 @@ from strop import db, models
 
 KEEP = timedelta(days=20)
 """How long a claim is remembered: longer than its message can come back, which is four days from a queue and then fourteen
-from its dead-letter queue."""
+from its dead-letter queue. Should a dead letter be retried still later whose work had been committed all the same, what it made has
+keys of its own that are refused a second time."""
 
 PRUNE_EVERY = 600.0
 """Seconds between looks for what may be forgotten."""
