@@ -233,7 +233,7 @@ class Mqtt:
         if not self._client.is_connected():
             return
         pubacks = [
-            _PUBACK.pack(0x40, 2, each.mid) for each in messages if each.session == self._session and each.qos == 1
+            _PUBACK.pack(0x40, 2, each.mid) for each in messages if each.session == self._connection and each.qos == 1
         ]
         if pubacks:
             # In one packet of paho's: its own `ack` takes a write of its own for each, and as much time as the commit.

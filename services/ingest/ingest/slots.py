@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 LIMIT = 8
 """Most copies at once."""
+TRIES = 3
+"""Times that a lock is asked for, a second apart, before it counts as another copy's."""
 LOOK = 5.0
 """Seconds between two looks at who holds which number."""
 QUIET = 2.0
@@ -57,11 +59,18 @@ class Slot:
         while not stop.is_set():
             await _pause(1, stop)
             with suppress(*AWAY):
-                if self._held is None:
-                    self._held = await _lock(self._make, self.client_id(self._number))
-                    if self._held is None:
-                        raise RuntimeError(f"another copy of ingest is {self.client_id(self._number)} now")
-                await self._check(self._held)
+                await self._check(self._held or await self._again(stop))
+
+    async def _again(self, stop: asyncio.Event) -> AsyncSession:
+        """Take the lock back. Others hold it for a moment when they look whose is free, so one refusal says nothing."""
+        for _ in range(TRIES):
+            self._held = await _lock(self._make, self.client_id(self._number))
+            if self._held or stop.is_set():
+                break
+            await _pause(1, stop)
+        if self._held is None:
+            raise RuntimeError(f"another copy of ingest is {self.client_id(self._number)} now")
+        return self._held
 
     async def _check(self, held: AsyncSession) -> None:
         try:
