@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from ingest import announcements
+from ingest import announcements, places
 from strop import app, events, models, outbox
 from strop.settings import Settings
 from strop_cli import ledger
@@ -89,6 +89,7 @@ def living(settings: Settings) -> Iterator[tuple[World, Loop]]:
 def run(settings: Settings, bounds: hypothesis.settings) -> None:
     with living(settings) as (world, loop):
         run_state_machine_as_test(lambda: Histories(world, loop), settings=bounds)
+        assert world.overtaken >= {"stored", "drop"}, "these histories are too short to show anything"
 
 
 class Histories(RuleBasedStateMachine):
@@ -106,6 +107,11 @@ class Histories(RuleBasedStateMachine):
     def nth(self, number: int) -> tuple[str, messages.Capture, bytes]:
         return list(self.said.values())[number % len(self.said)]
 
+    @property
+    def granted(self) -> list[str]:
+        """The captures that may be uploaded."""
+        return [id_ for id_, grant in self.world.radio.grants.items() if grant.action == "upload"]
+
     # --- devices ---
 
     @rule(
@@ -118,9 +124,12 @@ class Histories(RuleBasedStateMachine):
     def announce(self, device: str, image: int, audit: bool, sure: bool, dies: bool) -> None:
         best = messages.Prediction("can", 0.8 if sure else 0.55)
         ranked = (best, messages.Prediction("mug", 0.1 if sure else 0.45))
-        said = factories.announcement(BODIES[image], audit=audit, predictions=ranked)
-        self.said[said.id] = device, said, BODIES[image]
         self.world.doomed = dies
+        self.announce_image(device, BODIES[image], audit=audit, predictions=ranked)
+
+    def announce_image(self, device: str, image: bytes, **about: Any) -> None:
+        said = factories.announcement(image, **about)
+        self.said[said.id] = device, said, image
         self.run(self.world.announce(device, said.dumps(), said.dumps()))
 
     @precondition(lambda self: self.said)
@@ -150,6 +159,30 @@ class Histories(RuleBasedStateMachine):
         grants = list(self.world.radio.grants)
         device, said, image = self.said[grants[number % len(grants)]]
         self.run(self.world.bucket.put(_key(device, said.id), image if right else image[:-1]))
+
+    @rule(number=some, wrong=st.booleans())
+    def upload_again_while_the_upload_is_looked_at(self, number: int, wrong: bool) -> None:
+        """Two ingests hear of one object at one moment: both find the image, or one finds others until it gives up."""
+        if not self.granted:
+            self.announce_image(DEVICES[0], factories.picture(100 + len(self.said)))
+            self.go_on()
+        if not self.granted:
+            return
+        device, said, image = self.said[self.granted[number % len(self.granted)]]
+        key, bodies = _key(device, said.id), [image[:-1]] * places.MAX_ATTEMPTS if wrong else [image]
+
+        async def meanwhile() -> None:
+            for body in bodies:
+                await self.put_and_deliver(key, body)
+
+        self.world.bucket.meanwhile = meanwhile
+        self.run(self.put_and_deliver(key, image))
+        self.world.bucket.meanwhile = None
+        self.world.overtaken.add(self.world.radio.grants[said.id].action)
+
+    async def put_and_deliver(self, key: str, body: bytes) -> None:
+        await self.world.bucket.put(key, body)
+        await self.world.deliver("ingest", self.world.endpoint.waiting("ingest")[-1:])
 
     @precondition(lambda self: self.said)
     @rule(number=some)
@@ -188,6 +221,13 @@ class Histories(RuleBasedStateMachine):
         self.run(self.world.bucket.put(f"{factories.PROJECT}/labeled_field_data/{label}/{said.id}.jpg", image))
 
     # --- services ---
+
+    @rule()
+    def go_on(self) -> None:
+        """What waits is done in order: histories come further than by chance alone."""
+        for service in ("router", "ingest", "labeling-queue"):
+            self.run(self.world.relay())
+            self.run(self.world.deliver(service, self.world.endpoint.waiting(service)))
 
     @rule(dies=st.booleans())
     def relay(self, dies: bool) -> None:
@@ -260,6 +300,7 @@ class Histories(RuleBasedStateMachine):
     def a_final_fate_stands_and_a_task_has_its_image(self, seen: "Seen") -> None:
         assert {id_: seen.fates.get(id_) for id_ in self.final} == self.final
         self.final |= {id_: state for id_, state in seen.fates.items() if state != "granted"}
+        assert all(len(said) == 1 for said in self.world.radio.final.values()), self.world.radio.final
         stored = {id_ for id_, state in seen.fates.items() if state == "stored"}
         assert seen.tasks <= stored
         assert {self.said[str(id_)][1].sha256 for id_ in stored} <= seen.images

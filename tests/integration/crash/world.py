@@ -80,21 +80,36 @@ class Radio:
     """The broker as ingest sees it: answers to devices are kept here, and acknowledgements."""
 
     grants: dict[str, messages.CaptureGrant] = field(default_factory=dict)  # the latest by capture
+    final: dict[str, set[str]] = field(default_factory=dict)  # capture -> what was said for good
     acknowledged: list[mqtt.Message] = field(default_factory=list)
 
     async def publish(self, _topic: str, payload: bytes) -> None:
-        self.grants.update({grant.capture: grant for grant in messages.Grant.loads(payload).captures})
+        for grant in messages.Grant.loads(payload).captures:
+            self.grants[grant.capture] = grant
+            if grant.action != "upload":
+                self.final.setdefault(grant.capture, set()).add(grant.action)
 
     def acknowledge(self, batch: Sequence[mqtt.Message]) -> None:
         self.acknowledged += batch
 
 
 class Bucket(storage.Storage):
-    """The real bucket, whose events go to our endpoint: of what devices and people put there, and of our own copies."""
+    """The real bucket, whose events go to our endpoint: of what devices and people put there, and of our own copies.
+
+    `meanwhile` happens once, when a service has just read an object and has done nothing yet about it.
+    """
 
     def __init__(self, real: storage.Storage, endpoint: Endpoint) -> None:
         super().__init__(real._client, real._public, real.bucket)
         self._endpoint = endpoint
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
+        body = await super().get(key, limit, version)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            await meanwhile()
+        return body
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         await super().put(key, body, content_type)
@@ -118,6 +133,7 @@ class World:
     def __init__(self, real: app.Runtime) -> None:
         self.endpoint, self.radio = Endpoint(), Radio()
         self.doomed = False  # the next commit of a service does not happen
+        self.overtaken: set[str] = set()  # final answers that one ingest gave while another had the image in hand
         self.stop = asyncio.Event()
         self._real = real
         engine = real.sessions.kw["bind"]
@@ -161,7 +177,9 @@ class World:
         self.endpoint.lying.clear()
         self.endpoint.sent.clear()
         self.radio.grants.clear()
+        self.radio.final.clear()
         self.doomed = self.endpoint.deaf = False
+        self.bucket.meanwhile = None
         async with self._real.sessions.begin() as session:
             for table in reversed(models.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
