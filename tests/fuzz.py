@@ -3,28 +3,22 @@
 A reader gives a result or its own kind of refusal; any other exception is a bug.
 """
 
-import io
 import json
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from ingest import images, objects, places, rules
-from strop import errors, events
+from strop import deadletters, errors, events
 from strop_edge import image as edge_image
+from strop_edge import ondemand
 from strop_wire import fields, messages, topics
-from tests import factories
+from tests import damage, wellformed
 from tests.unit.strop_wire import strategies
-
-FORMATS = ("JPEG", "PNG", "WEBP")
-WIRE = (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, messages.State, messages.Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,96 +31,111 @@ class Target:
 # --- inputs ---
 
 anything = st.binary(max_size=300) | strategies.json_values.map(lambda value: json.dumps(value).encode())
-texts = st.text(max_size=200) | strategies.json_values.map(json.dumps)
+pictures = damage.in_bytes(wellformed.pictures) | st.binary()
 
 
-@st.composite
-def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Something right with bytes replaced, removed, repeated, or another one's tail."""
-    body = bytearray(draw(whole))
-    for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, len(body)))
-        match draw(st.sampled_from(["replace", "cut", "insert", "end", "splice"])):
-            case "replace":
-                body[at : at + 4] = draw(st.binary(min_size=1, max_size=4))
-            case "cut":
-                del body[at : at + draw(st.integers(1, 64))]
-            case "insert":
-                body[at:at] = draw(st.binary(max_size=16))
-            case "end":
-                del body[at:]
-            case _:
-                body[at:] = draw(whole)[at:]
-    return bytes(body)
+def said(kind: type[messages.Message]) -> st.SearchStrategy[bytes]:
+    """A message of this kind, damaged; now and then another one's, or anything."""
+    every = st.one_of(*wellformed.MESSAGES.values())
+    return mostly(damage.json_of(wellformed.MESSAGES[kind]), damage.json_of(every) | anything)
 
 
-@cache
-def _picture(image_format: str, mode: str, seed: int) -> bytes:
-    dice, body = random.Random(seed), io.BytesIO()
-    size = dice.randrange(1, 60), dice.randrange(1, 60)
-    noise = Image.frombytes("RGB", (4, 4), dice.randbytes(48)).resize(size).convert(mode)
-    noise.save(body, image_format, **({"progressive": bool(seed % 2)} if image_format == "JPEG" else {}))
-    return body.getvalue()
+def heard(kind: type[messages.Message]) -> st.SearchStrategy[tuple[str, bytes]]:
+    """The same with its topic; now and then with another."""
+    others = st.sampled_from(sorted(wellformed.TOPICS.values())) | st.text(max_size=40)
+    return st.tuples(mostly(st.just(wellformed.TOPICS[kind]), others), said(kind))
 
 
-pictures = st.builds(_picture, st.sampled_from(FORMATS), st.sampled_from(["RGB", "L"]), st.integers(0, 20))
+def queued(*whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[str]:
+    """What a queue may hand over: text."""
+    damaged = mostly(st.one_of(*map(damage.json_of, whole)), anything)
+    return damaged.map(lambda body: body.decode(errors="replace"))
 
 
-def _told(**changes: Any) -> dict[str, Any]:
-    record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "a/raw_field_data/b/c.jpg", "sequencer": "1"}}}
-    return {"Records": [{**record, **changes}]}
+def refused() -> st.SearchStrategy[bytes]:
+    """Letters as ingest writes them down: whole themselves, of damaged messages."""
+    return st.one_of(*map(heard, wellformed.UP)).map(lambda message: rules.letter(*message).encode())
 
 
-notifications = st.one_of(
-    st.builds(_told, s3=strategies.json_values),
-    st.builds(_told, eventName=strategies.json_values),
-    st.fixed_dictionaries({"Records": strategies.json_values}),
-    st.fixed_dictionaries({"topic": strategies.json_values, "payload": strategies.json_values}),
-    st.fixed_dictionaries({"topic": st.text(), "base64": st.text()}),
-    st.fixed_dictionaries({"name": st.sampled_from(["ImageStored", "x"]), "body": strategies.json_values}),
-).map(json.dumps)
+def mostly(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda n: usual if n else rare)
 
-said = st.builds(lambda body: factories.announcement(body).dumps(), st.binary(max_size=4))
-heard = st.tuples(
-    st.sampled_from([f"strop/a/b/{kind}" for kind in topics.UP]) | st.text(max_size=40), anything | damaged(said)
-)
-keys = st.lists(
-    st.sampled_from(["a", "raw_field_data", "labeled_field_data", "datasets", "train", "", "..", "01a2.jpg"])
-    | st.text(max_size=9),
-    max_size=7,
-).map("/".join)
 
 # --- readers ---
 
 
-def _read_wire(payload: bytes) -> None:
-    for kind in WIRE:
-        try:
-            message = kind.loads(payload)
-        except fields.Malformed:
-            continue
+def _read_wire(kind: Any) -> Callable[[bytes], None]:
+    def read(payload: bytes) -> None:
+        message = kind.loads(payload)
         assert kind.loads(message.dumps()) == message
+
+    return read
 
 
 def _read_heard(message: tuple[str, bytes]) -> None:
-    """An announcement or a refusal, and what was refused can be written down and read back."""
+    """An announcement or a refusal; what was refused can be written down and read back, what was not becomes rows."""
     topic, payload = message
-    found = rules.read(topic, payload)
-    if isinstance(found, rules.Refusal) and len(topic) <= 256:
-        again = rules.read_letter(json.loads(found.letter))
-        assert (again.topic, again.payload) == (topic, payload)
+    match rules.read(topic, payload):
+        case rules.Refusal(letter=letter):
+            again = rules.read_letter(json.loads(letter))
+            assert len(topic) > 256 or len(payload) > fields.MAX_PAYLOAD or (again.topic, again.payload) == message
+        case rules.Announcement(content=messages.Capture()) as announcement:
+            json.dumps(rules.capture_row(announcement)["predictions"], allow_nan=False).encode()
+        case rules.Announcement(content=messages.State()) as announcement:
+            for (project, device, _), state in rules.newest([announcement]).items():
+                events.loads(rules.reported((project, device), state).dumps())
 
 
-TARGETS = {
-    "the messages of the wire": Target(_read_wire, anything | damaged(said), ()),
-    "what ingest hears": Target(_read_heard, heard, ()),
+def _read_queued(body: str) -> None:
+    """An event as another reads it, with places that can be told apart."""
+    found = objects.loads(body)
+    if isinstance(found, objects.ObjectsCreated):
+        for key, _ in found.objects:
+            places.read(key)
+    elif isinstance(found, rules.MessageRetried):
+        _read_heard((found.topic, found.payload))
+    elif found:
+        assert events.loads(found.dumps()) == found
+
+
+def _show(body: str) -> None:
+    """A dead letter, as the page shows it."""
+    deadletters.pretty(deadletters.storable(body)).encode()
+
+
+_EVENTS = wellformed.EVENTS.values()
+_INVALID = (errors.InvalidMessage,)
+
+TARGETS: Mapping[str, Target] = {
+    **{
+        f"{kind.__name__} on the wire": Target(_read_wire(kind), said(kind), (fields.Malformed,))
+        for kind in wellformed.MESSAGES
+    },
+    **{f"{kind.__name__} at ingest": Target(_read_heard, heard(kind), ()) for kind in wellformed.UP},
+    "a request to a device": Target(lambda body: ondemand.read(body, "topic"), anything, ()),
     "a topic": Target(topics.parse, st.text(max_size=60), ()),
-    "a message of ingest's queue": Target(objects.loads, texts | notifications, (errors.InvalidMessage,)),
-    "an event": Target(events.loads, texts | notifications, (errors.InvalidMessage,)),
-    "a key of the bucket": Target(places.read, keys | st.text(max_size=60), (errors.InvalidMessage,)),
-    "an image that came home": Target(images.check, damaged(pictures) | st.binary(), (images.BadImage,)),
-    "an image on the device": Target(edge_image.load, damaged(pictures) | st.binary(), (edge_image.BadImage,)),
+    "an event": Target(events.loads, queued(*_EVENTS), _INVALID),
+    "an event at ingest": Target(_read_queued, queued(*_EVENTS), _INVALID),
+    "what S3 says": Target(_read_queued, queued(wellformed.notifications), _INVALID),
+    "a letter that is retried": Target(_read_queued, queued(refused()) | refused().map(bytes.decode), _INVALID),
+    "a letter on its page": Target(_show, queued(*_EVENTS, refused()) | refused().map(bytes.decode), ()),
+    "a key of the bucket": Target(places.read, wellformed.keys | st.text(max_size=60), _INVALID),
+    "an image that came home": Target(images.check, pictures, (images.BadImage,)),
+    "an image on the device": Target(edge_image.load, pictures, (edge_image.BadImage,)),
 }
+
+
+def drawn(inputs: st.SearchStrategy[Any], limits: settings) -> list[Any]:
+    """The inputs themselves, to see what they are."""
+    found: list[Any] = []
+
+    @limits
+    @given(inputs)
+    def draw(each: Any) -> None:
+        found.append(each)
+
+    draw()
+    return found
 
 
 def throw(name: str, limits: settings) -> None:

@@ -130,7 +130,7 @@ def pretty(body: str) -> str:
         if isinstance(message, dict) and "topic" in message:
             with suppress(ValueError, TypeError, KeyError):
                 message["payload"] = json.loads(message["payload"])
-        return json.dumps(message, indent=2, ensure_ascii=False)
+        return storable(json.dumps(message, indent=2, ensure_ascii=False))  # an escape may be no character
     except (ValueError, RecursionError):
         return body
 

@@ -16,3 +16,7 @@ def test_the_payload_of_a_device_is_shown_in_the_same_way() -> None:
 def test_what_is_no_json_is_shown_as_it_is() -> None:
     assert deadletters.pretty("no JSON") == "no JSON"
     assert deadletters.pretty("[" * 100_000) == "[" * 100_000
+
+
+def test_half_a_character_does_not_keep_the_others_from_being_shown() -> None:
+    assert '"a": "?b"' in deadletters.pretty('{"topic": "t", "payload": "{\\"a\\":\\"\\\\ud800b\\"}"}')

@@ -1,4 +1,4 @@
-"""Labels must be fit for a folder."""
+"""Labels must be fit for a folder, ids for everything else that reads them."""
 
 import pytest
 from hypothesis import given
@@ -24,3 +24,19 @@ def test_a_label_is_malformed_or_can_be_a_folder(text: str) -> None:
 def test_what_cannot_be_a_label_is_malformed(value: object) -> None:
     with pytest.raises(fields.Malformed):
         fields.label(value)
+
+
+ID = "12345678-9abc-7def-8123-456789abcdef"
+
+
+def test_an_id_is_read_in_small_letters() -> None:
+    assert fields.uuid({"id": ID.upper()}, "id") == ID
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, "", ID[:-1], ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", f"1-{ID[1:]}", f"\u0661{ID[1:]}"],
+)
+def test_what_others_would_not_read_as_an_id_is_malformed(value: object) -> None:
+    with pytest.raises(fields.Malformed):
+        fields.uuid({"id": value}, "id")
