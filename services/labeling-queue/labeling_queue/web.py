@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from pydantic import AwareDatetime
@@ -65,20 +65,22 @@ async def dead_letters(request: Request, visitor: Visitor, session: Session, ser
 
 @pages.post("/dead-letters/{letter}/{decision}")
 async def decide(
-    letter: UUID | Literal["all"],
+    letter: UUID | Literal["selected", "all"],
     decision: Literal["retry", "drop"],
     request: Request,
     visitor: Visitor,
     session: Session,
+    selected: Annotated[list[UUID], Form(default_factory=list)],
     service: str | None = None,
 ) -> Response:
-    """Retry or drop one letter, or all that are open. What somebody else decided in the meantime stays as it is."""
+    """Retry or drop one letter, several, or all that are open. What somebody else decided meanwhile stays as it is."""
     if visitor is None:
         return _sign_in(request)
     if not auth.same_origin(request.headers):
         return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
     act = deadletters.retry if decision == "retry" else deadletters.drop
-    await act(session, None if letter == "all" else [letter], service)
+    one = [letter] if isinstance(letter, UUID) else selected
+    await act(session, None if letter == "all" else one, service)
     return RedirectResponse(
         f"/dead-letters?{urlencode({'service': service})}" if service else "/dead-letters", 303, shell.SAFE
     )

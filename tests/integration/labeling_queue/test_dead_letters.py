@@ -64,6 +64,35 @@ async def test_all_letters_of_a_service_are_retried(ask: Ask, runtime: app.Runti
     assert await states(runtime) == ["retried", "retried", "open"]
 
 
+async def test_all_letters_of_a_service_are_dropped(ask: Ask, runtime: app.Runtime) -> None:
+    await arrange(runtime, "router", "router", "trainer")
+
+    await (await ask("ada")).post("/dead-letters/all/drop?service=router")
+
+    assert await states(runtime) == ["dropped", "dropped", "open"]
+
+
+async def test_some_letters_are_retried_and_others_dropped(ask: Ask, runtime: app.Runtime) -> None:
+    letters = await arrange(runtime, *["router"] * 5)
+    ids = [str(letter.id) for letter in letters]
+    ada = await ask("ada")
+
+    retried = await ada.post("/dead-letters/selected/retry?service=router", data={"selected": ids[:2]})
+    await ada.post("/dead-letters/selected/drop", data={"selected": ids[2:4]})
+
+    assert (retried.status_code, retried.headers["location"]) == (303, "/dead-letters?service=router")
+    assert await states(runtime) == ["retried", "retried", "dropped", "dropped", "open"]
+
+
+async def test_when_none_is_selected_nothing_happens(ask: Ask, runtime: app.Runtime) -> None:
+    await arrange(runtime, "router", "router")
+
+    answer = await (await ask("ada")).post("/dead-letters/selected/drop")
+
+    assert answer.status_code == 303
+    assert await states(runtime) == ["open", "open"]
+
+
 async def test_without_letters_the_page_says_so(ask: Ask) -> None:
     assert "every message was handled" in (await (await ask("ada")).get("/dead-letters")).text
 
