@@ -31,6 +31,12 @@ CHECKS = [  # those that look at the answer; others ask again in other ways, whi
     checks.negative_data_rejection,
 ]
 
+BODIES = {
+    "post /api/tasks/{task}/answer": {"answer": "label", "label": "can"},
+    "post /api/annotations/undo": {"project": factories.PROJECT},
+}
+"""What has its good answer at least once: of bodies that are made up, one that fits what is there may never come."""
+
 Site = tuple[str, dict[str, str]]  # the API's address, and the header of a person
 
 
@@ -52,6 +58,13 @@ async def site(runtime: app.Runtime) -> AsyncIterator[Site]:
 
 
 Met = dict[str, set[int]]  # by operation the status codes of its answers
+
+
+def ask_what_works(operation: Any, session: requests.Session, met: Met, parts: dict[str, str]) -> None:
+    name = f"{operation.method} {operation.path}"
+    body = {"body": BODIES[name], "media_type": "application/json"} if name in BODIES else {}
+    answer = operation.Case(path_parameters=parts, **body).call_and_validate(session=session, checks=CHECKS)
+    met[name].add(answer.status_code)
 
 
 def ask(operation: Any, session: requests.Session, met: Met, mode: schemathesis.GenerationMode, **known: Any) -> None:
@@ -81,6 +94,7 @@ async def test_every_answer_is_one_that_the_document_tells_of(site: Site, store:
             for each in schemathesis.openapi.from_url(f"{url}/api/openapi.json").get_all_operations():
                 operation = each.ok()
                 parts = {name: known[name] for name in known if "{" + name + "}" in operation.path}
+                ask_what_works(operation, session, met, parts)
                 ask(operation, session, met, schemathesis.GenerationMode.POSITIVE, path_parameters=parts or None)
                 ask(operation, session, met, schemathesis.GenerationMode.NEGATIVE)
         return met
@@ -88,7 +102,7 @@ async def test_every_answer_is_one_that_the_document_tells_of(site: Site, store:
     met = await asyncio.to_thread(ask_all)
 
     assert len(met) == 7
-    assert not [operation for operation, codes in met.items() if not codes & {200, 204, 404, 409}], met
+    assert not [operation for operation, codes in met.items() if not codes & {200, 204}], met
 
 
 async def test_everything_is_described(site: Site) -> None:
