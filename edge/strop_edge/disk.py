@@ -1,22 +1,47 @@
-"""Writing so that it survives a kill and a power cut, and opening a database that may not have."""
+"""Writing so that it survives a kill, a power cut and a full disk, and opening a database that may not have."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
 from pathlib import Path
 from typing import TextIO
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PERHAPS_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""What SQLite says when it cannot make one of its smaller files; and for other reasons."""
+_NEXT_TO_NOTHING = 64 * 1024
+_SUFFIXES = ("", "-wal", "-shm")
+
+
+class Damaged(sqlite3.DatabaseError):
+    """The file opens, and is not a whole database."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
 
 def write(path: Path, data: bytes) -> None:
     """Write, sync, rename, sync the folder: afterwards the file is there and whole, whatever happens next."""
     unfinished = path.with_name(f".{path.name}")
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()  # on a full disk it would hold the last of the room
+        raise
     sync(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writes that were cut short have left behind."""
+    for unfinished in folder.glob(".*"):
+        unfinished.unlink()
 
 
 def sync(path: Path) -> None:
@@ -28,20 +53,41 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
-def database(path: Path, schema: str) -> tuple[sqlite3.Connection, bool]:
-    """Open or create a database; one that is damaged is put aside. True when that happened.
+def room(folder: Path) -> int:
+    """Bytes that may still be written here."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def is_full(error: OSError | sqlite3.Error, folder: Path) -> bool:
+    """Whether it failed because there is no room in this folder."""
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and room(folder) < _NEXT_TO_NOTHING)
+
+
+def database(path: Path, schema: str) -> sqlite3.Connection:
+    """Open or create a database; one that is damaged anywhere is put aside, and a new one takes its place.
 
     The connection may be used from any thread, one at a time, and commits only where it is told to.
     """
     try:
-        return _connect(path, schema), False
+        return _connect(path, schema)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        if error.sqlite_errorcode & 0xFF not in _DAMAGED:
             raise
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in _SUFFIXES:  # first all of an older one: its log must not be taken for this one's
+        path.with_name(aside(path).name + suffix).unlink(missing_ok=True)
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(path.with_name(f"damaged-{path.name}{suffix}"))
-    return _connect(path, schema), True
+            path.with_name(path.name + suffix).replace(path.with_name(aside(path).name + suffix))
+    return _connect(path, schema)
+
+
+def aside(path: Path) -> Path:
+    """Where a damaged database lies afterwards."""
+    return path.with_name(f"damaged-{path.name}")
 
 
 def _connect(path: Path, schema: str) -> sqlite3.Connection:
@@ -49,7 +95,12 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=250")  # pages of 4 KB: the log stays small
+        db.execute("PRAGMA journal_size_limit=1000000")  # more than that is given back
         db.executescript(schema)
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise Damaged(found)
     except sqlite3.Error:
         db.close()
         raise

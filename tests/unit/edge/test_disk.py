@@ -1,3 +1,4 @@
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +18,20 @@ def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_write_that_finds_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / ".a").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left") as failed:
+        disk.write(tmp_path / "a", b"data")
+    assert disk.is_full(failed.value, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_disk_is_no_lack_of_room(tmp_path: Path) -> None:
+    assert not disk.is_full(OSError(errno.EIO, "broken"), tmp_path)
+    assert not disk.is_full(sqlite3.OperationalError("disk I/O error"), tmp_path)
+
+
 def test_a_folder_is_taken_once(tmp_path: Path) -> None:
     with disk.lock(tmp_path), pytest.raises(BlockingIOError):
         disk.lock(tmp_path)
@@ -24,24 +39,35 @@ def test_a_folder_is_taken_once(tmp_path: Path) -> None:
 
 
 def test_a_database_survives_being_opened_again(tmp_path: Path) -> None:
-    first, damaged = disk.database(tmp_path / "db", SCHEMA)
+    first = disk.database(tmp_path / "db", SCHEMA)
     first.execute("INSERT INTO t VALUES (1)")
     first.close()
-    assert not damaged
 
-    again, damaged = disk.database(tmp_path / "db", SCHEMA)
+    again = disk.database(tmp_path / "db", SCHEMA)
     assert again.execute("SELECT x FROM t").fetchall() == [(1,)]
-    assert not damaged
+    assert not disk.aside(tmp_path / "db").exists()
     again.close()
 
 
 def test_a_database_that_is_none_is_put_aside(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(b"garbage" * 1000)
 
-    fresh, damaged = disk.database(tmp_path / "db", SCHEMA)
-    assert damaged
+    fresh = disk.database(tmp_path / "db", SCHEMA)
     assert fresh.execute("SELECT count(*) FROM t").fetchone() == (0,)
     assert (tmp_path / "damaged-db").read_bytes().startswith(b"garbage")
+    fresh.close()
+
+
+def test_a_database_with_a_damaged_page_is_put_aside(tmp_path: Path) -> None:
+    first = disk.database(tmp_path / "db", SCHEMA)
+    first.executemany("INSERT INTO t VALUES (?)", ((number,) for number in range(5000)))
+    first.close()
+    whole = (tmp_path / "db").read_bytes()
+    (tmp_path / "db").write_bytes(whole[:8192] + b"x" * 4096 + whole[12288:])
+
+    fresh = disk.database(tmp_path / "db", SCHEMA)
+    assert fresh.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert disk.aside(tmp_path / "db").exists()
     fresh.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_edge import journal, spool
+from strop_edge import disk, journal, spool
 from strop_wire import messages
 from tests.unit.edge.factories import capture
 
@@ -287,6 +287,50 @@ def test_a_damaged_database_is_put_aside_and_the_loss_counted(images: spool.Spoo
     again.close()
 
 
+def spoil(database: Path) -> None:
+    """Overwrite the page in the middle."""
+    size = database.stat().st_size // 4096
+    with database.open("r+b") as file:
+        file.seek(size // 2 * 4096)
+        file.write(b"\x17" * 4096)
+
+
+def test_of_a_database_with_a_damaged_page_all_but_that_page_goes_on(images: spool.Spool, state: Path) -> None:
+    images.close()
+    images = open_spool(state, limit=100_000)
+    audit, *others = [put(images, audit=number == 0) for number in range(300)]
+    images.count_drop("too-large")
+    images.close()
+    spoil(journal.spool_folder(state) / spool.DATABASE)
+
+    again = open_spool(state, limit=100_000)
+    lost = again.dropped()["lost-database"]
+    announced = {item.id for item in again.due(1000)}
+
+    assert 0 < lost < 20
+    assert again.dropped() == {"lost-database": lost}
+    assert journal.drops(state) == {"lost-database": lost, "too-large": 1}
+    assert len(announced) == again.items == 300 - lost
+    assert audit in announced
+    assert announced == files(state) < {audit, *others}
+    assert all(again.read(id_) == IMAGE for id_ in announced)
+    again._evict(again.bytes - 100, "full")
+    assert journal.fates(state)[audit] == "announced", "it is still known to be an audit"
+    again.close()
+
+
+def test_a_kill_between_putting_aside_and_salvage_loses_nothing(images: spool.Spool, state: Path) -> None:
+    kept = {put(images) for _ in range(3)}
+    images.close()
+    database = journal.spool_folder(state) / spool.DATABASE
+    database.rename(disk.aside(database))
+
+    again = open_spool(state)
+    assert {item.id for item in again.due(10)} == kept
+    assert not again.dropped()
+    again.close()
+
+
 def test_a_failed_transaction_leaves_the_totals_right(images: spool.Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(10):
         put(images)
@@ -311,3 +355,16 @@ def test_the_journal_forgets_the_oldest_finished_ones(
     open_spool(state).close()
 
     assert list(journal.fates(state)) == [waiting, *ids[-2:]]
+
+
+def test_the_journal_forgets_while_the_agent_runs(
+    images: spool.Spool, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "JOURNAL", 5)
+    monkeypatch.setattr(spool, "TRIM_EVERY", 3)
+    waiting = put(images)
+    for _ in range(50):
+        images.free([(put(images), "stored")])
+
+    assert len(journal.fates(state)) <= 1 + 5 + 3
+    assert waiting in journal.fates(state)

@@ -1,0 +1,41 @@
+"""What can still be read of a spool's damaged database: all but the damaged pages, and only what makes sense."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from strop_wire import fields, messages
+
+_CAPTURES = "SELECT seq, id, size, message FROM captures NOT INDEXED WHERE message IS NOT NULL ORDER BY rowid"
+_DROPS = "SELECT reason, count FROM drops NOT INDEXED ORDER BY rowid"
+
+
+def captures(path: Path) -> Iterator[tuple[int, str, bool, int, bytes]]:
+    """Captures that wait in the spool: seq, id, whether it is an audit, size, announcement; in no order."""
+    for seq, id_, size, message in _rows(path, _CAPTURES):
+        if (said := _announcement(message)) and said.id == id_:
+            yield seq, id_, said.audit, size, message
+
+
+def _announcement(message: Any) -> messages.Capture | None:
+    try:
+        return messages.Capture.loads(message) if isinstance(message, bytes) else None
+    except fields.Malformed:
+        return None
+
+
+def drops(path: Path) -> Iterator[tuple[str, int]]:
+    """How many were dropped, by reason."""
+    for reason, count in _rows(path, _DROPS):
+        if isinstance(reason, str) and isinstance(count, int):
+            yield reason, count
+
+
+def _rows(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
+    """From the beginning up to the damage, then from the end down to it."""
+    for order in ("ASC", "DESC") if path.exists() else ():
+        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(path)) as db:
+            yield from db.execute(f"{query} {order}")
+            return
