@@ -44,7 +44,7 @@ class Link:
     def _make_client(self, config: Config, tls: ssl.SSLContext) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"{config.project}-{config.device}",
+            client_id=f"{config.project}:{config.device}",  # no name has a colon: with a hyphen a-b/c would be a/b-c
             clean_session=False,  # grants and models sent while the device is away wait at the broker
             protocol=mqtt.MQTTv311,
         )

@@ -57,4 +57,4 @@ async def site(runtime: app.Runtime, settings: Settings, stop: asyncio.Event, tm
     stop.set()
     await serving
     await device.forget(settings.mqtt_url, announcements.client_id(settings))
-    await device.forget(settings.mqtt_url, "beverages-line-7")
+    await device.forget(settings.mqtt_url, "beverages:line-7")

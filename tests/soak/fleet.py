@@ -37,7 +37,7 @@ class Device:
         self._boot, self._sequence = ids.new_id(), 0
         self._model: str | None = None
         filters = [self._topic("grant"), self._topic("desired")]
-        self._link = mqtt.Mqtt(url, f"{project}-{name}", filters)
+        self._link = mqtt.Mqtt(url, f"{project}:{name}", filters)
 
     @property
     def done(self) -> bool:

@@ -35,7 +35,7 @@ class PahoDevice:
     @asynccontextmanager
     async def online(self, url: str) -> AsyncIterator["PahoDevice"]:
         loop, address, ready = asyncio.get_running_loop(), urlsplit(url), asyncio.Event()
-        client = Client(CallbackAPIVersion.VERSION2, f"{self.project}-{self.name}")
+        client = Client(CallbackAPIVersion.VERSION2, f"{self.project}:{self.name}")
 
         def hear(_client: Client, _data: object, message: MQTTMessage) -> None:
             desired = messages.Desired.loads(bytes(message.payload)) if message.payload else None

@@ -13,16 +13,18 @@ import trustme
 
 from strop_edge import link
 from strop_edge.config import Config
-from tests.integration.edge.broker import Broker
+from tests.integration.edge.broker import Broker, both_brokers
 from tests.integration.edge.cloud import until
 
 
 @contextmanager
-def linked(url: str, **changes: Any) -> Iterator[tuple[link.Link, list[str], list[bytes]]]:
+def linked(
+    url: str, project: str = "p", device: str = "d", **changes: Any
+) -> Iterator[tuple[link.Link, list[str], list[bytes]]]:
     """A link that listens on `topic`; with the errors and the messages it heard."""
     errors: list[str] = []
     heard: list[bytes] = []
-    config = Config(url, "p", "d", Path("unused"), **changes)
+    config = Config(url, project, device, Path("unused"), **changes)
     opened = link.Link(config, config.tls(), {"topic": heard.append}, lambda: None, errors.append)
     opened.start()
     yield opened, errors, heard
@@ -150,6 +152,17 @@ ACCEPTED, NOT_AUTHORISED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
 SUBSCRIPTION_REFUSED = b"\x90\x03\x00\x01\x80"
 
 
+@both_brokers
+def test_devices_whose_names_join_to_the_same_are_two_clients(broker: Broker) -> None:
+    with linked(broker.url, "a-b", "c") as (one, _, at_one), linked(broker.url, "a", "b-c") as (other, _, at_other):
+        until(lambda: one.connected and other.connected)
+        until(lambda: one.publish("topic", b"1") and b"1" in at_one and b"1" in at_other)
+        until(lambda: other.publish("topic", b"2") and b"2" in at_one and b"2" in at_other)
+
+        assert one.connected
+        assert other.connected
+
+
 def test_a_refused_password_is_told(tmp_path: Path) -> None:
     RECEIVED.clear()
     own = {"username": "cam", "password": "secret"}
@@ -158,7 +171,7 @@ def test_a_refused_password_is_told(tmp_path: Path) -> None:
         assert not opened.connected
     assert b"cam" in RECEIVED[0]
     assert b"secret" in RECEIVED[0]
-    assert b"p-d" in RECEIVED[0]
+    assert b"p:d" in RECEIVED[0]
 
 
 def test_a_refused_subscription_is_told() -> None:
