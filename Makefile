@@ -28,10 +28,11 @@ soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, l
 clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and Debian's aws (needs those programs)
 	$(VENV)/bin/pytest tests/clients $(ARGS)
 
-lint: $(DEV) ## Check style, formatting and import rules
+lint: $(DEV) ## Check style, formatting, import rules and the Dockerfile
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/hadolint Dockerfile
 
 types: $(DEV) ## Check types
 	$(VENV)/bin/mypy
