@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from strop_edge import __version__, journal, source
+from strop_edge import __version__, heartbeat, journal, source
 from strop_edge.config import BadConfig, Config
 
 BROKER = "mqtts://HOST[:8883] with TLS or mqtt://HOST[:1883] without, for example mqtts://broker.example:8883"
@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="show the model and the spool of a state folder")
     status.add_argument("--state", type=Path, required=True, metavar="DIR", help="the agent's state folder")
     status.set_defaults(command=_status)
+    health = commands.add_parser("health", help="end with 0 when the agent of a state folder works, else with 1")
+    health.add_argument("--state", type=Path, required=True, metavar="DIR", help="the agent's state folder")
+    health.set_defaults(command=_health)
     return parser
 
 
@@ -105,6 +108,12 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"  {fate:<30} {count}")
     print("drops    " + (", ".join(f"{reason} {count}" for reason, count in drops.items()) or "none"))
     return 0
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    age = heartbeat.age(arguments.state)
+    print("it never ran" if age is None else f"it last worked {age:.0f} s ago")
+    return 0 if age is not None and age < heartbeat.STALE else 1
 
 
 class _Json(logging.Formatter):

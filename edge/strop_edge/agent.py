@@ -20,6 +20,7 @@ from strop_edge import (
     classify,
     counts,
     disk,
+    heartbeat,
     intake,
     journal,
     link,
@@ -63,6 +64,7 @@ class Agent:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self.run, name=f"agent-{config.device}")
+        self._heartbeat = heartbeat.Heartbeat(config.state)
         self._counts = counts.Counts()
         self._spool = spool.Spool(journal.spool_folder(config.state), config.spool_bytes, config.answer_after)
         self._uploader = upload.Uploader(self._spool, tls, self._note)
@@ -129,6 +131,8 @@ class Agent:
                     self._report()
             if time.monotonic() >= self._next_line:
                 self._log_progress()
+            if not self._intake.stuck:
+                self._heartbeat.beat()
         except (OSError, sqlite3.Error, model.BadModel) as error:  # a full disk, most likely: classifying goes on
             self._note(f"{type(error).__name__}: {error}")
 

@@ -2,12 +2,16 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from strop_edge import classify, swap
 
 IDLE = 0.1
 """Seconds to wait when the source has nothing at the moment."""
+
+PATIENCE = 60.0
+"""Seconds that one image may take: the slowest device needs a few."""
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,7 @@ class Intake:
         self._source, self._interval, self._on_error = iter(source), interval, on_error
         self._swapper, self._classifier = swapper, classifier
         self._busy = threading.Lock()  # held while an image is in hand
+        self._since: float | None = None  # when it was taken
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
 
@@ -39,6 +44,12 @@ class Intake:
         self._swapper.ready.set()
         with self._busy:
             pass
+
+    @property
+    def stuck(self) -> bool:
+        """Whether an image has been in hand for far too long. A source that yields none is no fault of ours."""
+        since = self._since
+        return since is not None and time.monotonic() - since > PATIENCE
 
     def _work(self) -> None:
         self._swapper.ready.wait()
@@ -59,9 +70,12 @@ class Intake:
         self.exhausted.set()
 
     def _look_at(self, data: bytes | None) -> None:
+        self._since = time.monotonic()
         try:
             if data is not None:
                 self._classifier.take(data)
         except Exception as error:  # one image must not end the work of the device
             log.exception("image")
             self._on_error(f"image: {type(error).__name__}: {error}")
+        finally:
+            self._since = None

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import agent as agents
-from strop_edge import image, journal
+from strop_edge import heartbeat, image, intake, journal
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
 from strop_wire import messages
@@ -489,3 +490,25 @@ def test_a_broker_that_was_never_there_is_waited_for(
 
     cloud.wait(lambda: cloud.states)
     cloud.stop()
+
+
+def test_its_heart_beats_until_an_image_holds_it_up(
+    cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "EVERY", 0.0)
+    monkeypatch.setattr(intake, "PATIENCE", 0.1)
+    agent, alive = start_agent(), tmp_path / "device" / heartbeat.FILE
+    until(alive.exists)
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait(lambda: cloud.states[-1].model == "v1")
+
+    def beats() -> bool:
+        alive.unlink(missing_ok=True)
+        time.sleep(3 * agents.TICK)
+        return alive.exists()
+
+    assert beats()
+    with agent._swapper.switching:  # no image is classified meanwhile
+        feed.pour(packages.RED)
+        until(lambda: not beats())
+    until(beats)

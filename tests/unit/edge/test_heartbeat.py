@@ -1,0 +1,35 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from strop_edge import __main__, heartbeat
+
+
+def health(state: Path) -> int:
+    return __main__.main(["health", "--state", str(state)])
+
+
+def test_an_agent_that_never_ran_is_not_healthy(tmp_path: Path) -> None:
+    assert health(tmp_path) == 1
+
+
+def test_an_agent_is_healthy_for_a_while_after_each_beat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heartbeat.Heartbeat(tmp_path).beat()
+    assert health(tmp_path) == 0
+
+    past = time.time() - heartbeat.STALE - 1
+    os.utime(tmp_path / heartbeat.FILE, (past, past))
+    assert health(tmp_path) == 1
+    assert "it last worked 61 s ago" in capsys.readouterr().out
+
+
+def test_the_disk_is_touched_now_and_then_only(tmp_path: Path) -> None:
+    heart = heartbeat.Heartbeat(tmp_path)
+    heart.beat()
+    (tmp_path / heartbeat.FILE).unlink()
+
+    heart.beat()
+
+    assert heartbeat.age(tmp_path) is None
