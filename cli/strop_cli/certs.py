@@ -5,6 +5,7 @@ device, which the broker's access list puts into the topics that it may use (dep
 """
 
 import ipaddress
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +21,12 @@ from strop_wire import topics
 
 cli = typer.Typer(no_args_is_help=True, help="Certificates for the MQTT broker, the services and the devices.")
 
-SERVICES = ("strop-ingest", "strop-deployer")
-"""Who speaks MQTT besides the devices."""
+SERVICES = ("strop-ingest", "strop-deployer", "strop-health")
+"""Who speaks MQTT besides the devices; the last is the broker's own health check."""
 
 _YEAR = timedelta(days=365)
 _LONG, _SHORT = 10 * _YEAR, 2 * _YEAR  # a device in the field is hard to reach; a server is not
+_REVOKED = "crl.pem"
 _CLOCK_OFF = timedelta(days=1)  # a device whose clock is behind must still believe a new certificate
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the certificates; made for its owner only.")]
@@ -39,7 +41,10 @@ def make(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / "ca.pem").exists():
         _make_authority(folder)
+    if not (folder / _REVOKED).exists():
+        _write_revoked(folder, [])
     _issue(folder, "broker", "mosquitto", _SHORT, ["mosquitto", "localhost", "127.0.0.1", *(host or [])])
+    _check_hosts(folder, host or [])
     for service in SERVICES:
         _issue(folder, service, service, _SHORT)
     print(f"certificates are in {folder}; keep ca.key where only you can read it")
@@ -56,6 +61,54 @@ def device(project: str, names: Annotated[list[str], typer.Argument(metavar="NAM
     for name in names:
         _issue(folder, f"devices/{project}/{name}", f"{project}/{name}", _LONG)
         print(folder / "devices" / project / f"{name}.pem")
+
+
+@cli.command()
+def revoke(project: str, names: Annotated[list[str], typer.Argument(metavar="NAME...")], folder: Folder) -> None:
+    """Write the certificates of lost devices into DIR/crl.pem, and remove them: `device` makes new ones.
+
+    The broker reads the list at its start.
+    """
+    certificates = [folder / "devices" / project / f"{name}.pem" for name in names]
+    if missing := [str(path) for path in certificates if not path.exists()]:
+        raise errors.NotFound(f"there is no {', '.join(missing)}")
+    revoked = list(x509.load_pem_x509_crl((folder / _REVOKED).read_bytes()))
+    _write_revoked(folder, [*revoked, *map(_revoked, certificates)])
+    for path in certificates:
+        path.unlink()
+        path.with_suffix(".key").unlink(missing_ok=True)
+    print(f"{folder / _REVOKED} names {len(revoked) + len(certificates)}; the broker reads it when it starts again")
+
+
+def _revoked(path: Path) -> x509.RevokedCertificate:
+    serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+    return x509.RevokedCertificateBuilder(serial, datetime.now(UTC)).build()
+
+
+def _write_revoked(folder: Path, revoked: Iterable[x509.RevokedCertificate]) -> None:
+    """Sign the list. It is valid for as long as the authority: the broker lets nobody in with one that has run out."""
+    authority, signer = _authority(folder)
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder(authority.subject, now - _CLOCK_OFF, now + _LONG)
+    for each in revoked:
+        builder = builder.add_revoked_certificate(each)
+    signed = builder.sign(signer, hashes.SHA256())
+    (folder / _REVOKED).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+
+def _check_hosts(folder: Path, wanted: Iterable[str]) -> None:
+    """Refused when the broker's certificate is older than a name that it should have."""
+    broker = x509.load_pem_x509_certificate((folder / "broker.pem").read_bytes())
+    names = broker.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if missing := [each for each in wanted if _host(each) not in names]:
+        raise errors.Refused(f"broker.pem does not name {', '.join(missing)}: remove {folder / 'broker.pem'} first")
+
+
+def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return certificate, key
 
 
 def _make_authority(folder: Path) -> None:
@@ -75,9 +128,7 @@ def _issue(folder: Path, file: str, common_name: str, valid: timedelta, hosts: l
     """Write `file`.pem and .key, signed by the authority: for a server when it has hosts, else for a client."""
     if (folder / f"{file}.pem").exists():
         return
-    authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-    signer = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    authority, signer = _authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
     role = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
     built = (

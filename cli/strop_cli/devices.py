@@ -30,6 +30,23 @@ def add(
     print(f"{project} may now hear from {', '.join(names)}")
 
 
+@cli.command()
+def remove(
+    project: str,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more devices.")],
+    state: connection.State = None,
+) -> None:
+    """Refuse what devices say from now on: all of those named, or none. Their captures stay; `add` lets them in again."""
+
+    async def work(runtime: app.Runtime) -> None:
+        async with runtime.sessions.begin() as session:
+            for name in names:
+                await enrolment.remove_device(session, project, name)
+
+    connection.run(state, work)
+    print(f"{project} no longer hears from {', '.join(names)}")
+
+
 @cli.command("list")
 def list_(project: str, state: connection.State = None) -> None:
     """Show a project's devices, the model each runs and when it was last heard."""

@@ -27,6 +27,13 @@ async def add_device(session: AsyncSession, project: str, name: str) -> None:
         raise errors.Refused(f"device {name} of project {project} exists already")
 
 
+async def remove_device(session: AsyncSession, project: str, name: str) -> None:
+    """Refuse what a device says from now on; NotFound when there is none. What it said before stays, and it can be added again."""
+    await _check_project(session, project)
+    if not await queries.remove_device(session, project, name):
+        raise errors.NotFound(f"project {project} has no device {name}")
+
+
 async def projects(session: AsyncSession) -> Sequence[models.Project]:
     """All projects, by name."""
     return await queries.projects(session)

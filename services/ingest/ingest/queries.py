@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, any_, bindparam, case, func, literal, select, tuple_, update
+from sqlalchemy import String, Uuid, any_, bindparam, case, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute
@@ -204,6 +204,13 @@ async def add_project(session: AsyncSession, name: str) -> bool:
 async def add_device(session: AsyncSession, project: str, name: str) -> bool:
     """False when there is one of this name."""
     return await _add(session, models.Device, project=project, name=name)
+
+
+async def remove_device(session: AsyncSession, project: str, name: str) -> bool:
+    """False when there is none of this name."""
+    table = models.Device
+    statement = delete(table).where(table.project == project, table.name == name).returning(table.name)
+    return (await session.execute(statement)).first() is not None
 
 
 async def _add(session: AsyncSession, table: type[models.Base], **values: Any) -> bool:

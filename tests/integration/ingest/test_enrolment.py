@@ -59,3 +59,15 @@ async def test_a_project_that_is_being_deleted_takes_no_devices(session: AsyncSe
 
     with pytest.raises(errors.NotFound, match="there is no project flowers"):
         await enrolment.add_device(session, "flowers", "line-1")
+
+
+async def test_a_removed_device_is_no_longer_listed_and_can_be_added_again(session: AsyncSession) -> None:
+    await enrolment.create_project(session, "bottles")
+    await enrolment.add_device(session, "bottles", "line-1")
+
+    await enrolment.remove_device(session, "bottles", "line-1")
+
+    assert not await enrolment.devices(session, "bottles")
+    with pytest.raises(errors.NotFound, match="project bottles has no device line-1"):
+        await enrolment.remove_device(session, "bottles", "line-1")
+    await enrolment.add_device(session, "bottles", "line-1")

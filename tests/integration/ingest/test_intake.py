@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from ingest import intake
+from ingest import enrolment, intake
 from strop import app, events, models, mqtt
 from strop_wire import ids, messages, topics
 from tests import factories, wait
@@ -78,6 +78,24 @@ async def test_who_is_not_enrolled_is_refused_with_a_reason(
     assert not await wait.outbox(runtime)
     assert not await all_rows(runtime, models.Capture)
     assert not await all_rows(runtime, models.DeviceReport)
+
+
+async def test_a_removed_device_is_refused_from_then_on_and_what_it_said_stays(
+    runtime: app.Runtime, store: Store
+) -> None:
+    await store(message(before := factories.announcement(b"before")))
+    async with runtime.sessions.begin() as session:
+        await enrolment.remove_device(session, factories.PROJECT, factories.DEVICE)
+
+    result = await store(message(factories.announcement(b"after")), message(before))
+
+    assert [refusal.reason for refusal in result.refused] == [
+        "device line-1 of project bottles is not enrolled: `strop devices add bottles line-1`"
+    ] * 2
+    assert [str(row.id) for row in await all_rows(runtime, models.Capture)] == [before.id]
+    async with runtime.sessions.begin() as session:
+        await enrolment.add_device(session, factories.PROJECT, factories.DEVICE)
+    assert not (await store(message(factories.announcement(b"again")))).refused
 
 
 async def test_what_is_malformed_is_buried_and_does_not_hold_up_the_others(runtime: app.Runtime, store: Store) -> None:

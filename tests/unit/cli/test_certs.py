@@ -3,10 +3,12 @@
 import socket
 import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from strop import errors
@@ -101,6 +103,50 @@ def test_what_is_there_stays(folder: Path) -> None:
 def test_only_the_owner_reaches_the_keys(folder: Path) -> None:
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "ca.key").stat().st_mode & 0o077 == 0
+
+
+def revoked(folder: Path) -> set[int]:
+    """The serial numbers of a list that our authority has signed and that is valid today."""
+    found = x509.load_pem_x509_crl((folder / "crl.pem").read_bytes())
+    authority = load(folder / "ca.pem")
+    key = authority.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert found.is_signature_valid(key)
+    assert found.issuer == authority.subject
+    assert found.next_update_utc is not None
+    assert found.next_update_utc > datetime.now(UTC) + timedelta(days=3000)
+    return {each.serial_number for each in found}
+
+
+def test_nothing_is_revoked_at_first(folder: Path) -> None:
+    assert revoked(folder) == set()
+
+
+def test_what_is_revoked_is_listed_and_can_be_made_anew(folder: Path) -> None:
+    lost = [load(folder / f"devices/bottles/{name}.pem").serial_number for name in ("line-1", "line-2")]
+    run("revoke", "bottles", "line-1", "--dir", folder)
+    run("revoke", "bottles", "line-2", "--dir", folder)
+    run("make", "--dir", folder)
+    assert revoked(folder) == set(lost)
+
+    run("device", "bottles", "line-1", "--dir", folder)
+    assert load(folder / "devices/bottles/line-1.pem").serial_number not in revoked(folder)
+
+
+def test_who_has_no_certificate_cannot_be_revoked(folder: Path) -> None:
+    with pytest.raises(errors.NotFound, match=r"bottles/line-9\.pem"):
+        run("revoke", "bottles", "line-1", "line-9", "--dir", folder)
+    assert revoked(folder) == set()
+    assert (folder / "devices/bottles/line-1.pem").exists()
+
+
+def test_a_name_that_the_brokers_certificate_lacks_is_said(folder: Path) -> None:
+    run("make", "--dir", folder, "--host", "broker.example")
+    with pytest.raises(errors.Refused, match=r"does not name 192\.0\.2\.8: remove .*broker\.pem"):
+        run("make", "--dir", folder, "--host", "broker.example", "--host", "192.0.2.8")
+
+    (folder / "broker.pem").unlink()
+    run("make", "--dir", folder, "--host", "192.0.2.8")
 
 
 @pytest.mark.parametrize("name", ["line/2", "+", "", "../ca"])

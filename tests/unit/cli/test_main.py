@@ -19,6 +19,7 @@ COMMANDS = [
     "projects list",
     "devices add",
     "devices list",
+    "devices remove",
     "datasets import",
     "policy show",
     "policy set",
