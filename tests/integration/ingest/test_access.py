@@ -26,10 +26,10 @@ NOTHING = 0.5
 
 
 class Broker:
-    """`devices` and `services` are the addresses of the two listeners."""
+    """`devices` and `services` are the addresses of the two listeners; `lost` is the certificate of a revoked device."""
 
-    def __init__(self, folder: Path, devices: int, services: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, devices: int, services: int, lost: Path) -> None:
+        self.folder, self.lost = folder, lost
         self.devices, self.services = (f"mqtts://localhost:{port}" for port in (devices, services))
 
 
@@ -43,6 +43,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     certs.make(folder / "certs", None)
     for project, names in (("bottles", ["line-1", "line-2"]), ("cans", ["line-1"])):
         certs.device(project, names, folder / "certs")
+    lost = _lost(folder / "certs")
     chosen = {name: ports.stable(folder, name) for name in ("8883", "8884")}
     config = folder / "mosquitto.conf"
     config.write_text(_changed((DEPLOY / "mosquitto.conf").read_text(), folder, chosen))
@@ -50,8 +51,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         while ports.is_free(chosen["8884"]):
             assert process.poll() is None, "Mosquitto does not take this configuration"
             time.sleep(0.02)
-        yield Broker(folder / "certs", chosen["8883"], chosen["8884"])
+        yield Broker(folder / "certs", chosen["8883"], chosen["8884"], lost)
         process.terminate()
+
+
+def _lost(folder: Path) -> Path:
+    """Revoke a device, and keep what somebody may have copied from it."""
+    certs.device("bottles", ["lost"], folder)
+    kept = folder / "kept.pem"
+    for kind in ("pem", "key"):
+        kept.with_suffix(f".{kind}").write_bytes((folder / f"devices/bottles/lost.{kind}").read_bytes())
+    certs.revoke("bottles", ["lost"], folder)
+    return kept
 
 
 def _changed(text: str, folder: Path, chosen: dict[str, int]) -> str:
@@ -142,10 +153,23 @@ async def test_a_device_cannot_take_anothers_session(broker: Broker) -> None:
         assert neighbour.session == 1, "it was never pushed out"
 
 
-@pytest.mark.parametrize("shows", ["nothing", "another authority's certificate"])
+async def test_the_health_check_reads_the_brokers_clock_and_nothing_else(broker: Broker) -> None:
+    async with (
+        connected(broker, "strop-health", "$SYS/broker/#", "strop/+/+/capture", client_id="health") as health,
+        connected(broker, "devices/bottles/line-1", client_id="any") as device,
+    ):
+        await device.publish("strop/bottles/line-1/capture", b"not for it")
+        await health.publish("strop/bottles/line-1/desired", b"not its word")
+
+        assert {topic for topic, _ in await heard(health)} == {"$SYS/broker/uptime"}
+
+
+@pytest.mark.parametrize("shows", ["nothing", "another authority's certificate", "a revoked certificate"])
 async def test_who_shows_no_certificate_of_ours_is_not_let_in(broker: Broker, tmp_path: Path, shows: str) -> None:
     tls = ssl.create_default_context(cafile=str(broker.folder / "ca.pem"))
-    if shows != "nothing":
+    if shows == "a revoked certificate":
+        tls.load_cert_chain(broker.lost, broker.lost.with_suffix(".key"))
+    elif shows != "nothing":
         certs.make(tmp_path / "other", None)
         certs.device("bottles", ["line-1"], tmp_path / "other")
         tls.load_cert_chain(*(tmp_path / "other/devices/bottles" / f"line-1.{kind}" for kind in ("pem", "key")))
@@ -159,5 +183,5 @@ async def test_who_shows_no_certificate_of_ours_is_not_let_in(broker: Broker, tm
             link.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01x")
             return link.recv(4)
 
-    with pytest.raises(OSError, match=r"certificate required|unknown ca|EOF occurred|reset"):
+    with pytest.raises(OSError, match=r"certificate required|unknown ca|certificate revoked|EOF occurred|reset"):
         await asyncio.to_thread(knock)
