@@ -1,6 +1,7 @@
 """Devices without a camera, run inside the command's container: announce, upload what is asked for, print each one's fate.
 
-Arguments: captures, captures a second, seconds after which an unanswered one is announced again, device names.
+Arguments: captures, captures a second, seconds after which an unanswered one is announced again, `new` for another picture
+each time or `same` for one picture per device (the first is wanted, and the router drops the others as duplicates), device names.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import json
 import ssl
 import sys
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -50,12 +52,14 @@ def announcement(body: bytes) -> messages.Capture:
 class Device:
     """One device with its own certificate."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pictures: str) -> None:
         self._topic = topics.topic(PROJECT, name, "capture")
         tls = ssl.create_default_context(cafile="/certs/ca.pem")
         tls.load_cert_chain(f"/certs/devices/{name}.pem", f"/certs/devices/{name}.key")
         self._link = mqtt.Mqtt(BROKER, name, [topics.topic(PROJECT, name, "grant")], tls=tls)
+        self._same = picture() if pictures == "same" else None
         self._bodies: dict[str, bytes] = {}
+        self._settled: dict[str, asyncio.Event] = {}
         self.fates: dict[str, str | None] = {}
         self.announced: set[str] = set()  # the broker has them
 
@@ -71,18 +75,18 @@ class Device:
 
     async def _capture(self, delay: float, repeat: float) -> None:
         await asyncio.sleep(delay)
-        said = announcement(body := picture())
+        said = announcement(body := self._same or picture())
         self._bodies[said.id], self.fates[said.id] = body, None
-        while not self.fates[said.id]:
+        settled = self._settled[said.id] = asyncio.Event()
+        while not settled.is_set():
             try:
                 await self._link.publish(self._topic, said.dumps())
             except (mqtt.NotConnected, TimeoutError):
                 await asyncio.sleep(1)
                 continue
             self.announced.add(said.id)
-            end = asyncio.get_running_loop().time() + repeat
-            while not self.fates[said.id] and asyncio.get_running_loop().time() < end:
-                await asyncio.sleep(0.1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(settled.wait(), repeat)
 
     async def _hear(self) -> None:
         while True:
@@ -92,6 +96,7 @@ class Device:
                     await asyncio.to_thread(self._put, grant)
                 elif grant.capture in self.fates:
                     self.fates[grant.capture] = "stored" if grant.action == "stored" else "dropped"
+                    self._settled[grant.capture].set()
             self._link.acknowledge(heard)
 
     def _put(self, grant: messages.CaptureGrant) -> None:
@@ -101,8 +106,8 @@ class Device:
 
 
 async def main() -> None:
-    count, rate, repeat = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
-    devices = [Device(name) for name in sys.argv[4:]]
+    count, rate, repeat, pictures = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+    devices = [Device(name, pictures) for name in sys.argv[5:]]
     async with asyncio.TaskGroup() as group:
         for each in devices:
             group.create_task(each.run(count // len(devices), rate / len(devices), repeat))

@@ -1,4 +1,4 @@
-"""Run inside the command's container: the demo's ledger over the captures that the devices announced (argument: JSON)."""
+"""Run inside the command's container: the demo's ledger over the captures that devices announced (JSON on standard input)."""
 
 import asyncio
 import json
@@ -13,9 +13,9 @@ from strop_cli import ledger
 
 
 async def main() -> None:
-    journals = json.loads(sys.argv[1])
+    journals = json.load(sys.stdin)
     async with app.runtime(Settings()) as runtime, runtime.sessions() as session:
-        found = await ledger.check(session, "demo", journals)
+        found = await ledger.look(session, "demo", journals)
         rows = await session.scalar(select(func.count()).select_from(models.Capture))
     print(json.dumps({**asdict(found), "rows": rows, "stored": list(journals.values()).count("stored")}))
 
