@@ -235,10 +235,11 @@ async def test_an_older_state_does_not_overwrite_a_newer_one(runtime: app.Runtim
 
 
 async def test_a_newer_state_replaces_an_older_one_even_within_a_batch(runtime: app.Runtime, store: Store) -> None:
-    said = [factories.state(boot="0" * 32, sequence=sequence, classified=sequence) for sequence in (1, 3, 2)]
+    boot = ids.new_id()
+    said = [factories.state(boot=boot, sequence=sequence, classified=sequence) for sequence in (1, 3, 2)]
 
     await store(*map(message, said))
-    await store(message(factories.state(boot="0" * 32, sequence=4, classified=4)))
+    await store(message(factories.state(boot=boot, sequence=4, classified=4)))
 
     (row,) = await all_rows(runtime, models.DeviceReport)
     assert (row.sequence, row.state["classified"]) == (4, 4)
