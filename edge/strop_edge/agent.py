@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TextIO
@@ -33,7 +34,7 @@ from strop_edge import (
     upload,
 )
 from strop_edge.config import BadConfig, Config
-from strop_wire import messages, topics
+from strop_wire import MAX_PAYLOAD, messages, topics
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -43,6 +44,10 @@ ASK_EVERY = 5.0
 """Seconds between two states while there is no model: each asks for one."""
 FIRST_LINE, LINE_EVERY = 10.0, 60.0
 """Seconds from a connection without a model to the log line that tells so, and between two lines on progress."""
+LOST_BYTES = 128
+"""More than one lost capture takes in a state."""
+
+_NOTHING_TOLD: tuple[link.Receipt, tuple[messages.Lost, ...]] = (lambda: False), ()
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +64,7 @@ class Agent:
         self._requests: deque[ondemand.Request] = deque(maxlen=100)
         self._sequence = 0
         self._next_state = 0.0
+        self._telling = _NOTHING_TOLD  # the latest state's receipt, and the lost captures that it tells of
         self._next_line = time.monotonic() + LINE_EVERY
         self._reporting = threading.Lock()
         self._wake = threading.Event()
@@ -73,7 +79,7 @@ class Agent:
             store.Store(config.state / "models"),
             tls,
             config.threads,
-            ask=lambda message: self._publish("fetch", message),
+            ask=lambda message: self._publish("fetch", message) is not None,
             report=self._report,
             on_error=self._note,
         )
@@ -179,10 +185,27 @@ class Agent:
     def _report(self) -> None:
         """Publish `state`; one at a time, so that sequence numbers and what they say grow together."""
         with self._reporting:
-            sent = self._publish("state", self._state())
+            state = self._state()
+            state = replace(state, lost=self._lost(state))
+            receipt = self._publish("state", state)
+            sent = receipt is not None
+            if receipt:
+                self._telling = receipt, state.lost
             self._sequence += sent
             every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
             self._next_state = time.monotonic() + (every if sent else TICK)
+
+    def _lost(self, state: messages.State) -> tuple[messages.Lost, ...]:
+        """What to tell of lost captures in this state: each until the broker has acknowledged it, as far as there is room."""
+        receipt, told = self._telling
+        try:
+            if told and receipt():
+                self._telling = _NOTHING_TOLD
+                self._spool.told(told)
+            return self._spool.untold(min(messages.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
+        except (OSError, sqlite3.Error) as error:  # a full disk, most likely: the state is worth more
+            self._note(f"{type(error).__name__}: {error}")
+            return ()
 
     def _state(self) -> messages.State:
         running = self._swapper.running
@@ -203,7 +226,7 @@ class Agent:
             errors=tuple(self._errors),
         )
 
-    def _publish(self, kind: str, message: messages.Message) -> bool:
+    def _publish(self, kind: str, message: messages.Message) -> link.Receipt | None:
         return self._link.publish(self._topic(kind), message.dumps())
 
     def _topic(self, kind: str) -> str:

@@ -1,15 +1,18 @@
 """What can still be read of a spool's damaged database: all but the damaged pages, and only what makes sense."""
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from strop_wire import fields, messages
 
 _CAPTURES = "SELECT seq, id, size, message FROM captures NOT INDEXED WHERE message IS NOT NULL ORDER BY rowid"
 _DROPS = "SELECT reason, count FROM drops NOT INDEXED ORDER BY rowid"
+_UNTOLD = "SELECT id, reason FROM untold NOT INDEXED ORDER BY rowid"
 
 
 def captures(path: Path) -> Iterator[tuple[int, str, bool, int, bytes]]:
@@ -31,6 +34,21 @@ def drops(path: Path) -> Iterator[tuple[str, int]]:
     for reason, count in _rows(path, _DROPS):
         if isinstance(reason, str) and isinstance(count, int):
             yield reason, count
+
+
+def untold(path: Path) -> Iterator[tuple[str, str]]:
+    """Lost captures that the cloud is still to be told of, with the reasons."""
+    for id_, reason in _rows(path, _UNTOLD):
+        if is_id(id_) and isinstance(reason, str) and re.fullmatch("[a-z-]{1,32}", reason):
+            yield id_, reason
+
+
+def is_id(text: Any) -> bool:
+    """Whether this can be the id of a capture."""
+    try:
+        return bool(str(UUID(text)) == text)
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 def _rows(path: Path, query: str) -> Iterator[tuple[Any, ...]]:

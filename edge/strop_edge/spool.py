@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS captures (
 CREATE INDEX IF NOT EXISTS captures_due ON captures (due, seq) WHERE message IS NOT NULL;
 CREATE INDEX IF NOT EXISTS captures_age ON captures (audit, seq) WHERE message IS NOT NULL;
 CREATE TABLE IF NOT EXISTS drops (reason TEXT PRIMARY KEY, count INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS untold (id TEXT PRIMARY KEY, reason TEXT NOT NULL);  -- lost after they were announced
 """
 DOUBLINGS = 6
 """After so many doublings the wait for an answer grows no more: from 30 s to half an hour."""
@@ -121,6 +122,7 @@ class Spool:
     def _salvage(self, damaged: Path, kept: Collection[str]) -> None:
         """Take over what can be read of a database that was put aside. A kill meanwhile: the next start does it again."""
         self._change("INSERT OR IGNORE INTO drops VALUES (?, ?)", list(salvage.drops(damaged)))
+        self._change("INSERT OR IGNORE INTO untold VALUES (?, ?)", list(salvage.untold(damaged)))
         rows = [row for row in salvage.captures(damaged) if row[1] in kept]
         for some in _pieces(rows):
             self._change(
@@ -141,8 +143,10 @@ class Spool:
             for id_, _ in rows:
                 if id_ not in whole:
                     self._drop(id_, "lost-file")
-            for _ in set(kept) - {id_ for id_, _ in rows}:
+            for id_ in set(kept) - {id_ for id_, _ in rows}:
                 self._count("lost-database")
+                if salvage.is_id(id_):
+                    self._owe(id_, "lost-database")
             self._trim()
             self._db.execute("PRAGMA user_version = 1")
         self._unlink(on_disk.keys() - whole)
@@ -273,7 +277,29 @@ class Spool:
             wanted = {id_ for id_ in ids if self._can_upload(id_)}
             for id_ in wanted:
                 self._set(id_, "granted", UPLOAD_PATIENCE)
+            for id_ in set(ids) - wanted:
+                self._disown(id_)
         return wanted
+
+    def _disown(self, id_: str) -> None:
+        """Have the cloud told, once more perhaps, that what it asks for was lost: it may have heard that too early."""
+        row = self._db.execute("SELECT fate FROM captures WHERE id = ?", (id_,)).fetchone()
+        fate = row[0] if row else "dropped:unknown"
+        if fate.startswith("dropped:") and not fate.startswith("dropped:cloud:"):
+            self._owe(id_, fate.removeprefix("dropped:"))
+
+    def _owe(self, id_: str, reason: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO untold VALUES (?, ?)", (id_, reason))
+
+    def untold(self, limit: int) -> tuple[messages.Lost, ...]:
+        """Captures that were announced and then lost, which the cloud is still to be told."""
+        with self._lock:
+            rows = self._db.execute("SELECT id, reason FROM untold ORDER BY rowid LIMIT ?", (max(limit, 0),)).fetchall()
+        return tuple(messages.Lost(*row) for row in rows)
+
+    def told(self, lost: Iterable[messages.Lost]) -> None:
+        """Note that the cloud was told of these."""
+        self._change("DELETE FROM untold WHERE id = ?", [(each.capture,) for each in lost])
 
     def _can_upload(self, id_: str) -> bool:
         row = self._db.execute("SELECT fate, due FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)).fetchone()
@@ -319,6 +345,7 @@ class Spool:
         gone = []
         with self._transaction():
             for id_, fate in fates:
+                self._db.execute("DELETE FROM untold WHERE id = ?", (id_,))
                 if self._release(id_, fate):
                     gone.append(id_)
                 elif fate == "stored":  # evicted meanwhile, but it did arrive
@@ -326,17 +353,22 @@ class Spool:
         return gone
 
     def _drop(self, id_: str, reason: str) -> None:
-        if self._release(id_, f"dropped:{reason}"):
+        if before := self._release(id_, f"dropped:{reason}"):
             self._count(reason)
+            if before != "kept":
+                self._owe(id_, reason)
 
-    def _release(self, id_: str, fate: str) -> bool:
-        row = self._db.execute("SELECT size FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)).fetchone()
+    def _release(self, id_: str, fate: str) -> str | None:
+        """Let go of an image; returns the fate before, None when it had gone."""
+        row = self._db.execute(
+            "SELECT size, fate FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)
+        ).fetchone()
         if row is None:
-            return False
+            return None
         self._db.execute("UPDATE captures SET fate = ?, message = NULL WHERE id = ?", (fate, id_))
         self.items -= 1
         self.bytes -= row[0]
-        return True
+        return str(row[1])
 
     @_with_room
     def count_drop(self, reason: str) -> None:

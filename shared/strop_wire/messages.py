@@ -281,6 +281,17 @@ class Outcome:
     reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: what went wrong, in words"] = ""
 
 
+MAX_LOST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An announced capture that the device no longer has: its image will never come."""
+
+    capture: Annotated[Uuid, "id of the capture"]
+    reason: Annotated[Text64, "why, as in `dropped`"]
+
+
 @dataclass(frozen=True, slots=True)
 class State(Message):
     """Up, `state`: how the device is. Counts are cumulative since `boot`, so a repeated message changes nothing."""
@@ -302,6 +313,11 @@ class State(Message):
     ] = field(default_factory=dict)
     errors: Annotated[
         tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest few, in words"
+    ] = ()
+    lost: Annotated[
+        tuple[Lost, ...],
+        Limits({"maxItems": MAX_LOST}),
+        "announced captures that were lost since; each is told until the broker has acknowledged a state with it",
     ] = ()
 
     @classmethod
@@ -326,6 +342,10 @@ class State(Message):
             errors=tuple(str(e)[:500] for e in data.get("errors", [])[:10])
             if isinstance(data.get("errors"), list)
             else (),
+            lost=tuple(
+                Lost(fields.uuid(item, "capture"), fields.text(item, "reason", 64))
+                for item in fields.objects(data, "lost", MAX_LOST)
+            ),
         )
 
 

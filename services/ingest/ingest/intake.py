@@ -130,7 +130,9 @@ async def _captures(session: AsyncSession, announced: Sequence[rules.Announcemen
 
 
 async def _states(session: AsyncSession, said: Sequence[rules.Announcement], known: Known) -> None:
-    """Keep the newest state of each boot; pass on every answer, and every change of the model."""
+    """Keep the newest state of each boot; pass on every answer, every change of the model and every lost capture."""
+    if lost := rules.lost(said):
+        await queries.drop_lost(session, lost)
     newest = rules.newest(said)
     news = await queries.upsert_reports(session, newest)
     happened = {}

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, any_, bindparam, case, delete, func, literal, select, tuple_, update
+from sqlalchemy import String, Table, Uuid, and_, any_, bindparam, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute
@@ -121,7 +121,7 @@ async def decide(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> li
 
 
 async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[UUID, models.Upload]:
-    """Record the arrival of captures' images at these keys; what was recorded, or dropped, before is left out.
+    """Record the arrival of captures' images at these keys; what was recorded, or dropped by us, before is left out.
 
     A row may be missing: the device can be quicker than the commit of the grant.
     """
@@ -131,8 +131,8 @@ async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[U
     new = postgresql.insert(table)
     statement = new.on_conflict_do_update(
         index_elements=[table.capture_id],
-        set_={"state": new.excluded.state, "stored_at": new.excluded.stored_at},
-        where=table.state == "granted",
+        set_={name: new.excluded[name] for name in ("key", "state", "stored_at", "reason")},
+        where=or_(table.state == "granted", and_(table.state == "dropped", table.reason.startswith(rules.LOST))),
     ).returning(table)
     return {upload.capture_id: upload for upload in await session.scalars(statement, rows)}
 
@@ -151,6 +151,42 @@ async def count_attempt(session: AsyncSession, capture: models.Capture, reason: 
         )
         .returning(table)
     )
+
+
+async def drop_lost(session: AsyncSession, lost: Mapping[tuple[rules.Device, UUID], str]) -> None:
+    """Settle captures that their devices lost, decided on or not; not those of other devices, nor what is stored or dropped."""
+    ordered = sorted(lost.items(), key=lambda item: item[0][1])
+    values = {
+        "ids": [id_ for (_, id_), _ in ordered],
+        "projects": [project for ((project, _), _), _ in ordered],
+        "devices": [device for ((_, device), _), _ in ordered],
+        "reasons": [reason for _, reason in ordered],
+    }
+    await session.execute(_DROP_LOST, values)
+
+
+_LOST = (
+    func.unnest(
+        bindparam("ids", type_=postgresql.ARRAY(Uuid)),
+        *(bindparam(name, type_=postgresql.ARRAY(String)) for name in ("projects", "devices", "reasons")),
+    )
+    .table_valued("id", "project", "device", "reason")
+    .render_derived()
+)
+_LOST_BY_OWNER = (
+    select(models.Capture.id, literal("dropped"), _LOST.c.reason)
+    .join(_LOST, models.Capture.id == _LOST.c.id)
+    .where(models.Capture.project == _LOST.c.project, models.Capture.device == _LOST.c.device)
+    .order_by(models.Capture.id)
+)
+_NEW_LOST = postgresql.insert(cast(Table, models.Upload.__table__)).from_select(
+    ["capture_id", "state", "reason"], _LOST_BY_OWNER, include_defaults=False
+)
+_DROP_LOST = _NEW_LOST.on_conflict_do_update(
+    index_elements=[models.Upload.capture_id],
+    set_={"state": _NEW_LOST.excluded.state, "reason": _NEW_LOST.excluded.reason},
+    where=models.Upload.state == "granted",
+)
 
 
 async def drop(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:

@@ -13,6 +13,9 @@ from strop_wire import MAX_PAYLOAD, fields, messages, topics
 Content = messages.Capture | messages.State | messages.Fetch
 Device = tuple[str, str]  # project, name
 
+LOST = "device: "
+"""How the reason of an upload begins whose image the device lost."""
+
 MAX_LETTER = 200_000
 """Bytes of a dead letter: a queue takes 256 KB with everything around it."""
 
@@ -145,6 +148,21 @@ def newest(states: Iterable[Announcement]) -> dict[tuple[str, str, UUID], messag
         if key not in found or found[key].sequence < state.sequence:
             found[key] = state
     return found
+
+
+def lost(said: Iterable[Announcement]) -> dict[tuple[Device, UUID], str]:
+    """Why captures of these devices will never come. From every state, however old: none is told for ever."""
+    found: dict[tuple[Device, UUID], str] = {}
+    for announcement in said:
+        state = announcement.content
+        assert isinstance(state, messages.State)
+        found |= {(announcement.device, UUID(each.capture)): LOST + each.reason for each in state.lost}
+    return found
+
+
+def may_arrive(state: str, reason: str | None) -> bool:
+    """Whether an image is taken that comes now. What a device lost may have been on its way: it lost it after the upload."""
+    return state == "granted" or (state == "dropped" and (reason or "").startswith(LOST))
 
 
 def reported(device: Device, state: messages.State) -> events.DeviceReported:

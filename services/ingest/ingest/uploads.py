@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from ingest import answers, images, originals, places, queries
+from ingest import answers, images, originals, places, queries, rules
 from strop import db, errors, events, metrics, models, outbox, storage
 
 log = structlog.get_logger()
@@ -79,7 +79,7 @@ class Uploads:
         expected = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
         if key != expected:
             raise errors.InvalidMessage(f"{key}: the place of this capture is {expected}")
-        if upload and upload.state != "granted":
+        if upload and not rules.may_arrive(upload.state, upload.reason):
             return None  # told before, or a copy moved back
         async with self._hands:
             try:

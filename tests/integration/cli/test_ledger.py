@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from strop import app, models
+from ingest import intake
+from strop import app, models, mqtt
 from strop_cli import ledger
-from strop_wire import ids
+from strop_wire import ids, messages, topics
 from tests import factories
 
 
@@ -69,6 +70,21 @@ async def test_a_device_that_was_told_stored_must_be_right(runtime: app.Runtime)
     capture = await made(runtime, 1, "dropped")
 
     assert (await look(runtime, **{capture: "stored"})).disagreeing == [capture]
+
+
+@pytest.mark.parametrize("fate", ["granted", None])
+async def test_what_a_device_lost_after_it_was_announced_is_settled(runtime: app.Runtime, fate: str | None) -> None:
+    async with runtime.sessions.begin() as session:
+        await factories.make_project(session)
+    capture = await made(runtime, 1, fate)
+    said = factories.state(lost=(messages.Lost(capture, "full"),))
+    heard = mqtt.Message(topics.topic(factories.PROJECT, factories.DEVICE, "state"), said.dumps(), 1, 1, 1)
+    assert (await look(runtime, **{capture: "dropped:full"})).unsettled == [capture]
+
+    async with runtime.sessions.begin() as session:
+        await intake.store(session, [heard])
+
+    assert (await look(runtime, **{capture: "dropped:full"})).clean
 
 
 async def test_one_picture_under_two_ids_is_doubled(runtime: app.Runtime) -> None:

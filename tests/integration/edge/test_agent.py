@@ -13,7 +13,7 @@ from strop_edge import agent as agents
 from strop_edge import heartbeat, image, intake, journal
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
-from strop_wire import messages
+from strop_wire import ids, messages
 from tests.integration.edge.broker import Broker, both_brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
 from tests.unit.edge import packages
@@ -434,6 +434,46 @@ def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: St
     assert state.spool_items == 3
     assert list(agent.journal().values())[:2] == ["dropped:full"] * 2
     assert agent.counters().lost == {"full": 2}
+
+
+def test_a_capture_that_was_announced_and_lost_is_told_until_the_broker_has_it(
+    cloud: Cloud, start_agent: Start, feed: Feed
+) -> None:
+    cloud.decide = lambda _: None
+    start_agent(spool_bytes=3 * len(packages.RED))
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(*[packages.RED] * 3)
+    cloud.wait(lambda: len({capture.id for capture in cloud.captures}) == 3)
+    first, second, _ = dict.fromkeys(capture.id for capture in cloud.captures)
+    feed.pour(*[packages.RED] * 2)
+
+    cloud.wait(lambda: {each.capture for state in cloud.states for each in state.lost} >= {first, second})
+    cloud.wait(lambda: not cloud.states[-1].lost)
+    told = [each for state in cloud.states for each in state.lost]
+    assert set(told) == {messages.Lost(first, "full"), messages.Lost(second, "full")}
+
+
+def test_a_lost_capture_that_the_cloud_still_asks_for_is_told_again(cloud: Cloud, start_agent: Start) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    asked = messages.CaptureGrant(ids.new_id(), "upload", f"{cloud.web.url}/nowhere")
+    cloud.say("grant", messages.Grant((asked,)))
+
+    state = cloud.wait(lambda: next((state for state in cloud.states if state.lost), None))
+    assert state.lost == (messages.Lost(asked.capture, "unknown"),)
+
+
+def test_many_lost_captures_are_told_in_as_many_states_as_it_takes(
+    cloud: Cloud, start_agent: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents, "MAX_PAYLOAD", 700)
+    start_agent()
+    asked = [messages.CaptureGrant(ids.new_id(), "upload", f"{cloud.web.url}/nowhere") for _ in range(9)]
+    cloud.wait(lambda: cloud.states)
+    cloud.say("grant", messages.Grant(tuple(asked)))
+
+    cloud.wait(lambda: {each.capture for s in cloud.states for each in s.lost} == {each.capture for each in asked})
+    assert max(len(state.dumps()) for state in cloud.states) <= 700
 
 
 def test_two_agents_do_not_share_a_folder(start_agent: Start, broker: Broker, tmp_path: Path) -> None:

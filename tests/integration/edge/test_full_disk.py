@@ -78,4 +78,6 @@ def test_an_agent_on_a_full_disk_classifies_announces_and_obeys(
 
     assert ended.classified == 75
     assert set(ended.dropped) == {"disk-full"}
-    assert len(cloud.web.objects) - len(packages.package("v1").by_hash) == 75 - ended.dropped["disk-full"] > 0
+    lost = {each.capture for state in cloud.states for each in state.lost}
+    assert len(lost) <= ended.dropped["disk-full"] < 75
+    assert {capture.id for capture in cloud.captures} <= lost | {path.strip("/") for path in cloud.web.objects}

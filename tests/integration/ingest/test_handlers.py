@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, handlers, places
+from ingest import answers, handlers, places, queries
 from strop import app, errors, events, models, mqtt, outbox, storage
 from strop_wire import ids
 from tests import factories, wait
@@ -68,6 +68,19 @@ async def test_the_first_decision_stands(
     await decisions.on_images_declined([declined(capture)])
 
     assert (await session.get_one(models.Upload, capture.id)).state == "granted"
+
+
+async def test_a_decision_does_not_bring_back_what_the_device_lost(
+    runtime: app.Runtime, decisions: handlers.Decisions, session: AsyncSession
+) -> None:
+    capture = await announced(runtime)
+    async with runtime.sessions.begin() as losing:
+        await queries.drop_lost(losing, {(("bottles", "line-1"), capture.id): "device: full"})
+
+    await decisions.on_images_requested([requested(capture)])
+
+    upload = await session.get_one(models.Upload, capture.id)
+    assert (upload.state, upload.reason) == ("dropped", "device: full")
 
 
 @pytest.mark.parametrize("event", [events.ImageRequested, events.ImageDeclined])

@@ -291,6 +291,76 @@ async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: 
     assert len({events.loads(body).id for body in bodies}) == 1
 
 
+# --- captures that a device lost ---
+
+
+async def uploads(runtime: app.Runtime) -> dict[str, tuple[str, str | None]]:
+    return {str(row.capture_id): (row.state, row.reason) for row in await all_rows(runtime, models.Upload)}
+
+
+def losing(*captures: str, reason: str = "full", **changes: Any) -> messages.State:
+    return factories.state(lost=tuple(messages.Lost(each, reason) for each in captures), **changes)
+
+
+@pytest.mark.parametrize("decided", ["granted", None])
+async def test_a_capture_that_its_device_lost_is_dropped(
+    runtime: app.Runtime, store: Store, decided: str | None
+) -> None:
+    said = factories.announcement(b"bytes")
+    await store(message(said))
+    if decided:
+        async with runtime.sessions.begin() as session:
+            session.add(models.Upload(capture_id=said.id, state=decided, key="somewhere"))
+
+    for _ in range(2):
+        await store(message(losing(said.id)))
+
+    assert await uploads(runtime) == {said.id: ("dropped", "device: full")}
+
+
+async def test_a_capture_that_is_announced_and_lost_in_one_batch_is_dropped(runtime: app.Runtime, store: Store) -> None:
+    said = factories.announcement(b"bytes")
+
+    await store(message(losing(said.id)), message(said), message(losing(said.id)))
+
+    assert await uploads(runtime) == {said.id: ("dropped", "device: full")}
+
+
+async def test_a_lost_capture_is_heard_of_in_an_old_state_too(runtime: app.Runtime, store: Store) -> None:
+    said = factories.announcement(b"bytes")
+    newer = factories.state(sequence=5)
+    await store(message(said), message(newer))
+
+    await store(message(losing(said.id, boot=newer.boot, sequence=4)))
+
+    assert await uploads(runtime) == {said.id: ("dropped", "device: full")}
+
+
+@pytest.mark.parametrize(("state", "reason"), [("stored", None), ("dropped", "duplicate")])
+async def test_what_is_stored_or_dropped_stays_so(
+    runtime: app.Runtime, store: Store, state: str, reason: str | None
+) -> None:
+    said = factories.announcement(b"bytes")
+    await store(message(said))
+    async with runtime.sessions.begin() as session:
+        session.add(models.Upload(capture_id=said.id, state=state, reason=reason))
+
+    await store(message(losing(said.id)))
+
+    assert await uploads(runtime) == {said.id: (state, reason)}
+
+
+async def test_a_device_can_lose_its_own_captures_only(runtime: app.Runtime, store: Store) -> None:
+    async with runtime.sessions.begin() as session:
+        session.add(models.Device(project=factories.PROJECT, name="line-2"))
+    said = factories.announcement(b"bytes")
+    await store(message(said))
+
+    await store(message(losing(said.id, ids.new_id()), "line-2"), message(losing(ids.new_id())))
+
+    assert await uploads(runtime) == {}
+
+
 # --- files of a model ---
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, objects, places
+from ingest import answers, objects, places, queries
 from strop import app, errors, events, models, mqtt, storage
 from strop_wire import ids
 from tests import factories, wait
@@ -52,6 +52,34 @@ async def upload_of(session: AsyncSession, capture: models.Capture) -> models.Up
 
 
 # --- a device's upload ---
+
+
+async def test_an_image_arrives_though_its_device_lost_it_right_after_the_upload(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+    async with runtime.sessions.begin() as losing:
+        await queries.drop_lost(losing, {((capture.project, capture.device), capture.id): "device: full"})
+
+    await appear(files, key)
+
+    upload = await upload_of(session, capture)
+    assert (upload.state, upload.reason, upload.key) == ("stored", None, key)
+    assert [type(each) for each in await wait.outbox(runtime)] == [events.ImageStored]
+
+
+async def test_what_was_dropped_for_another_reason_does_not_arrive(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+    async with runtime.sessions.begin() as dropping:
+        await queries.drop(dropping, capture, "duplicate")
+
+    await appear(files, key)
+
+    assert (await upload_of(session, capture)).state == "dropped"
 
 
 async def test_an_image_that_is_what_was_announced_is_stored(

@@ -240,6 +240,94 @@ def test_a_file_without_a_row_goes_at_the_next_start(images: spool.Spool, state:
     again.close()
 
 
+def test_what_was_announced_and_then_lost_is_to_be_told_until_it_was(images: spool.Spool, state: Path) -> None:
+    announced = [put(images), put(images)]
+    images.due(10)
+    for _ in range(10):
+        put(images)
+    owed = tuple(messages.Lost(id_, "full") for id_ in announced)
+    assert images.untold(10) == owed
+    assert images.untold(1) == owed[:1]
+    assert images.untold(-1) == ()
+    images.told(owed[:1])
+    images.close()
+
+    again = open_spool(state)
+    assert again.untold(10) == owed[1:]
+    again.told(owed[1:])
+    assert again.untold(10) == ()
+    again.close()
+
+
+def test_what_was_never_announced_need_not_be_told(images: spool.Spool) -> None:
+    for _ in range(11):
+        put(images)
+
+    assert images.dropped() == {"full": 1}
+    assert images.untold(10) == ()
+
+
+@pytest.mark.parametrize("fate", ["stored", "dropped:cloud:duplicate"])
+def test_what_has_its_final_answer_need_not_be_told(images: spool.Spool, fate: str) -> None:
+    id_ = put(images)
+    images.due(10)
+    images.free([(id_, fate)])
+    images.granted([id_])  # late
+
+    assert images.untold(10) == ()
+
+
+def test_a_final_answer_for_a_lost_one_settles_it(images: spool.Spool) -> None:
+    id_ = put(images)
+    images.due(10)
+    for _ in range(10):
+        put(images)
+
+    images.free([(id_, "stored")])
+
+    assert images.untold(10) == ()
+
+
+def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
+    lost, strange = put(images), capture().id
+    images.due(10)
+    for _ in range(10):
+        put(images)
+    images.told(images.untold(10))
+
+    images.granted([lost, strange])
+
+    assert set(images.untold(10)) == {messages.Lost(lost, "full"), messages.Lost(strange, "unknown")}
+
+
+def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, state: Path) -> None:
+    ids = {put(images) for _ in range(3)}
+    images.close()
+    folder = journal.spool_folder(state)
+    (folder / "images" / "stray").write_bytes(b"")
+    (folder / spool.DATABASE).write_bytes(b"not a database" * 1000)
+
+    again = open_spool(state)
+    assert set(again.untold(10)) == {messages.Lost(id_, "lost-database") for id_ in ids}
+    again.close()
+
+
+def test_what_is_to_be_told_outlives_a_damaged_page(images: spool.Spool, state: Path) -> None:
+    images.close()
+    images = open_spool(state, limit=100_000)
+    for _ in range(300):
+        put(images)
+    (item,) = images.due(1)
+    (journal.spool_folder(state) / "images" / item.id).unlink()
+    images.read(item.id)
+    images.close()
+    spoil(journal.spool_folder(state) / spool.DATABASE)
+
+    again = open_spool(state, limit=100_000)
+    assert messages.Lost(item.id, "lost-file") in again.untold(1000)
+    again.close()
+
+
 @pytest.mark.parametrize("left", [None, b"half"])
 def test_a_row_without_its_whole_file_is_a_counted_drop(images: spool.Spool, state: Path, left: bytes | None) -> None:
     lost, kept = put(images), put(images)

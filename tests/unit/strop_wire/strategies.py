@@ -79,6 +79,7 @@ states = st.builds(
     dropped=st.dictionaries(texts(64), counts, max_size=3),
     counts=st.dictionaries(labels, st.lists(counts, min_size=messages.BINS, max_size=messages.BINS), max_size=3),
     errors=st.lists(texts(100), max_size=3).map(tuple),
+    lost=st.lists(st.builds(messages.Lost, ids, texts(64)), max_size=3).map(tuple),
 )
 predictions = st.builds(
     messages.Answer,
