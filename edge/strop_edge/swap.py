@@ -167,11 +167,10 @@ class Swapper:
         self._store.assemble(desired)
         loaded = self._store.load(desired, self._threads)
         loaded.self_test()
-        self._switch(Installed(loaded, desired))
-        self.swaps.append(Swap(desired.model, time.monotonic() - since))
-        log.info("model %s runs after %.1f s", desired.model, time.monotonic() - since)
+        self._switch(Installed(loaded, desired), since)
 
-    def _switch(self, new: Installed) -> None:
+    def _switch(self, new: Installed, since: float | None = None) -> None:
+        """Run this from now on; `since` when it was asked for, if it is another model."""
         old = self.running.desired if self.running else None
         if old != new.desired:
             previous = old if old and old.files != new.desired.files else self._previous
@@ -183,6 +182,9 @@ class Swapper:
             self.ready.set()
             with contextlib.suppress(OSError):  # what is left over goes the next time
                 self._store.prune(pointer)
+        if since is not None:  # before the cloud hears of it
+            self.swaps.append(Swap(new.desired.model, time.monotonic() - since))
+            log.info("model %s runs after %.1f s", new.desired.model, time.monotonic() - since)
         self.answer = messages.Outcome(new.desired.deployment, "installed")
         self._report()
 

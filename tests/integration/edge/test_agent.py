@@ -455,7 +455,7 @@ def test_a_capture_that_was_announced_and_lost_is_told_until_the_broker_has_it(
 
 def test_a_lost_capture_that_the_cloud_still_asks_for_is_told_again(cloud: Cloud, start_agent: Start) -> None:
     start_agent()
-    cloud.offer(V1, "d1", ALL)
+    cloud.wait(lambda: cloud.states)
     asked = messages.CaptureGrant(ids.new_id(), "upload", f"{cloud.web.url}/nowhere")
     cloud.say("grant", messages.Grant((asked,)))
 
