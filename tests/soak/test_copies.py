@@ -10,6 +10,10 @@ from strop import models
 from strop_cli.platform import ports
 from tests.soak import load, site
 
+PORTS = {"ingest": "ingest", "router": "router", "labeling_queue": "web"}
+"""What the first copies' ports are remembered as."""
+MESSAGES = "strop_messages_total"
+
 
 async def figure(port: int, name: str, **labels: str) -> float:
     """A figure of one process."""
@@ -26,13 +30,17 @@ async def test_two_copies_share_the_work_and_trigger_and_deploy_once(tmp_path: P
             await load.settled(running, devices)
         await load.assert_exactly_once(running, devices)
 
-        first = {package: ports.remembered(tmp_path / "site", package) for package in ("ingest", "router")}
+        first = {package: ports.remembered(tmp_path / "site", name) for package, name in PORTS.items()}
         taken = [await figure(chosen["ingest"], "strop_captures_total") for chosen in (first, second)]
-        routed = [
-            await figure(chosen["router"], "strop_messages_total", service="router", outcome="handled")
-            for chosen in (first, second)
-        ]
         assert sum(taken) == await load.count(running.runtime, models.Capture)
-        assert sum(routed) >= await load.count(running.runtime, models.Route)
         assert all(taken) or not running.runtime.settings.mqtt_shared
-        assert all(routed)
+        routes, tasks = [await load.count(running.runtime, table) for table in (models.Route, models.LabelTask)]
+        # Of the labeling queue each task is one message, and each label.
+        for service, least in (("router", routes), ("labeling-queue", 2 * tasks)):
+            package = service.replace("-", "_")
+            handled = [
+                await figure(chosen[package], MESSAGES, service=service, outcome="handled")
+                for chosen in (first, second)
+            ]
+            assert all(handled), (service, handled)
+            assert sum(handled) >= least, (service, handled)
