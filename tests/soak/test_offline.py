@@ -1,6 +1,5 @@
 """A device that was offline for longer than the broker remembers it, and is switched on again with a full spool."""
 
-import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -11,48 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from strop_edge import journal, spool, store
-from strop_wire import messages
+from strop_edge import journal, spool
 from tests.integration.edge import web as webs
 from tests.integration.edge.broker import MOSQUITTO, Broker
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud
-from tests.unit.edge import factories, packages
+from tests.soak import returning
+from tests.unit.edge import packages
 
 SPOOLED = 26_000
 SHOWN = 30
 """Images that the camera shows after the start."""
 START = 3.0
 """Seconds from the start of the process to the first image that is classified and kept."""
-ALL = messages.Policy(version=7, audit_rate=1.0)
 OLD = packages.encoded(packages.Image.new("RGB", (8, 8)), "PNG")
-
-
-def install(models: store.Store) -> None:
-    package = packages.package("v1")
-    desired = package.desired("d1", ALL)
-    for name, file in desired.files.items():
-        models.partial(file).write_bytes(package.contents[name])
-        models.keep(file)
-    models.assemble(desired)
-    models.switch(store.Running(desired))
-
-
-def fill(state: Path) -> int:
-    """A spool as weeks offline leave it behind; returns its bytes. Not by the agent itself: it syncs each to the disk."""
-    folder = journal.spool_folder(state)
-    kept = spool.Spool(folder, 10**9)
-    rows, total = [], 0
-    for number in range(SPOOLED):
-        data = OLD + number.to_bytes(4, "big")
-        about = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "content_type": "image/png"}
-        capture = factories.capture(**about, audit=number % 20 == 0)
-        (folder / "images" / capture.id).write_bytes(data)
-        rows.append((capture.id, capture.audit, len(data), capture.dumps()))
-        total += len(data)
-    with kept._transaction():
-        kept._db.executemany("INSERT INTO captures (id, audit, size, message) VALUES (?, ?, ?, ?)", rows)
-    kept.close()
-    return total
 
 
 def count(state: Path) -> int:
@@ -66,8 +36,8 @@ def test_it_classifies_at_once_uploads_what_fits_and_counts_every_drop(tmp_path:
     images.mkdir()
     for number in range(SHOWN):
         (images / f"{number:02}.jpg").write_bytes(packages.RED)
-    install(store.Store(state / "models"))
-    limit = fill(state)
+    returning.install(state)
+    limit = returning.fill(state, returning.numbered(OLD, SPOOLED), "image/png")
     broker = Broker(tmp_path / "broker", MOSQUITTO)  # not there yet; and when it comes, it knows no session
     own = ["--project", PROJECT, "--device", DEVICE, "--state", str(state), "--spool-bytes", str(limit)]
     command = [sys.executable, "-m", "strop_edge", "run", "--source", str(images), "--broker", broker.url, *own]
@@ -104,5 +74,8 @@ def test_it_classifies_at_once_uploads_what_fits_and_counts_every_drop(tmp_path:
     dropped = [capture for capture, fate in journal.fates(state).items() if fate == "dropped:full"]
     announced = {capture.id for capture in cloud.captures}
     assert not announced.intersection(dropped)
-    assert sum(capture.audit for capture in {c.id: c for c in cloud.captures}.values()) == SPOOLED / 20 + SHOWN
+    assert (
+        sum(capture.audit for capture in {c.id: c for c in cloud.captures}.values())
+        == SPOOLED / returning.AUDITS + SHOWN
+    )
     assert seconds < START
