@@ -58,7 +58,7 @@ class Manifest:
         """Read and check; BadModel says what is wrong."""
         try:
             return cls._read(json.loads(data))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BadModel(f"model.json: {type(error).__name__}: {error}") from error
 
     @classmethod

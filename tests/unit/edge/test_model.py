@@ -129,7 +129,7 @@ def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
         model.Model(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", "\xff", '{"version": "v1"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", "\xff", '{"version": "v1"}', "[" * 100_000])
 def test_a_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
     folder = packages.package().write(tmp_path)
     (folder / "model.json").write_bytes(text.encode("latin-1"))
