@@ -21,8 +21,12 @@ def folder(path: Path) -> Iterator[bytes]:
 
 
 def watch(path: Path) -> Iterator[bytes | None]:
-    """The images that appear or change from now on, without end."""
-    taken = before = _stamps(path)
+    """The images that appear or change from now on, without end: also those that do before anybody asks for the first."""
+    return _changes(path, _stamps(path))
+
+
+def _changes(path: Path, taken: dict[Path, Stamp]) -> Iterator[bytes | None]:
+    before = taken
     while True:
         now = _stamps(path)
         settled = {file: stamp for file, stamp in now.items() if before.get(file) == stamp != taken.get(file)}

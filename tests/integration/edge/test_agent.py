@@ -540,7 +540,7 @@ def test_its_heart_beats_until_an_image_holds_it_up(
     agent, alive = start_agent(), tmp_path / "device" / heartbeat.FILE
     until(alive.exists)
     cloud.offer(V1, "d1", ALL)
-    cloud.wait(lambda: cloud.states[-1].model == "v1")
+    cloud.wait_model("v1")
 
     def beats() -> bool:
         alive.unlink(missing_ok=True)
