@@ -27,6 +27,8 @@ SERVICES = ("strop-ingest", "strop-deployer", "strop-health")
 _YEAR = timedelta(days=365)
 _LONG, _SHORT = 10 * _YEAR, 2 * _YEAR  # a device in the field is hard to reach; a server is not
 _REVOKED = "crl.pem"
+_ISSUED = "issued.txt"
+"""A line `SERIAL COMMON-NAME` for each certificate, so that one can be revoked whose file is not here any more."""
 _CLOCK_OFF = timedelta(days=1)  # a device whose clock is behind must still believe a new certificate
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the certificates; made for its owner only.")]
@@ -69,20 +71,33 @@ def revoke(project: str, names: Annotated[list[str], typer.Argument(metavar="NAM
 
     The broker reads the list at its start.
     """
-    certificates = [folder / "devices" / project / f"{name}.pem" for name in names]
-    if missing := [str(path) for path in certificates if not path.exists()]:
-        raise errors.NotFound(f"there is no {', '.join(missing)}")
-    revoked = list(x509.load_pem_x509_crl((folder / _REVOKED).read_bytes()))
-    _write_revoked(folder, [*revoked, *map(_revoked, certificates)])
-    for path in certificates:
-        path.unlink()
-        path.with_suffix(".key").unlink(missing_ok=True)
-    print(f"{folder / _REVOKED} names {len(revoked) + len(certificates)}; the broker reads it when it starts again")
+    for needed in (_REVOKED, "ca.pem", "ca.key"):
+        if not (folder / needed).exists():
+            raise errors.NotFound(f"there is no {folder / needed}: run `strop certs make --dir {folder}` where it is")
+    lost = {name: _serials(folder, project, name) for name in names}
+    if unknown := [f"{project}/{name}" for name, serials in lost.items() if not serials]:
+        raise errors.NotFound(f"{folder} has issued no certificate for {', '.join(unknown)}")
+    listed = {each.serial_number: each for each in x509.load_pem_x509_crl((folder / _REVOKED).read_bytes())}
+    for serial in set().union(*lost.values()) - listed.keys():
+        listed[serial] = x509.RevokedCertificateBuilder(serial, datetime.now(UTC)).build()
+    _write_revoked(folder, listed.values())
+    for name in lost:
+        for suffix in (".pem", ".key"):
+            (folder / "devices" / project / f"{name}{suffix}").unlink(missing_ok=True)
+    print(f"{folder / _REVOKED} names {len(listed)}; the broker reads it when it starts again")
 
 
-def _revoked(path: Path) -> x509.RevokedCertificate:
-    serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
-    return x509.RevokedCertificateBuilder(serial, datetime.now(UTC)).build()
+def _serials(folder: Path, project: str, name: str) -> set[int]:
+    """Of every certificate that a device was ever given: its files may long have gone to the device."""
+    issued = folder / _ISSUED
+    lines = issued.read_text().splitlines() if issued.exists() else []
+    found = {
+        int(serial)
+        for serial, _, common_name in (line.partition(" ") for line in lines)
+        if common_name == f"{project}/{name}"
+    }
+    file = folder / "devices" / project / f"{name}.pem"
+    return found | ({x509.load_pem_x509_certificate(file.read_bytes()).serial_number} if file.exists() else set())
 
 
 def _write_revoked(folder: Path, revoked: Iterable[x509.RevokedCertificate]) -> None:
@@ -139,7 +154,10 @@ def _issue(folder: Path, file: str, common_name: str, valid: timedelta, hosts: l
     )
     if hosts:
         built = built.add_extension(x509.SubjectAlternativeName([_host(each) for each in hosts]), critical=False)
-    _write(folder / file, built.sign(signer, hashes.SHA256()), key)
+    signed = built.sign(signer, hashes.SHA256())
+    with (folder / _ISSUED).open("a") as issued:
+        issued.write(f"{signed.serial_number} {common_name}\n")
+    _write(folder / file, signed, key)
 
 
 def _builder(

@@ -74,7 +74,7 @@ async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
     common = {"retries": {"mode": "standard", "max_attempts": 3}, "max_pool_connections": 50, "user_agent": "strop"}
     # An endpoint of one's own has no bucket names in its host names.
     style = {"addressing_style": "path"} if settings.s3_url or settings.public_s3_url else {}
-    s3_config = Config(signature_version="s3v4", s3=style, **common)
+    s3_config = Config(signature_version="s3v4", s3=style, **common, read_timeout=30, connect_timeout=5)
     engine = db.engine(settings.database_url, answer=db.ANSWER)
     async with (
         session.create_client("sqs", config=Config(**common, read_timeout=40, connect_timeout=5)) as sqs_client,

@@ -46,7 +46,7 @@ TOGETHER = 100
 """Most messages a consumer takes at a time when it handles events together."""
 
 AWAY = 1.0
-"""Seconds between two looks whether the database is back."""
+"""Seconds between two looks whether what was away is back."""
 
 AT_ONCE = 10
 """Units of work side by side: each may hold a connection to the database."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -96,15 +97,18 @@ async def get(session: AsyncSession, letter: UUID) -> models.DeadLetter:
     return found
 
 
-async def retry(session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None) -> int:
-    """Send letters (None: all open ones, of one service or of all) to the queues they came from; returns how many.
+async def retry(
+    session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
+) -> int:
+    """Send letters to the queues they came from; returns how many. None: all open ones, of one service or of all, that
+    came `until` then.
 
     Marked and put into the outbox in one transaction, without leaving the database: a crash neither loses nor doubles one.
     """
     table = models.DeadLetter
     marked = (
         update(table)
-        .where(*_open(letters, service))
+        .where(*_open(letters, service, until))
         .values(state="retried")
         .returning(table.service, table.body)
         .cte("marked")
@@ -113,9 +117,11 @@ async def retry(session: AsyncSession, letters: Collection[UUID] | None, service
     return len((await session.execute(sent.returning(models.Outbox.id))).all())
 
 
-async def drop(session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None) -> int:
-    """Give letters up for good (None: all open ones, of one service or of all); the rows stay. Returns how many."""
-    dropped = update(models.DeadLetter).where(*_open(letters, service)).values(state="dropped")
+async def drop(
+    session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
+) -> int:
+    """Give letters up for good, chosen as for `retry`; the rows stay. Returns how many."""
+    dropped = update(models.DeadLetter).where(*_open(letters, service, until)).values(state="dropped")
     return len((await session.execute(dropped.returning(models.DeadLetter.id))).all())
 
 
@@ -135,11 +141,15 @@ def pretty(body: str) -> str:
         return body
 
 
-def _open(letters: Collection[UUID] | None, service: str | None) -> list[ColumnElement[bool]]:
+def _open(
+    letters: Collection[UUID] | None, service: str | None, until: datetime | None = None
+) -> list[ColumnElement[bool]]:
     table = models.DeadLetter
     wanted = [table.state == "open"]
     if letters is not None:
         wanted.append(table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid))))
     if service is not None:
         wanted.append(table.service == service)
+    if until is not None:
+        wanted.append(table.last_at <= until)
     return wanted

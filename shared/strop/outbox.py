@@ -61,7 +61,7 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | N
             by_queue.setdefault(row.queue, []).append(row)
         sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
         for (queue, waiting), ids in zip(by_queue.items(), sent, strict=True):
-            trouble.note(queue, failed=len(ids) < len(waiting))
+            trouble.note(queue, failed=bool(waiting) and not ids)
         done = [row_id for ids in sent for row_id in ids]
         if done:
             crash.point("relay:sent")
@@ -100,9 +100,11 @@ async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle
     trouble = Trouble()
     while not stop.is_set():
         try:
-            if await relay_once(make, queues, trouble) == CLAIM:
+            sent = await relay_once(make, queues, trouble)
+            if sent == CLAIM:
                 continue
-            pause = idle
+            # While much waits for a queue in trouble, looking past it takes a while each time.
+            pause = idle if sent or not trouble.resting() else 1.0
         except Exception:
             log.exception("relay failed, trying again")
             pause = 1.0

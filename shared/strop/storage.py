@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -51,8 +52,12 @@ class Storage:
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
     async def reach(self) -> None:
-        """Raise while the bucket cannot be reached."""
-        await self._client.head_bucket(Bucket=self.bucket)
+        """Raise while S3 is away. Whoever says no is there."""
+        try:
+            await self._client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
 
     def _location(self) -> dict[str, Any]:
         """us-east-1 is the one region that must not be named."""

@@ -103,7 +103,7 @@ class Announcements:
         result.count()
         traces.arrived("ingest", result.fresh, since)
         try:
-            await self._tell.captures(result.captures)
+            await self._tell.captures(result.captures, result.unknown)
             for device, files in result.files:
                 await self._tell.files(device, files)
         except Exception:  # the device asks again; what is stored must be acknowledged

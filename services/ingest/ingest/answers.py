@@ -5,6 +5,7 @@ An answer is told after the commit and may get lost: the device then announces, 
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import structlog
 
@@ -22,9 +23,15 @@ class Answers:
         self._store = store
         self._broker = broker
 
-    async def captures(self, pairs: Iterable[tuple[models.Capture, models.Upload]]) -> None:
-        """Answer captures from their rows, several of one device in one message."""
+    async def captures(
+        self,
+        pairs: Iterable[tuple[models.Capture, models.Upload]],
+        unknown: Iterable[tuple[rules.Device, UUID]] = (),
+    ) -> None:
+        """Answer captures from their rows, several of one device in one message; what is unknown is of no use."""
         grants: dict[rules.Device, list[messages.CaptureGrant]] = {}
+        for device, id_ in unknown:
+            grants.setdefault(device, []).append(messages.CaptureGrant(str(id_), "drop", reason="unknown"))
         for capture, upload in pairs:
             grants.setdefault((capture.project, capture.device), []).append(await self._grant(capture, upload))
         told = [(device, packed) for device, group in grants.items() for packed in rules.pack(group)]

@@ -1,7 +1,7 @@
 """One batch of MQTT messages in one transaction: a fixed number of statements, however many messages."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -27,6 +27,7 @@ class Result:
     fresh: list[UUID] = field(default_factory=list)  # and their ids
     refused: list[rules.Refusal] = field(default_factory=list)
     captures: list[queries.Pair] = field(default_factory=list)
+    unknown: list[tuple[rules.Device, UUID]] = field(default_factory=list)  # lost captures of which we have nothing
     files: list[tuple[rules.Device, list[models.ModelFile]]] = field(default_factory=list)
 
     def count(self) -> None:
@@ -54,7 +55,7 @@ async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried
     if by_kind["capture"]:
         await _captures(session, by_kind["capture"], result)
     if by_kind["state"]:
-        await _states(session, by_kind["state"], known)
+        await _states(session, by_kind["state"], known, result)
     if by_kind["fetch"]:
         await _fetches(session, by_kind["fetch"], result)
     await _bury(session, result.refused)
@@ -129,10 +130,11 @@ async def _captures(session: AsyncSession, announced: Sequence[rules.Announcemen
             result.captures.append((capture, upload))
 
 
-async def _states(session: AsyncSession, said: Sequence[rules.Announcement], known: Known) -> None:
+async def _states(session: AsyncSession, said: Sequence[rules.Announcement], known: Known, result: Result) -> None:
     """Keep the newest state of each boot; pass on every answer, every change of the model and every lost capture."""
     if lost := rules.lost(said):
         await queries.drop_lost(session, lost)
+        await _lost(session, lost, result)
     newest = rules.newest(said)
     news = await queries.upsert_reports(session, newest)
     happened = {}
@@ -151,6 +153,17 @@ async def _states(session: AsyncSession, said: Sequence[rules.Announcement], kno
                 happened[event.id] = event
     await outbox.add(session, *happened.values())
     await queries.update_devices(session, running)
+
+
+async def _lost(session: AsyncSession, lost: Collection[tuple[rules.Device, UUID]], result: Result) -> None:
+    """Answer each: the device tells it until then. What we do not know of it we need not hear again."""
+    rows = await queries.captures(session, {id_ for _, id_ in lost})
+    for device, id_ in lost:
+        capture, upload = rows.get(id_, (None, None))
+        if capture and upload and device == (capture.project, capture.device):
+            result.captures.append((capture, upload))
+        else:
+            result.unknown.append((device, id_))
 
 
 async def _fetches(session: AsyncSession, asked: Sequence[rules.Announcement], result: Result) -> None:

@@ -120,6 +120,7 @@ async def captures(
         select(models.Capture, models.Upload)
         .outerjoin(models.Upload, models.Upload.capture_id == models.Capture.id)
         .where(models.Capture.id == any_(literal(list(ids), postgresql.ARRAY(Uuid))))
+        .execution_options(populate_existing=True)  # rows change by statements that the session does not see
     )
     return {capture.id: (capture, upload) for capture, upload in found}
 

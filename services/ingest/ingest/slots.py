@@ -59,18 +59,17 @@ class Slot:
         while not stop.is_set():
             await _pause(1, stop)
             with suppress(*AWAY):
-                await self._check(self._held or await self._again(stop))
+                if held := self._held or await self._again(stop):
+                    await self._check(held)
 
-    async def _again(self, stop: asyncio.Event) -> AsyncSession:
+    async def _again(self, stop: asyncio.Event) -> AsyncSession | None:
         """Take the lock back. Others hold it for a moment when they look whose is free, so one refusal says nothing."""
         for _ in range(TRIES):
             self._held = await _lock(self._make, self.client_id(self._number))
             if self._held or stop.is_set():
-                break
+                return self._held
             await _pause(1, stop)
-        if self._held is None:
-            raise RuntimeError(f"another copy of ingest is {self.client_id(self._number)} now")
-        return self._held
+        raise RuntimeError(f"another copy of ingest is {self.client_id(self._number)} now")
 
     async def _check(self, held: AsyncSession) -> None:
         try:

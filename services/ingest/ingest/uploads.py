@@ -4,6 +4,7 @@ Bytes are read, checked and stored outside of any transaction, and all of it can
 """
 
 import asyncio
+import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -83,15 +84,23 @@ class Uploads:
             return None  # told before, or a copy moved back
         async with self._hands:
             try:
-                body = await self._store.get(key, limit=capture.size)
-            except storage.NoSuchObject:
-                return None  # an earlier delivery took it away
-            if reason := places.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
-                raise Mismatch(reason)
-            checked = await self._originals.check(body, capture.content_type)
-            if (capture.project, capture.sha256) not in known:
-                await self._originals.put(capture.project, capture.sha256, body, checked)
-        return Verified(key, capture, checked)
+                checked = await self._verify(key, capture, known)
+            except Exception as error:
+                _forget(error)
+                raise
+        return Verified(key, capture, checked) if checked else None
+
+    async def _verify(self, key: str, capture: models.Capture, known: Known) -> images.Checked | None:
+        try:
+            body = await self._store.get(key, limit=capture.size)
+        except storage.NoSuchObject:
+            return None  # an earlier delivery took it away
+        if reason := places.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
+            raise Mismatch(reason)
+        checked = await self._originals.check(body, capture.content_type)
+        if (capture.project, capture.sha256) not in known:
+            await self._originals.put(capture.project, capture.sha256, body, checked)
+        return checked
 
     async def _keep(self, verified: Sequence[Verified]) -> None:
         """Write down what is stored, with what follows, and tell the devices."""
@@ -144,3 +153,10 @@ def _event(capture: models.Capture) -> events.ImageStored:
     return events.ImageStored(
         project=capture.project, capture_id=capture.id, device=capture.device, sha256=capture.sha256
     )
+
+
+def _forget(error: BaseException | None) -> None:
+    """Let go of the bytes that an error holds on to: its traceback keeps every frame, for as long as the batch lasts."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__

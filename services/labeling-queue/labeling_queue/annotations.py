@@ -45,9 +45,9 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
     if rules.is_echo(answer, event.at, _ended(given, standing)):
         return
     if standing and standing.at > event.at:
-        session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=standing.at))
-        await session.flush()
-        await _agree(session, task, FOLDER, standing)
+        session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=event.at))
+        about = {"project": task.project, "capture_id": task.capture_id, "device": task.device}
+        await outbox.add(session, events.ImageLabeled(**about, label=standing.label, author=standing.author))
     else:
         await _record(session, task, FOLDER, FOLDER, answer)
 

@@ -71,16 +71,20 @@ async def decide(
     visitor: Visitor,
     session: Session,
     selected: Annotated[list[UUID], Form(default_factory=list)],
+    until: Annotated[AwareDatetime | None, Form()] = None,
     service: str | None = None,
 ) -> Response:
-    """Retry or drop one letter, several, or all that are open. What somebody else decided meanwhile stays as it is."""
+    """Retry or drop one letter, several, or all that were open when the page was made (`until`).
+
+    What somebody else decided meanwhile stays as it is.
+    """
     if visitor is None:
         return _sign_in(request)
     if not auth.same_origin(request.headers):
         return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
     act = deadletters.retry if decision == "retry" else deadletters.drop
-    one = [letter] if isinstance(letter, UUID) else selected
-    await act(session, None if letter == "all" else one, service)
+    chosen = [letter] if isinstance(letter, UUID) else selected
+    await act(session, None if letter == "all" else chosen, service, until)
     return RedirectResponse(
         f"/dead-letters?{urlencode({'service': service})}" if service else "/dead-letters", 303, shell.SAFE
     )

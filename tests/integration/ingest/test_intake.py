@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, select
@@ -316,6 +317,26 @@ async def test_a_capture_that_its_device_lost_is_dropped(
         await store(message(losing(said.id)))
 
     assert await uploads(runtime) == {said.id: ("dropped", "device: full")}
+
+
+async def test_each_lost_capture_is_answered_so_that_the_device_need_not_say_it_again(
+    runtime: app.Runtime, store: Store
+) -> None:
+    ours, stored = factories.announcement(b"ours"), factories.announcement(b"stored")
+    await store(message(ours), message(stored))
+    async with runtime.sessions.begin() as session:
+        session.add(models.Upload(capture_id=stored.id, state="stored"))
+        theirs = (await factories.make_capture(session, b"theirs", device="line-2")).id
+    nobodys = ids.new_id()
+
+    result = await store(message(losing(ours.id, stored.id, str(theirs), nobodys)))
+
+    assert {str(capture.id): upload.state for capture, upload in result.captures} == {
+        ours.id: "dropped",
+        stored.id: "stored",
+    }
+    device = (factories.PROJECT, factories.DEVICE)
+    assert set(result.unknown) == {(device, theirs), (device, UUID(nobodys))}
 
 
 async def test_a_capture_that_is_announced_and_lost_in_one_batch_is_dropped(runtime: app.Runtime, store: Store) -> None:

@@ -1,5 +1,7 @@
 """The page of the dead letters."""
 
+import re
+
 from sqlalchemy import select
 
 from strop import app, models
@@ -68,6 +70,20 @@ async def test_all_letters_of_a_service_are_dropped(ask: Ask, runtime: app.Runti
     await arrange(runtime, "router", "router", "trainer")
 
     await (await ask("ada")).post("/dead-letters/all/drop?service=router")
+
+    assert await states(runtime) == ["dropped", "dropped", "open"]
+
+
+async def test_letters_that_came_after_the_page_was_made_are_not_dropped_with_all(
+    ask: Ask, runtime: app.Runtime
+) -> None:
+    await arrange(runtime, "router", "trainer")
+    ada = await ask("ada")
+    (seen,) = set(re.findall('name="until" value="(.*?)"', (await ada.get("/dead-letters")).text))
+    async with runtime.sessions.begin() as session:
+        session.add(models.DeadLetter(service="router", sha256="2", body="{}", reason="came meanwhile"))
+
+    await ada.post("/dead-letters/all/drop", data={"until": seen})
 
     assert await states(runtime) == ["dropped", "dropped", "open"]
 

@@ -148,7 +148,7 @@ async def test_a_move_that_is_reported_after_a_newer_answer_changes_nothing(runt
     assert await truth(runtime, capture) == "can"
     async with runtime.sessions() as session:
         moved, answered = await session.scalars(select(models.Annotation).order_by(models.Annotation.at))
-        assert (moved.label, moved.undone_at) == ("mug", answered.at)
+        assert (moved.label, moved.at, moved.undone_at, answered.label) == ("mug", before, before, "can")
         assert await queries.labels_given(session, capture.id) == {"can", "mug"}  # so the file in its folder goes away
     told = await wait.outbox(runtime)
     assert [event.label for event in told if isinstance(event, events.ImageLabeled)] == ["can", "can"]

@@ -106,6 +106,17 @@ async def test_a_row_that_a_queue_refuses_stays_and_does_not_hold_up_the_others(
     assert await left(runtime) == 1
 
 
+async def test_a_row_that_is_refused_does_not_slow_its_queue_down(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        session.add(models.Outbox(queue=SERVICE, body="x" * 300_000))
+    await happen(runtime, received())
+    trouble = outbox.Trouble()
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues, trouble) == 1
+
+    assert not trouble.resting()
+
+
 async def test_a_queue_that_is_away_does_not_hold_up_the_others(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
         session.add(models.Outbox(queue="nobody", body="{}"))

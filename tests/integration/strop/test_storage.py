@@ -5,6 +5,7 @@ import hashlib
 
 import httpx
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from strop import app, storage
 
@@ -101,3 +102,13 @@ async def test_addresses_for_others_can_have_another_host(runtime: app.Runtime) 
 
     assert put.url.startswith(f"https://images.example.org/{settings.bucket}/a?")
     assert get.startswith(f"https://images.example.org/{settings.bucket}/a?")
+
+
+async def test_who_says_no_is_there(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    await runtime.storage.reach()
+    await runtime.storage.at("another").reach()  # 404
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    async with app.runtime(runtime.settings) as elsewhere:
+        with pytest.raises(EndpointConnectionError):
+            await elsewhere.storage.reach()

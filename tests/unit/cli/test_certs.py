@@ -134,7 +134,7 @@ def test_what_is_revoked_is_listed_and_can_be_made_anew(folder: Path) -> None:
 
 
 def test_who_has_no_certificate_cannot_be_revoked(folder: Path) -> None:
-    with pytest.raises(errors.NotFound, match=r"bottles/line-9\.pem"):
+    with pytest.raises(errors.NotFound, match="no certificate for bottles/line-9"):
         run("revoke", "bottles", "line-1", "line-9", "--dir", folder)
     assert revoked(folder) == set()
     assert (folder / "devices/bottles/line-1.pem").exists()
@@ -159,3 +159,23 @@ def test_a_device_needs_an_authority(tmp_path: Path) -> None:
     with pytest.raises(errors.NotFound, match="strop certs make"):
         run("device", "bottles", "line-1", "--dir", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_certificate_can_be_revoked_whose_file_has_gone_to_its_device(folder: Path) -> None:
+    first = load(folder / "devices/bottles/line-1.pem").serial_number
+    (folder / "devices/bottles/line-1.pem").unlink()
+    run("device", "bottles", "line-1", "--dir", folder)
+    second = load(folder / "devices/bottles/line-1.pem").serial_number
+    (folder / "devices/bottles/line-1.pem").unlink()
+
+    run("revoke", "bottles", "line-1", "line-1", "--dir", folder)
+    run("revoke", "bottles", "line-1", "--dir", folder)
+
+    assert revoked(folder) == {first, second}
+
+
+def test_without_the_authority_nothing_can_be_revoked(folder: Path) -> None:
+    (folder / "ca.key").unlink()
+
+    with pytest.raises(errors.NotFound, match=r"ca\.key"):
+        run("revoke", "bottles", "line-1", "--dir", folder)
