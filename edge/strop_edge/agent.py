@@ -47,8 +47,6 @@ FIRST_LINE, LINE_EVERY = 10.0, 60.0
 LOST_BYTES = 128
 """More than one lost capture takes in a state."""
 
-_NOTHING_TOLD: tuple[link.Receipt, tuple[messages.Lost, ...]] = (lambda: False), ()
-
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +62,6 @@ class Agent:
         self._requests: deque[ondemand.Request] = deque(maxlen=100)
         self._sequence = 0
         self._next_state = 0.0
-        self._telling = _NOTHING_TOLD  # the latest state's receipt, and the lost captures that it tells of
         self._next_line = time.monotonic() + LINE_EVERY
         self._reporting = threading.Lock()
         self._wake = threading.Event()
@@ -79,7 +76,7 @@ class Agent:
             store.Store(config.state / "models"),
             tls,
             config.threads,
-            ask=lambda message: self._publish("fetch", message) is not None,
+            ask=partial(self._publish, "fetch"),
             report=self._report,
             on_error=self._note,
         )
@@ -187,21 +184,14 @@ class Agent:
         with self._reporting:
             state = self._state()
             state = replace(state, lost=self._lost(state))
-            receipt = self._publish("state", state)
-            sent = receipt is not None
-            if receipt:
-                self._telling = receipt, state.lost
+            sent = self._publish("state", state)
             self._sequence += sent
             every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
             self._next_state = time.monotonic() + (every if sent else TICK)
 
     def _lost(self, state: messages.State) -> tuple[messages.Lost, ...]:
-        """What to tell of lost captures in this state: each until the broker has acknowledged it, as far as there is room."""
-        receipt, told = self._telling
+        """What to tell of lost captures in this state, as far as there is room: each until the cloud has answered for it."""
         try:
-            if told and receipt():
-                self._telling = _NOTHING_TOLD
-                self._spool.told(told)
             return self._spool.untold(min(messages.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
         except (OSError, sqlite3.Error) as error:  # a full disk, most likely: the state is worth more
             self._note(f"{type(error).__name__}: {error}")
@@ -226,7 +216,7 @@ class Agent:
             errors=tuple(self._errors),
         )
 
-    def _publish(self, kind: str, message: messages.Message) -> link.Receipt | None:
+    def _publish(self, kind: str, message: messages.Message) -> bool:
         return self._link.publish(self._topic(kind), message.dumps())
 
     def _topic(self, kind: str) -> str:

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from strop_edge.config import Broker, Config
 
 Handler = Callable[[bytes], None]
-Receipt = Callable[[], bool]
-"""Whether the broker has acknowledged a message."""
 
 KEEPALIVE = 30
 MAX_ON_ITS_WAY = 200
@@ -79,15 +77,15 @@ class Link:
         """Messages that the broker has not acknowledged yet."""
         return self._published - self._acknowledged
 
-    def publish(self, topic: str, payload: bytes) -> Receipt | None:
-        """Send at least once; None when there is no connection, or too much on its way: say it again later."""
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send at least once; False when there is no connection, or too much on its way: say it again later."""
         with self._changed:
             if not self.connected or self.on_its_way >= MAX_ON_ITS_WAY:
-                return None
+                return False
             self._published += 1
             self.bytes_sent += len(payload)
-        sent = self._client.publish(topic, payload, qos=1)
-        return lambda: sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
+        self._client.publish(topic, payload, qos=1)
+        return True
 
     def _connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:

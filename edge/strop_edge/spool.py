@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS captures (
 CREATE INDEX IF NOT EXISTS captures_due ON captures (due, seq) WHERE message IS NOT NULL;
 CREATE INDEX IF NOT EXISTS captures_age ON captures (audit, seq) WHERE message IS NOT NULL;
 CREATE TABLE IF NOT EXISTS drops (reason TEXT PRIMARY KEY, count INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS untold (id TEXT PRIMARY KEY, reason TEXT NOT NULL);  -- lost after they were announced
+CREATE TABLE IF NOT EXISTS untold (id TEXT PRIMARY KEY, reason TEXT NOT NULL);  -- announced, lost, not answered
 """
 DOUBLINGS = 6
 """After so many doublings the wait for an answer grows no more: from 30 s to half an hour."""
@@ -292,14 +292,10 @@ class Spool:
         self._db.execute("INSERT OR REPLACE INTO untold VALUES (?, ?)", (id_, reason))
 
     def untold(self, limit: int) -> tuple[messages.Lost, ...]:
-        """Captures that were announced and then lost, which the cloud is still to be told."""
+        """Captures that were announced and then lost, for which the cloud has not answered yet."""
         with self._lock:
             rows = self._db.execute("SELECT id, reason FROM untold ORDER BY rowid LIMIT ?", (max(limit, 0),)).fetchall()
         return tuple(messages.Lost(*row) for row in rows)
-
-    def told(self, lost: Iterable[messages.Lost]) -> None:
-        """Note that the cloud was told of these."""
-        self._change("DELETE FROM untold WHERE id = ?", [(each.capture,) for each in lost])
 
     def _can_upload(self, id_: str) -> bool:
         row = self._db.execute("SELECT fate, due FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)).fetchone()
@@ -330,7 +326,10 @@ class Spool:
             self._drop(id_, "lost-file")
 
     def free(self, fates: Iterable[tuple[str, str]]) -> None:
-        """Let go of captures that have their final answer: pairs of id and fate, `stored` or `dropped:REASON`."""
+        """Let go of captures that have their final answer: pairs of id and fate, `stored` or `dropped:REASON`.
+
+        Of lost ones the cloud need not be told any more.
+        """
         answered = list(fates)
         try:
             gone = self._let_go(answered)

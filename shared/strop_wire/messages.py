@@ -317,7 +317,7 @@ class State(Message):
     lost: Annotated[
         tuple[Lost, ...],
         Limits({"maxItems": MAX_LOST}),
-        "announced captures that were lost since; each is told until the broker has acknowledged a state with it",
+        "announced captures that were lost since; each is told in every state until the cloud answers `drop` or `stored` for it",
     ] = ()
 
     @classmethod

@@ -30,6 +30,7 @@ class Cloud:
         self.decide: Callable[[messages.Capture], str | None] = lambda _: "upload"
         self.confirms = True  # whether a PUT is followed by `stored`
         self.serves = True  # whether a `fetch` is answered
+        self.settles = True  # whether a lost capture is answered
         self._files: dict[str, bytes] = {}
         self._changed = threading.Condition()
         self._url = url
@@ -75,7 +76,7 @@ class Cloud:
             elif kind == "capture":
                 self._answer_capture(messages.Capture.loads(payload))
             elif kind == "state":
-                self.states.append(messages.State.loads(payload))
+                self._answer_state(messages.State.loads(payload))
             elif kind == "fetch":
                 self._answer_fetch(messages.Fetch.loads(payload))
             self._changed.notify_all()
@@ -90,6 +91,16 @@ class Cloud:
         headers = {"x-capture": capture.id, "Content-Type": capture.content_type}
         reason = "too many" if action == "drop" else None
         self.say("grant", messages.Grant((messages.CaptureGrant(capture.id, action, url, headers, reason),)))
+
+    def _answer_state(self, state: messages.State) -> None:
+        self.states.append(state)
+        if state.lost and self.settles:
+            self.say("grant", messages.Grant(tuple(self._settled(each) for each in state.lost)))
+
+    def _settled(self, lost: messages.Lost) -> messages.CaptureGrant:
+        if f"/{lost.capture}" in self.web.objects:
+            return messages.CaptureGrant(lost.capture, "stored")
+        return messages.CaptureGrant(lost.capture, "drop", reason=f"device: {lost.reason}")
 
     def _answer_fetch(self, fetch: messages.Fetch) -> None:
         self.fetches.append(fetch)

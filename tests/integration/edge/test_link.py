@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 import trustme
 
-from strop_edge import journal, link, spool
-from strop_edge.agent import Agent
+from strop_edge import link
 from strop_edge.config import Config
-from strop_wire import ids
 from tests.integration.edge.broker import Broker, both_brokers
 from tests.integration.edge.cloud import until
 
@@ -186,34 +184,10 @@ def test_a_line_that_takes_nothing_is_not_filled_without_end() -> None:
     with listening(scripted(ACCEPTED)) as port, linked(f"mqtt://127.0.0.1:{port}") as (opened, _, _heard):
         until(lambda: opened.connected)
 
-        taken = sum(opened.publish("up", b"x") is not None for _ in range(2 * link.MAX_ON_ITS_WAY))
+        taken = sum(opened.publish("up", b"x") for _ in range(2 * link.MAX_ON_ITS_WAY))
 
         assert taken == link.MAX_ON_ITS_WAY
         opened.stop(patience=0)
-
-
-def test_what_is_published_has_a_receipt_once_the_broker_acknowledges_it(broker: Broker) -> None:
-    with linked(broker.url) as (opened, _, _heard):
-        receipt = until(lambda: opened.publish("topic", b"hello"))
-        until(receipt)
-
-
-def test_a_lost_capture_is_not_told_before_the_broker_acknowledges_it(tmp_path: Path) -> None:
-    images = spool.Spool(journal.spool_folder(tmp_path), 1000)
-    images.granted([ids.new_id()])
-    owed = images.untold(1)
-    images.close()
-
-    with listening(scripted(ACCEPTED)) as port:
-        device = Agent(Config(f"mqtt://127.0.0.1:{port}", "p", "d", tmp_path, state_every=0.0), [])
-        device.start()
-        until(lambda: device._sequence > 3)
-        device.stop()
-        assert device.join(30)
-
-    images = spool.Spool(journal.spool_folder(tmp_path), 1000)
-    assert images.untold(1) == owed != ()
-    images.close()
 
 
 def test_a_handler_that_fails_does_not_end_the_connection(broker: Broker) -> None:

@@ -240,7 +240,9 @@ def test_a_file_without_a_row_goes_at_the_next_start(images: spool.Spool, state:
     again.close()
 
 
-def test_what_was_announced_and_then_lost_is_to_be_told_until_it_was(images: spool.Spool, state: Path) -> None:
+def test_what_was_announced_and_then_lost_is_to_be_told_until_the_cloud_answers(
+    images: spool.Spool, state: Path
+) -> None:
     announced = [put(images), put(images)]
     images.due(10)
     for _ in range(10):
@@ -249,12 +251,12 @@ def test_what_was_announced_and_then_lost_is_to_be_told_until_it_was(images: spo
     assert images.untold(10) == owed
     assert images.untold(1) == owed[:1]
     assert images.untold(-1) == ()
-    images.told(owed[:1])
+    images.free([(announced[0], "dropped:cloud:device: full")])
     images.close()
 
     again = open_spool(state)
     assert again.untold(10) == owed[1:]
-    again.told(owed[1:])
+    again.free([(announced[1], "dropped:cloud:device: full")])
     assert again.untold(10) == ()
     again.close()
 
@@ -277,15 +279,32 @@ def test_what_has_its_final_answer_need_not_be_told(images: spool.Spool, fate: s
     assert images.untold(10) == ()
 
 
-def test_a_final_answer_for_a_lost_one_settles_it(images: spool.Spool) -> None:
+@pytest.mark.parametrize(("answer", "fate"), [("stored", "stored"), ("dropped:cloud:device: full", "dropped:full")])
+def test_an_answer_for_a_lost_one_settles_it_and_only_stored_changes_its_fate(
+    images: spool.Spool, state: Path, answer: str, fate: str
+) -> None:
     id_ = put(images)
     images.due(10)
     for _ in range(10):
         put(images)
 
-    images.free([(id_, "stored")])
+    images.free([(id_, answer)])
 
     assert images.untold(10) == ()
+    assert journal.fates(state)[id_] == fate
+    assert images.dropped() == {"full": 1}
+    assert (images.items, images.bytes) == (10, 1000)
+
+
+def test_an_answer_for_a_lost_one_that_never_was_here_settles_it(images: spool.Spool, state: Path) -> None:
+    strange = capture().id
+    images.granted([strange])
+    assert images.untold(10) == (messages.Lost(strange, "unknown"),)
+
+    images.free([(strange, "dropped:cloud:device: unknown")])
+
+    assert images.untold(10) == ()
+    assert journal.fates(state) == {}
 
 
 def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
@@ -293,7 +312,7 @@ def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
     images.due(10)
     for _ in range(10):
         put(images)
-    images.told(images.untold(10))
+    images.free([(lost, "dropped:cloud:device: full")])
 
     images.granted([lost, strange])
 
