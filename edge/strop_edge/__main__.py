@@ -113,7 +113,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _health(arguments: argparse.Namespace) -> int:
     age = heartbeat.age(arguments.state)
     print("it never ran" if age is None else f"it last worked {age:.0f} s ago")
-    return 0 if age is not None and age < heartbeat.STALE else 1
+    return 0 if age is not None and abs(age) < heartbeat.STALE else 1
 
 
 class _Json(logging.Formatter):

@@ -28,7 +28,7 @@ class Heartbeat:
 
 
 def age(state: Path) -> float | None:
-    """Seconds since the agent of this state folder last worked; None when none ever did."""
+    """Seconds since the agent of this state folder last worked, negative when the clock was set back; None when none ever did."""
     try:
         return time.time() - (state / FILE).stat().st_mtime
     except FileNotFoundError:

@@ -10,16 +10,19 @@ from uuid import UUID
 
 from strop_wire import fields, messages
 
-_CAPTURES = "SELECT seq, id, size, message FROM captures NOT INDEXED WHERE message IS NOT NULL ORDER BY rowid"
+_CAPTURES = "SELECT seq, id, message FROM captures NOT INDEXED WHERE message IS NOT NULL ORDER BY rowid"
 _DROPS = "SELECT reason, count FROM drops NOT INDEXED ORDER BY rowid"
 _UNTOLD = "SELECT id, reason FROM untold NOT INDEXED ORDER BY rowid"
 
 
 def captures(path: Path) -> Iterator[tuple[int, str, bool, int, bytes]]:
-    """Captures that wait in the spool: seq, id, whether it is an audit, size, announcement; in no order."""
-    for seq, id_, size, message in _rows(path, _CAPTURES):
+    """Captures that wait in the spool: seq, id, whether it is an audit, size, announcement; in no order.
+
+    The announcement knows best: it was checked as a whole, which a column of its own was not.
+    """
+    for seq, id_, message in _rows(path, _CAPTURES):
         if (said := _announcement(message)) and said.id == id_:
-            yield seq, id_, said.audit, size, message
+            yield seq, id_, said.audit, said.size, message
 
 
 def _announcement(message: Any) -> messages.Capture | None:

@@ -107,7 +107,7 @@ class Spool:
         self._recover(kept)
         self._in_pieces(
             "UPDATE captures SET due = 0, tries = 0 WHERE seq = ?",
-            "SELECT seq FROM captures WHERE message IS NOT NULL AND tries > 0",
+            "SELECT seq FROM captures WHERE message IS NOT NULL AND (due > 0 OR tries > 0)",
         )
 
     def _open(self, path: Path) -> sqlite3.Connection:

@@ -39,7 +39,7 @@ def opened(folder: Path) -> spool.Spool:
 
 
 def put(images: spool.Spool, *, audit: bool = False) -> str:
-    said = capture(audit=audit)
+    said = capture(audit=audit, size=len(IMAGE))
     assert images.put(said, IMAGE)
     return said.id
 

@@ -25,6 +25,17 @@ def test_an_agent_is_healthy_for_a_while_after_each_beat(tmp_path: Path, capsys:
     assert "it last worked 61 s ago" in capsys.readouterr().out
 
 
+def test_a_beat_far_in_the_future_is_no_sign_of_life(tmp_path: Path) -> None:
+    """The clock was set back: nobody knows how old it is, and an agent that works touches it anew."""
+    heartbeat.Heartbeat(tmp_path).beat()
+    slightly, far = time.time() + heartbeat.STALE - 10, time.time() + heartbeat.STALE + 10
+
+    os.utime(tmp_path / heartbeat.FILE, (slightly, slightly))
+    assert health(tmp_path) == 0
+    os.utime(tmp_path / heartbeat.FILE, (far, far))
+    assert health(tmp_path) == 1
+
+
 def test_the_disk_is_touched_now_and_then_only(tmp_path: Path) -> None:
     heart = heartbeat.Heartbeat(tmp_path)
     heart.beat()

@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import sqlite3
 import time
@@ -30,7 +31,7 @@ def open_spool(state: Path, limit: int = 1000, answer_after: float = 30.0) -> sp
 
 
 def put(images: spool.Spool, data: bytes = IMAGE, *, audit: bool = False) -> str:
-    offered = capture(audit=audit)
+    offered = capture(audit=audit, size=len(data))
     assert images.put(offered, data)
     return offered.id
 
@@ -101,6 +102,17 @@ def test_after_a_restart_all_are_announced_again(images: spool.Spool, state: Pat
     again = open_spool(state)
     assert [item.id for item in again.due(10)] == ids
     assert (again.items, again.bytes) == (3, 300)
+    again.close()
+
+
+def test_after_a_restart_one_that_was_granted_unasked_is_announced_too(images: spool.Spool, state: Path) -> None:
+    """When it is due was said by a clock that a reboot sets back."""
+    id_ = put(images)
+    images.granted([id_])
+    images.close()
+
+    again = open_spool(state)
+    assert [item.id for item in again.due(10)] == [id_]
     again.close()
 
 
@@ -435,6 +447,20 @@ def test_a_kill_between_putting_aside_and_salvage_loses_nothing(images: spool.Sp
     again = open_spool(state)
     assert {item.id for item in again.due(10)} == kept
     assert not again.dropped()
+    again.close()
+
+
+def test_a_salvaged_capture_has_the_size_that_it_was_announced_with(images: spool.Spool, state: Path) -> None:
+    id_ = put(images)
+    images.close()
+    database = journal.spool_folder(state) / spool.DATABASE
+    with contextlib.closing(sqlite3.connect(database)) as db, db:
+        db.execute("UPDATE captures SET size = 7")
+    database.rename(disk.aside(database))
+
+    again = open_spool(state)
+    assert [item.id for item in again.due(10)] == [id_]
+    assert (again.bytes, again.dropped()) == (len(IMAGE), {})
     again.close()
 
 
