@@ -55,9 +55,9 @@ def test_a_large_spool_opens_fast(tmp_path: Path) -> None:
     images = spool.Spool(folder, 10**9)
     images.put(capture(), b"x")
     message = images.due(1)[0].message
-    with images._transaction():
+    with images._rows.transaction():
         rows = [(capture().id, message) for _ in range(count - 1)]
-        images._db.executemany("INSERT INTO captures (id, audit, size, message) VALUES (?, 0, 1, ?)", rows)
+        images._rows.change("INSERT INTO captures (id, audit, size, message) VALUES (?, 0, 1, ?)", rows)
     for id_, _ in rows:
         (folder / "images" / id_).write_bytes(b"x")
     images.close()

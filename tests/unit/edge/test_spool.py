@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_edge import disk, journal, spool
+from strop_edge import disk, journal, rows, spool
 from strop_wire import messages
 from tests.unit.edge.factories import capture
 
@@ -433,7 +433,7 @@ def test_of_a_database_with_a_damaged_page_all_but_that_page_goes_on(images: spo
     assert audit in announced
     assert announced == files(state) < {audit, *others}
     assert all(again.read(id_) == IMAGE for id_ in announced)
-    again._evict(again.bytes - 100, "full")
+    again._rows.evict(again.bytes - 100, "full")
     assert journal.fates(state)[audit] == "announced", "it is still known to be an audit"
     again.close()
 
@@ -483,7 +483,7 @@ def test_the_journal_forgets_the_oldest_finished_ones(
     ids = [put(images) for _ in range(5)]
     images.free((id_, "stored") for id_ in ids)
     images.close()
-    monkeypatch.setattr(spool, "JOURNAL", 2)
+    monkeypatch.setattr(rows, "JOURNAL", 2)
 
     open_spool(state).close()
 
@@ -493,8 +493,8 @@ def test_the_journal_forgets_the_oldest_finished_ones(
 def test_the_journal_forgets_while_the_agent_runs(
     images: spool.Spool, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "JOURNAL", 5)
-    monkeypatch.setattr(spool, "TRIM_EVERY", 3)
+    monkeypatch.setattr(rows, "JOURNAL", 5)
+    monkeypatch.setattr(rows, "TRIM_EVERY", 3)
     waiting = put(images)
     for _ in range(50):
         images.free([(put(images), "stored")])
