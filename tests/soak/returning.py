@@ -36,8 +36,8 @@ def fill(state: Path, images: Iterable[bytes], content_type: str) -> int:
         (folder / "images" / capture.id).write_bytes(data)
         rows.append((capture.id, capture.audit, len(data), capture.dumps()))
         total += len(data)
-    with kept._transaction():
-        kept._db.executemany("INSERT INTO captures (id, audit, size, message) VALUES (?, ?, ?, ?)", rows)
+    with kept._rows.transaction():
+        kept._rows.change("INSERT INTO captures (id, audit, size, message) VALUES (?, ?, ?, ?)", rows)
     kept.close()
     return total
 

@@ -436,7 +436,7 @@ def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: St
     assert agent.counters().lost == {"full": 2}
 
 
-def test_a_capture_that_was_announced_and_lost_is_told_until_the_broker_has_it(
+def test_a_capture_that_was_announced_and_lost_is_told_until_the_cloud_answers(
     cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker
 ) -> None:
     """The broker's acknowledgement is not enough, since it may forget: only an answer of the cloud's is."""
