@@ -49,10 +49,10 @@ def remove(
 
 @cli.command("list")
 def list_(project: str, state: connection.State = None) -> None:
-    """Show a project's devices, the model each runs and when it was last heard."""
+    """Show a project's devices, the model each runs and when it last told how it is."""
 
     async def work(runtime: app.Runtime) -> Table:
-        table = Table("device", "model", "last heard")
+        table = Table("device", "model", "last state")
         async with runtime.sessions() as session:
             for device in await enrolment.devices(session, project):
                 heard = f"{device.seen_at:%Y-%m-%d %H:%M:%S}" if device.seen_at else "never"

@@ -4,14 +4,14 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from strop import app, deadletters, errors, topology
+from strop import app, deadletters, errors, models, topology
 from strop_cli import connection
 
 SHOWN = 200
+"""Letters in a list."""
+READABLE = 4000
+"""Characters of a message that are shown unless all are asked for."""
 
 cli = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be handled, with the reason.")
 
@@ -31,27 +31,32 @@ Every = Annotated[bool, typer.Option("--all", help="All open letters; of one ser
 def list_(service: Service = None, state: connection.State = None) -> None:
     """Show the open letters, the latest first."""
 
-    async def work(runtime: app.Runtime) -> Table:
-        table = Table("id", "service", "how often", "last", "reason")
-        table.columns[0].no_wrap = True  # to be copied
+    async def work(runtime: app.Runtime) -> list[str]:
         async with runtime.sessions() as session:
             await session.connection(
                 execution_options={"isolation_level": "REPEATABLE READ"}
             )  # the count fits the list
             found = await deadletters.list_open(session, service, SHOWN)
             counts = await deadletters.count_open(session)
-        for letter in found:
-            last = f"{letter.last_at:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(letter.id), letter.service, str(letter.count), last, escape(letter.reason))
         total = counts.get(service, 0) if service else sum(counts.values())
-        table.caption = f"{total} open, the latest {len(found)} shown" if total > len(found) else f"{total} open"
-        return table
+        end = f"{total} open, the latest {len(found)} shown" if total > len(found) else f"{total} open"
+        return [*map(_line, found), end]
 
-    Console().print(connection.run(state, work))
+    print("\n".join(connection.run(state, work)))
+
+
+def _line(letter: models.DeadLetter) -> str:
+    """Two lines: a reason in a column of a table would be cut where people read it, and where programs do."""
+    often = "once" if letter.count == 1 else f"{letter.count} times"
+    return f"{letter.id}  {letter.service}  {often}, last {letter.last_at:%Y-%m-%d %H:%M:%S}\n    {letter.reason}"
 
 
 @cli.command()
-def show(letter: Annotated[UUID, typer.Argument(metavar="ID")], state: connection.State = None) -> None:
+def show(
+    letter: Annotated[UUID, typer.Argument(metavar="ID")],
+    full: Annotated[bool, typer.Option("--full", help="The whole message, however long.")] = False,
+    state: connection.State = None,
+) -> None:
     """Show one letter: why, when, how often, and the message itself."""
 
     async def work(runtime: app.Runtime) -> str:
@@ -65,7 +70,10 @@ def show(letter: Annotated[UUID, typer.Argument(metavar="ID")], state: connectio
             "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
             "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
         }
-        return "\n".join([*(f"{name:10}{value}" for name, value in facts.items()), "", deadletters.pretty(found.body)])
+        body = deadletters.pretty(found.body)
+        if len(body) > READABLE and not full:
+            body = f"{body[:READABLE]}\n… and {len(body) - READABLE} characters more: --full"
+        return "\n".join([*(f"{name:10}{value}" for name, value in facts.items()), "", body])
 
     print(connection.run(state, work))
 
@@ -96,9 +104,14 @@ def _decide(
 
     async def work(runtime: app.Runtime) -> int:
         async with runtime.sessions.begin() as session:
-            done = await decide(session, letters, service)
-            if letters and done < len(set(letters)):  # all of them or none
-                raise errors.Refused(f"only {done} of these {len(set(letters))} letters are open; nothing is changed")
-        return done
+            if letters:  # all of them or none
+                states = await deadletters.lock(session, letters)
+                if gone := [_what(letter, states.get(letter)) for letter in letters if states.get(letter) != "open"]:
+                    raise errors.Refused(f"nothing is changed: {'; '.join(gone)}")
+            return await decide(session, letters, service)
 
     return connection.run(state, work)
+
+
+def _what(letter: UUID, state: str | None) -> str:
+    return f"{letter} was {state}" if state else f"there is no dead letter {letter}"

@@ -97,6 +97,14 @@ async def get(session: AsyncSession, letter: UUID) -> models.DeadLetter:
     return found
 
 
+async def lock(session: AsyncSession, letters: Collection[UUID]) -> dict[UUID, str]:
+    """The states of letters, which stay so until the transaction ends; unknown ones are left out."""
+    table = models.DeadLetter
+    named = table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid)))
+    found = await session.execute(select(table.id, table.state).where(named).order_by(table.id).with_for_update())
+    return {row.id: row.state for row in found}
+
+
 async def retry(
     session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
 ) -> int:

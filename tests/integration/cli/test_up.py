@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import boto3
 import botocore.session
@@ -198,6 +199,8 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, sta
     )
 
     letter = dead_letter(strop, state)
+    listed = say(strop, state, "dlq list")
+    assert "    device nobody of project empty is not enrolled: `strop devices add empty nobody`\n" in listed
     assert stranger.id in (shown := say(strop, state, f"dlq show {letter}"))
     assert "device nobody of project empty is not enrolled" in shown
     assert "given up  once" in shown
@@ -211,8 +214,11 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, sta
     assert "1 dropped" in say(strop, state, "dlq drop --all --service ingest")
     assert "0 open" in say(strop, state, "dlq list")
     assert "dropped" in say(strop, state, f"dlq show {letter}")
-    with pytest.raises(Exception, match="only 0 of these 1 letters are open"):
+    with pytest.raises(Exception, match=f"nothing is changed: {letter} was dropped"):
         say(strop, state, f"dlq drop {letter}")
+    unknown = uuid4()
+    with pytest.raises(Exception, match=f"there is no dead letter {unknown}"):
+        say(strop, state, f"dlq retry {unknown}")
     with pytest.raises(Exception, match="say which letters"):
         say(strop, state, "dlq retry")
 
