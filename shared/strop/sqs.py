@@ -123,7 +123,7 @@ class Queues:
         """
         taken = await self._receive(name, wait, min(limit, BATCH))
         asked = 1
-        while len(taken) == asked * BATCH < limit:
+        while len(taken) == asked * BATCH <= limit - BATCH:
             more = min(asked, (limit - len(taken)) // BATCH)
             found = await asyncio.gather(
                 *(self._receive(name, 0, BATCH) for _ in range(more)), return_exceptions=True
