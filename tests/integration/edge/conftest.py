@@ -66,3 +66,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "ANSWER_AFTER", 0.2)
     monkeypatch.setattr(upload, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(upload, "SECOND_CHANCE", 0.01)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """The folder that a device watches."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return folder

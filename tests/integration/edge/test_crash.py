@@ -37,13 +37,6 @@ def state(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def run(broker: Broker, images: Path, state: Path, tmp_path: Path) -> Iterator[Run]:
     """Start the agent; the first one dies at the point."""
     started: list[subprocess.Popen[bytes]] = []

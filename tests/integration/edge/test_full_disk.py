@@ -38,13 +38,6 @@ def test_a_spool_on_a_full_disk_goes_on_and_counts_what_it_gives_up(tmp_path: Pa
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def disk(broker: Broker, images: Path, tmp_path: Path) -> Iterator[Path]:
     """The small disk of an agent that watches `images`."""
     state = tmp_path / "device"

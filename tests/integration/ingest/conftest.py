@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ingest import __main__ as main
-from ingest import announcements
-from strop import app, outbox
+from ingest import announcements, answers, objects
+from strop import app, mqtt, outbox
 from tests import device, factories, wait
 
 
@@ -47,3 +47,10 @@ async def phone(runtime: app.Runtime, enrolled: None) -> AsyncIterator[device.De
     """The enrolled device."""
     async with device.connect(runtime.settings.mqtt_url) as connected:
         yield connected
+
+
+@pytest.fixture
+async def files(runtime: app.Runtime) -> objects.Objects:
+    """The handler of what appears. Its broker is away, which changes nothing of what it does."""
+    broker = mqtt.Mqtt(runtime.settings.mqtt_url, "away")
+    return objects.Objects(runtime.sessions, runtime.storage, answers.Answers(runtime.storage, broker))

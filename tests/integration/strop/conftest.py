@@ -13,6 +13,10 @@ from tests import wait
 
 SERVICE = "router"
 
+Consume = Callable[..., consumer.Consumer]
+Send = Callable[..., Awaitable[None]]
+Receive = Callable[..., Awaitable[list[sqs.Incoming]]]
+
 
 def received() -> events.CaptureReceived:
     return events.CaptureReceived(project="bottles", capture_id=ids.uuid7(), device="line-1")
@@ -32,6 +36,10 @@ async def done(runtime: app.Runtime) -> int:
     """How often the work was done, and committed."""
     async with runtime.sessions() as session:
         return await made(session)
+
+
+async def empty(runtime: app.Runtime) -> bool:
+    return await runtime.queues.depth(SERVICE) == 0
 
 
 @pytest.fixture

@@ -1,0 +1,183 @@
+"""How the agent changes its model or its policy, against a real broker and a real HTTP server."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from strop_edge.agent import Agent
+from strop_wire import messages
+from tests.integration.edge.broker import both_brokers
+from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
+from tests.unit.edge import packages
+
+Start = Callable[..., Agent]
+
+ALL = messages.Policy(version=7, audit_rate=1.0)
+"""Keeps every image, as an audit."""
+LOW_ONLY = messages.Policy(version=3, high_rate=0.0, audit_rate=0.0)
+ENROL = f"strop devices add {PROJECT} {DEVICE}"
+V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
+
+
+def test_a_policy_alone_is_applied_without_a_download(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", LOW_ONLY)
+    cloud.wait_outcome("d1")
+    feed.pour(packages.RED)
+    until(lambda: agent.counters().classified == 1)
+
+    cloud.offer(V1, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+
+    assert state.policy == 7
+    assert cloud.captures[0].policy == 7
+    assert len(agent.counters().swaps) == 1
+    assert len(cloud.fetches) == 3
+
+
+@both_brokers
+def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    cloud.fetches.clear()
+
+    cloud.offer(V2, "d2", ALL)
+    cloud.wait_outcome("d2")
+    feed.pour(packages.GREEN)
+    cloud.wait(lambda: cloud.captures)
+
+    assert cloud.captures[0].model == "v2"
+    fetched = {sha for fetch in cloud.fetches for sha in fetch.files}
+    assert fetched == {V2.files["model.json"].sha256, V2.files["head.onnx"].sha256}
+    assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
+
+
+def test_counts_before_a_switch_are_reported_under_the_old_model(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent(state_every=60.0)
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    feed.pour(*[packages.RED] * 3)
+    until(lambda: agent.counters().classified == 3)
+
+    cloud.offer(V2, "d2", ALL)
+    cloud.wait_outcome("d2")
+
+    last_of_v1 = [state for state in cloud.states if state.model == "v1"][-1]
+    assert last_of_v1.classified == 3
+    assert [state.sequence for state in cloud.states] == sorted(state.sequence for state in cloud.states)
+
+
+def test_a_bad_model_changes_nothing_and_says_why(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    broken = packages.package("v2", samples=[{**packages.sample(packages.RED), "probabilities": [0.0, 1.0, 0.0]}])
+
+    cloud.offer(broken, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+
+    assert state.answer is not None
+    assert state.answer.outcome == "failed"
+    assert "self-test" in state.answer.reason
+    assert state.model == "v1"
+    assert cloud.captures[0].model == "v1"
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_bad_line_is_no_failure_of_the_model(cloud: Cloud, start_agent: Start) -> None:
+    start_agent()
+    cloud.web.statuses = [503] * 20
+    cloud.offer(V1, "d1")
+    cloud.wait(lambda: len(cloud.fetches) > 10 and cloud.states[-1].errors)
+
+    state = cloud.wait_outcome("d1")
+
+    assert state.answer == messages.Outcome("d1", "installed")
+    assert len([error for error in state.errors if "503" in error]) == 1, "told once, however often it happens"
+
+
+def test_a_failed_deployment_is_answered_again_but_not_tried_again(cloud: Cloud, start_agent: Start) -> None:
+    start_agent(state_every=60.0)
+    broken = packages.package("v2", labels=["red"])
+    cloud.offer(broken, "d1")
+    cloud.wait_outcome("d1")
+    fetches, answers = len(cloud.fetches), len(cloud.states)
+
+    cloud.offer(broken, "d1")
+    cloud.wait(lambda: len(cloud.states) > answers)
+
+    assert len(cloud.fetches) == fetches
+    assert cloud.states[-1].answer == cloud.wait_outcome("d1").answer
+
+
+def test_going_back_needs_no_download(cloud: Cloud, start_agent: Start) -> None:
+    agent = start_agent()
+    for package, deployment in ((V1, "d1"), (V2, "d2")):
+        cloud.offer(package, deployment)
+        cloud.wait_outcome(deployment)
+    fetches = len(cloud.fetches)
+
+    cloud.offer(V1, "d3")
+    state = cloud.wait_outcome("d3")
+
+    assert state.model == "v1"
+    assert len(cloud.fetches) == fetches
+    assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2", "v1"]
+
+
+@both_brokers
+def test_a_restart_goes_on_with_model_policy_and_spool(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: None
+    first = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    feed.pour(packages.RED, packages.GREEN)
+    until(lambda: first.counters().kept == 2)
+    first.stop()
+    assert first.join(30)
+    cloud.decide = lambda _: "upload"
+    fetches = len(cloud.fetches)
+
+    second = start_agent()
+    until(lambda: set(second.journal().values()) == {"stored"})
+
+    assert len(second.journal()) == 2
+    assert second.counters().swaps == ()
+    assert len(cloud.fetches) == fetches
+    boots = {state.boot for state in cloud.states}
+    assert len(boots) == 2
+    assert cloud.states[-1].model == "v1"
+    assert cloud.states[-1].answer == messages.Outcome("d1", "installed")
+
+
+def test_a_damaged_model_falls_back_and_is_fetched_again(
+    cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path
+) -> None:
+    first = start_agent()
+    for package, deployment in ((V1, "d1"), (V2, "d2")):
+        cloud.offer(package, deployment)
+        cloud.wait_outcome(deployment)
+    first.stop()
+    assert first.join(30)
+    (tmp_path / "device/models/files" / V2.files["head.onnx"].sha256).write_bytes(b"rotten")
+    cloud.serves = False
+    cloud.states.clear()
+
+    second = start_agent()
+    cloud.wait_model("v1")
+    cloud.wait(lambda: any("does not load" in error for state in cloud.states for error in state.errors))
+    cloud.serves = True
+    cloud.say("grant", messages.Grant(files=(head_grant(cloud),)))
+    cloud.wait_model("v2")
+
+    assert [swap.version for swap in second.counters().swaps] == ["v2"]
+
+
+def head_grant(cloud: Cloud) -> messages.FileGrant:
+    file = V2.files["head.onnx"]
+    return messages.FileGrant(file.sha256, file.size, f"{cloud.web.url}/{file.sha256}")

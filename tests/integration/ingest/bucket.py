@@ -1,0 +1,35 @@
+"""What tests of the bucket's side arrange and tell."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import objects, places
+from strop import app, errors, models
+from tests import factories
+
+BODY = factories.picture(1)
+WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> None:
+    """Tell of objects in one notification, and raise what is wrong with it."""
+    found = tuple((key, sequencer) for key in keys)
+    event = objects.ObjectsCreated(project=factories.PROJECT, objects=found, at=WHEN)
+    try:
+        await files.on_objects_created([event])
+    except errors.PartialFailure as partial:
+        raise partial.failed[event.id] from partial
+
+
+async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -> tuple[models.Capture, str]:
+    """A capture whose image may be uploaded, and where to."""
+    async with runtime.sessions.begin() as session:
+        capture = await factories.make_capture(session, body, **changes)
+        key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+        session.add(models.Upload(capture_id=capture.id, state="granted", key=key))
+    return capture, key
+
+
+async def upload_of(session: AsyncSession, capture: models.Capture) -> models.Upload:
+    return await session.get_one(models.Upload, capture.id, populate_existing=True)

@@ -1,0 +1,238 @@
+"""What follows when a device has uploaded an image."""
+
+import asyncio
+
+import pytest
+from botocore.exceptions import ClientError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ingest import objects, places, queries
+from strop import app, errors, events, models, storage
+from strop_wire import ids
+from tests import factories, wait
+from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
+
+pytestmark = pytest.mark.usefixtures("enrolled")
+
+
+async def test_an_image_arrives_though_its_device_lost_it_right_after_the_upload(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+    async with runtime.sessions.begin() as losing:
+        await queries.drop_lost(losing, {((capture.project, capture.device), capture.id): "device: full"})
+
+    await appear(files, key)
+
+    upload = await upload_of(session, capture)
+    assert (upload.state, upload.reason, upload.key) == ("stored", None, key)
+    assert [type(each) for each in await wait.outbox(runtime)] == [events.ImageStored]
+
+
+async def test_what_was_dropped_for_another_reason_does_not_arrive(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+    async with runtime.sessions.begin() as dropping:
+        await queries.drop(dropping, capture, "duplicate")
+
+    await appear(files, key)
+
+    assert (await upload_of(session, capture)).state == "dropped"
+
+
+async def test_an_image_that_is_what_was_announced_is_stored(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+
+    await appear(files, key)
+
+    image = await session.get_one(models.Image, (capture.project, capture.sha256))
+    assert (image.size, image.content_type, image.width, image.height) == (len(BODY), "image/jpeg", 64, 48)
+    assert await runtime.storage.get(storage.image_key(capture.project, capture.sha256)) == BODY
+    assert await runtime.storage.get(key) == BODY
+    upload = await upload_of(session, capture)
+    assert upload.state == "stored"
+    assert upload.stored_at is not None
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.ImageStored)
+    assert (happened.capture_id, happened.device, happened.sha256) == (capture.id, capture.device, capture.sha256)
+
+
+async def test_told_twice_or_at_once_it_is_stored_once(runtime: app.Runtime, files: objects.Objects) -> None:
+    _, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+
+    await asyncio.gather(*(appear(files, key) for _ in range(3)))
+    await appear(files, key)
+
+    assert len(await wait.outbox(runtime)) == 1
+
+
+async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    async with runtime.sessions.begin() as other:
+        capture = await factories.make_capture(other, BODY)
+    key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+    await runtime.storage.put(key, BODY)
+
+    await appear(files, key)
+
+    assert (await upload_of(session, capture)).state == "stored"
+
+
+@pytest.mark.parametrize(
+    ("arrived", "reason"),
+    [
+        (factories.picture(2), ""),
+        (BODY + b"more", "longer than the announced"),
+        (BODY[:-1], "bytes instead of the announced"),
+        (b"", "0 bytes instead of the announced"),
+        (BODY[:-1] + b"?", "instead of the announced"),
+    ],
+)
+async def test_what_was_not_announced_is_taken_away_and_may_come_again(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, arrived: bytes, reason: str
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, arrived)
+
+    await appear(files, key)
+    await appear(files, key)  # told again: the object is away, and counted once
+
+    upload = await upload_of(session, capture)
+    assert (upload.state, upload.attempts) == ("granted", 1)
+    assert await runtime.storage.size(key) is None
+    assert not await wait.outbox(runtime)
+    await runtime.storage.put(key, BODY)
+    await appear(files, key)
+    assert (await upload_of(session, capture)).state == "stored"
+
+
+async def test_what_never_matches_is_dropped_with_the_reason(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+
+    for _ in range(places.MAX_ATTEMPTS - 1):
+        await runtime.storage.put(key, b"wrong")
+        await appear(files, key)
+    await runtime.storage.put(key, b"wrong")
+    with pytest.raises(errors.InvalidMessage, match=r"5 bytes instead of the announced .*, 3 times"):
+        await appear(files, key)
+
+    upload = await upload_of(session, capture)
+    assert upload.state == "dropped"
+    assert (upload.reason or "").startswith("5 bytes instead of the announced")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (b"no image at all", "image/jpeg", "neither JPEG, PNG nor WebP"),
+        (BODY[:200], "image/jpeg", "cannot be decoded"),
+        (BODY, "image/png", "image/jpeg, announced as image/png"),
+    ],
+)
+async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, body: bytes, content_type: str, reason: str
+) -> None:
+    capture, key = await granted(runtime, body, content_type=content_type)
+    await runtime.storage.put(key, body)
+
+    with pytest.raises(errors.InvalidMessage, match=reason):
+        await appear(files, key)
+
+    upload = await upload_of(session, capture)
+    assert upload.state == "dropped"
+    assert reason in (upload.reason or "")
+    assert await session.get(models.Image, (capture.project, capture.sha256)) is None
+    assert await runtime.storage.size(storage.image_key(capture.project, capture.sha256)) is None
+    assert not await wait.outbox(runtime)
+
+
+async def test_an_upload_of_an_unknown_capture_is_invalid(files: objects.Objects) -> None:
+    key = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+
+    with pytest.raises(errors.InvalidMessage, match="there is no capture"):
+        await appear(files, key)
+
+
+async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+    _, key = await granted(runtime)
+
+    with pytest.raises(errors.InvalidMessage, match="the place of this capture is"):
+        await appear(files, key.replace(factories.DEVICE, "line-2"))
+
+
+@pytest.mark.parametrize("state", ["stored", "dropped"])
+async def test_a_copy_moved_back_is_left_alone(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: str
+) -> None:
+    capture, key = await granted(runtime)
+    async with runtime.sessions.begin() as other:
+        (await upload_of(other, capture)).state = state
+    await runtime.storage.put(key, b"whatever")
+
+    await appear(files, key)
+
+    assert await runtime.storage.size(key) == len(b"whatever")
+    assert (await upload_of(session, capture)).state == state
+
+
+async def test_many_uploads_are_judged_each_by_itself(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    good, again, other, none, gone = [
+        await granted(runtime, body) for body in (BODY, BODY, factories.picture(2), b"no image", factories.picture(3))
+    ]
+    for capture, key in (good, again, none):
+        await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
+    await runtime.storage.put(other[1], b"others")
+    unknown = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    keys = [key for _, key in (good, again, other, none, gone)] + [unknown]
+    happened = [objects.ObjectsCreated(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
+
+    with pytest.raises(errors.PartialFailure) as caught:
+        await files.on_objects_created([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])
+
+    assert set(caught.value.failed) == {happened[3].id, happened[5].id}
+    assert "neither JPEG, PNG nor WebP" in str(caught.value.failed[happened[3].id])
+    assert "there is no capture" in str(caught.value.failed[happened[5].id])
+    states = [(await upload_of(session, capture)).state for capture, _ in (good, again, other, none, gone)]
+    assert states == ["stored", "stored", "granted", "dropped", "granted"]
+    stored = {event.capture_id for event in await wait.outbox(runtime) if isinstance(event, events.ImageStored)}
+    assert stored == {good[0].id, again[0].id}
+
+
+async def test_one_that_may_come_right_brings_the_message_back(
+    runtime: app.Runtime, files: objects.Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture, key = await granted(runtime)
+    monkeypatch.setattr(runtime.storage, "bucket", "away")
+
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+
+    monkeypatch.undo()
+    await runtime.storage.put(key, BODY)
+    with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+    assert [event.capture_id for event in await wait.outbox(runtime)] == [capture.id]  # type: ignore[attr-defined]
+
+
+async def test_one_invalid_object_does_not_keep_the_others_out(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+
+    with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
+        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+
+    assert (await upload_of(session, capture)).state == "stored"
