@@ -1,10 +1,12 @@
 """`strop devices`: who may speak in a project."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment
 from strop import app
@@ -13,38 +15,33 @@ from strop_cli import connection
 cli = typer.Typer(no_args_is_help=True, help="Devices: a message from one that was not added is refused.")
 
 
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more devices.")]
+Change = Callable[[AsyncSession, str, str], Awaitable[None]]
+
+
 @cli.command()
-def add(
-    project: str,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more devices.")],
-    state: connection.State = None,
-) -> None:
+def add(project: str, names: Names, state: connection.State = None) -> None:
     """Enrol devices: all of those named, or none."""
-
-    async def work(runtime: app.Runtime) -> None:
-        async with runtime.sessions.begin() as session:
-            for name in names:
-                await enrolment.add_device(session, project, name)
-
-    connection.run(state, work)
+    _change(enrolment.add_device, project, names, state)
     print(f"{project} may now hear from {', '.join(names)}")
 
 
 @cli.command()
-def remove(
-    project: str,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more devices.")],
-    state: connection.State = None,
-) -> None:
+def remove(project: str, names: Names, state: connection.State = None) -> None:
     """Refuse what devices say from now on: all of those named, or none. Their captures stay; `add` lets them in again."""
+    _change(enrolment.remove_device, project, names, state)
+    print(f"{project} no longer hears from {', '.join(names)}")
+
+
+def _change(change: Change, project: str, names: Sequence[str], state: connection.State) -> None:
+    """Do it for each in one transaction."""
 
     async def work(runtime: app.Runtime) -> None:
         async with runtime.sessions.begin() as session:
             for name in names:
-                await enrolment.remove_device(session, project, name)
+                await change(session, project, name)
 
     connection.run(state, work)
-    print(f"{project} no longer hears from {', '.join(names)}")
 
 
 @cli.command("list")

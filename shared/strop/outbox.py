@@ -60,8 +60,8 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | N
         for row in rows:
             by_queue.setdefault(row.queue, []).append(row)
         sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
-        for (queue, waiting), ids in zip(by_queue.items(), sent, strict=True):
-            trouble.note(queue, failed=bool(waiting) and not ids)
+        for queue, ids in zip(by_queue, sent, strict=True):
+            trouble.note(queue, failed=not ids)
         done = [row_id for ids in sent for row_id in ids]
         if done:
             crash.point("relay:sent")

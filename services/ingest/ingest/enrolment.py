@@ -19,9 +19,8 @@ async def create_project(session: AsyncSession, name: str) -> None:
 async def add_device(session: AsyncSession, project: str, name: str) -> None:
     """Enrol a device; Refused when the name is bad or taken, NotFound when the project is unknown."""
     _check_name("device", name)
-    _check_name(
-        "project", project
-    )  # one that was made through the Rekognition API may be called what no topic can hold
+    # One that was made through the Rekognition API may be called what no topic can hold.
+    _check_name("project", project)
     await _check_project(session, project)
     if not await queries.add_device(session, project, name):
         raise errors.Refused(f"device {name} of project {project} exists already")

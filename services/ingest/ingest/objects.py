@@ -46,16 +46,16 @@ def loads(body: str) -> events.Event | None:
     if "topic" in data:
         return rules.read_letter(data)
     try:
-        records = [_object(record) for record in data["Records"] if "ObjectCreated:" in record["eventName"]]
+        told = [(_object(record), record) for record in data["Records"] if "ObjectCreated:" in record["eventName"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise errors.InvalidMessage(f"neither an event nor S3's: {type(error).__name__}: {error}") from error
     # Not the originals that we put ourselves, nor anything else that is nobody's upload.
-    created = tuple((key, sequencer) for key, sequencer in records if _looked_after(key))
+    created = [(found, record) for found, record in told if _looked_after(found[0])]
     if not created:
         return None
-    key = created[0][0]
-    at = _time(data["Records"][0])
-    return ObjectsCreated(project=key.partition("/")[0], objects=created, trace=_trace(key), at=at)
+    (key, _), first = created[0]
+    objects = tuple(found for found, _ in created)
+    return ObjectsCreated(project=key.partition("/")[0], objects=objects, trace=_trace(key), at=_time(first))
 
 
 def _looked_after(key: str) -> bool:
@@ -73,7 +73,7 @@ def _trace(key: str) -> str | None:
     return None
 
 
-def _object(record: dict[str, Any]) -> tuple[str, str]:
+def _object(record: dict[str, Any]) -> Object:
     found = record["s3"]["object"]
     return unquote_plus(found["key"]), str(found.get("sequencer", ""))
 

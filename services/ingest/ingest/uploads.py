@@ -49,12 +49,12 @@ class Uploads:
     """Handles uploads; one that is of no use does not keep the others from being handled."""
 
     def __init__(
-        self, make: db.Sessions, store: storage.Storage, tell: answers.Answers, kept: originals.Originals
+        self, make: db.Sessions, store: storage.Storage, tell: answers.Answers, keep: originals.Originals
     ) -> None:
         self._make = make
         self._store = store
         self._tell = tell
-        self._originals = kept
+        self._originals = keep
         self._hands = asyncio.Semaphore(IN_HAND)
 
     async def take(self, arrived: Mapping[str, places.FieldImage]) -> dict[str, Exception]:
