@@ -5,7 +5,7 @@ raising: InvalidMessage (dead-letter queue, at once), RetryLater (comes back aft
 a growing delay until SQS moves it to the dead-letter queue.
 
 Events that come by the thousand are handled `Together`: many in one transaction. When that fails they are handled one by
-one, so that a message nobody can handle hurts only itself.
+one, so that a message nobody can handle hurts only itself. While what handlers need is away, messages stay in the queue.
 """
 
 import asyncio
