@@ -208,7 +208,7 @@ def main() -> None:
         arn = asyncio.run(register(folder))
         environment = {"STROP_CUSTOM_LABELS_CACHE": str(stack.state / "hosted")}
         with lab.service(stack, "custom_labels", **environment) as service:
-            client = boto3.client("rekognition", endpoint_url=service.url, region_name="us-east-1")
+            client = boto3.Session().client("rekognition", endpoint_url=service.url, region_name="us-east-1")
             print(f"{datetime.now(UTC):%F %R} UTC, load {os.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
             print(f"start, one unit, files not cached         {start(client, arn, 1):7.2f} s")
             report(Raw(service.url, arn), client, arn, folder, images)

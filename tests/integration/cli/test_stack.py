@@ -61,7 +61,7 @@ def servers(state: Path) -> list[psutil.Process]:
 
 
 def client(env: dict[str, str], service: str) -> Any:
-    return boto3.client(
+    return boto3.Session().client(
         service,
         endpoint_url=env[f"AWS_ENDPOINT_URL_{service.upper()}"],
         region_name=env["AWS_REGION"],

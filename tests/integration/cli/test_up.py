@@ -269,7 +269,7 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
 
 def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
     """A bucket of the person's own, made and filled with the region of the profile."""
-    s3 = boto3.client(
+    s3 = boto3.Session().client(
         "s3",
         "us-east-1",
         endpoint_url=env["AWS_ENDPOINT_URL_S3"],

@@ -30,7 +30,7 @@ class Rekognition:
     def __init__(self, url: str, **options: Any) -> None:
         config = Config(retries={"total_max_attempts": 1}, **options.pop("config", {}))
         self.url = url
-        self.client = boto3.client("rekognition", endpoint_url=url, config=config, **options)
+        self.client = boto3.Session().client("rekognition", endpoint_url=url, config=config, **options)
 
     def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
         return functools.partial(asyncio.to_thread, getattr(self.client, operation))
