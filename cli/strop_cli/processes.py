@@ -23,10 +23,10 @@ _STEADY = 60.0
 
 
 @asynccontextmanager
-async def running(stack: Stack, packages: Sequence[str], port: int) -> AsyncIterator[None]:
+async def running(stack: Stack, packages: Sequence[str], port: int) -> AsyncIterator[dict[str, str]]:
     """Start the services, keep them alive, and ask them to stop in the same order: first who takes things in.
 
-    The pages are at `port`; the others have ports of their own, for health and metrics.
+    The pages are at `port`; the others have ports of their own, for health and metrics. Yields the URL of each.
     """
     servers: dict[str, Server] = {}
     try:
@@ -36,7 +36,7 @@ async def running(stack: Stack, packages: Sequence[str], port: int) -> AsyncIter
             await asyncio.to_thread(server.await_answer)
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(_keep(stack, servers, package, port)) for package in packages]
-            yield
+            yield {package: f"http://127.0.0.1:{server.plan.env['STROP_PORT']}" for package, server in servers.items()}
             for keeper in keepers:
                 keeper.cancel()
     finally:
@@ -53,6 +53,10 @@ async def _keep(stack: Stack, servers: dict[str, Server], package: str, port: in
         if time.monotonic() - began > _STEADY:
             delay = _FIRST_DELAY
         log.error("service ended, starting it again", service=package, code=code, delay=delay)
+        print(
+            f"{package} ended with code {code}: it starts again in {delay:g} s. Its log: {servers[package].log}",
+            flush=True,
+        )
         await asyncio.sleep(delay)
         delay, began = min(2 * delay, _LAST_DELAY), time.monotonic()
         servers[package] = _start(stack, package, port)

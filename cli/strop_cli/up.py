@@ -76,6 +76,7 @@ class _Up:
         self._stack, self._env_file, self._env = stack, env_file, env
         self._log = stack.state / "logs" / "services.log"
         self._ready = asyncio.Event()
+        self._metrics = [f"Metrics: {env['STROP_URL']}/metrics"]
 
     async def run(self) -> None:
         settings = Settings()
@@ -98,7 +99,8 @@ class _Up:
     async def _serve_apart(self, settings: Settings) -> None:
         stop = asyncio.Event()
         app.on_signals(stop)
-        async with processes.running(self._stack, _PACKAGES, settings.port):
+        async with processes.running(self._stack, _PACKAGES, settings.port) as urls:
+            self._metrics = [f"Metrics: {url}/metrics of {name.replace('_', '-')}" for name, url in urls.items()]
             self._ready.set()
             await stop.wait()
 
@@ -123,6 +125,8 @@ class _Up:
         print(f"Models, and how good they are: {self._env['STROP_CONSOLE']}")
         print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
         print(f"Access key {self._env['AWS_ACCESS_KEY_ID']} / secret in {connection.ENV_FILE}")
+        for line in self._metrics:
+            print(line)
         print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)
 
     async def _watch(self) -> None:

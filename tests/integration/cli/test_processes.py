@@ -57,8 +57,19 @@ def test_a_service_that_dies_is_started_again_and_all_stop_cleanly(tmp_path: Pat
         shown, _ = running.communicate()
     assert running.returncode == 0
     assert "stopped; nothing is lost" in shown
+    assert f"router ended with code -9: it starts again in 0.5 s. Its log: {tmp_path}/logs/router.log" in shown
     assert not [process for process in after.values() if process.is_running()]
     assert "did not stop cleanly" not in (tmp_path / "logs/services.log").read_text()
+
+
+def test_each_service_tells_its_metrics_where_the_platform_says(tmp_path: Path) -> None:
+    with up(tmp_path, "--processes") as running:
+        assert running.stdout
+        shown = "".join(iter(running.stdout.readline, f"Logs: {tmp_path}/logs. Ctrl-C stops everything.\n"))
+        told = re.findall(r"Metrics: (\S+) of (\S+)", shown)
+        assert [service for _, service in told] == [name.replace("_", "-") for name in PACKAGES]
+        for url, service in told:
+            assert f'strop_service_up{{service="{service}"}} 1.0' in httpx.get(url).text
 
 
 def test_no_service_outlives_a_platform_that_is_killed(tmp_path: Path) -> None:
