@@ -32,6 +32,16 @@ _PROJECTS = text(
     """
 )
 
+# Of the newest thousand that were wanted: an index leads to these, however many there are.
+_WAIT = text(
+    """
+    select percentile_disc(0.95) within group (order by extract(epoch from t.at - c.at))
+    from (select capture_id from routes where project = :project and upload order by at desc limit 1000) newest
+    join label_tasks t on t.capture_id = newest.capture_id
+    join captures c on c.id = newest.capture_id
+    """
+)
+
 # Only devices that are still enrolled hold a stage.
 _SILENT = text(
     """
@@ -63,6 +73,8 @@ async def _project(session: AsyncSession, row: RowMapping) -> Table:
     for figure, count in row.items():
         if figure != "name":
             table.add_row(figure, str(count))
+    if (wait := await session.scalar(_WAIT, {"project": row["name"]})) is not None:
+        table.add_row("arrival to task, p95 of the newest 1,000", f"{wait:.1f} s")
     table.add_row("training", escape(await registry.last_training(session, row["name"]) or "none yet"))
     table.add_row("deployment", await _deployment(session, row["name"]))
     for name, what in await _hosted(session, row["name"]):

@@ -1,5 +1,8 @@
 """`strop status` on rows that the services left."""
 
+from datetime import timedelta
+from typing import Any
+
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,24 +11,41 @@ from strop_cli import status
 from tests import factories
 
 
+async def shown(session: AsyncSession) -> dict[str, str]:
+    """What a person reads of the only project."""
+    row = (await session.execute(status._PROJECTS)).mappings().one()
+    console = Console(width=100)
+    with console.capture() as output:
+        console.print(await status._project(session, row))
+    cells = (line.split("│")[1:3] for line in output.get().splitlines() if "│" in line)
+    return {name.strip(): value.strip() for name, value in cells}
+
+
 async def test_images_that_came_and_those_that_never_will_are_counted_apart(session: AsyncSession) -> None:
     await factories.make_project(session)
     for number, state in enumerate(("granted", "stored", "dropped", "dropped")):
         made = await factories.make_capture(session, factories.picture(number))
         session.add(models.Upload(capture_id=made.id, state=state))
     await session.flush()
-    row = (await session.execute(status._PROJECTS)).mappings().one()
 
-    console = Console(width=100)
-    with console.capture() as shown:
-        console.print(await status._project(session, row))
+    counts = await shown(session)
 
-    counts = {
-        name.strip(): count.strip()
-        for name, count in (line.split("│")[1:3] for line in shown.get().splitlines() if "│" in line)
-    }
     assert {name: counts[name] for name in ("captures", "images", "images lost or refused")} == {
         "captures": "4",
         "images": "1",
         "images lost or refused": "2",
     }
+
+
+async def test_the_wait_from_arrival_to_task_is_that_of_all_but_the_slowest_twentieth(session: AsyncSession) -> None:
+    await factories.make_project(session)
+    assert not [name for name in await shown(session) if name.startswith("arrival")]
+    for seconds in range(1, 21):
+        made = await factories.make_capture(session, factories.picture(seconds))
+        common: dict[str, Any] = {"project": made.project, "device": made.device, "capture_id": made.id}
+        session.add(models.Route(**common, upload=True, reason="uncertain", probability=1.0, policy=0))
+        at = made.at + timedelta(seconds=seconds)
+        session.add(models.LabelTask(**common, sha256=made.sha256, priority=0.5, at=at))
+    await session.flush()
+
+    assert (await shown(session))["arrival to task, p95 of the newest 1,000"] == "19.0 s"
