@@ -10,8 +10,8 @@ from strop import app, events, models, topology
 
 T = TypeVar("T")
 
-PATIENCE = 20
-"""Seconds until a test gives up waiting."""
+PATIENCE = 60
+"""Seconds until a test gives up waiting: far more than anything takes, for a machine with other work to do."""
 
 
 async def until(look: Callable[[], Awaitable[T]]) -> T:

@@ -15,7 +15,7 @@ from tests.integration.edge.web import Web
 from tests.unit.edge.packages import Package
 
 PROJECT, DEVICE = "drinks", "cam-1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Cloud:

@@ -149,10 +149,9 @@ def test_a_restart_goes_on_with_model_policy_and_spool(cloud: Cloud, start_agent
     assert len(second.journal()) == 2
     assert second.counters().swaps == ()
     assert len(cloud.fetches) == fetches
-    boots = {state.boot for state in cloud.states}
-    assert len(boots) == 2
-    assert cloud.states[-1].model == "v1"
-    assert cloud.states[-1].answer == messages.Outcome("d1", "installed")
+    state = cloud.wait(lambda: len({each.boot for each in cloud.states}) == 2 and cloud.states[-1])
+    assert state.model == "v1"
+    assert state.answer == messages.Outcome("d1", "installed")
 
 
 def test_a_damaged_model_falls_back_and_is_fetched_again(
