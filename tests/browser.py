@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, Error, async_playwright
+from playwright.async_api import Browser, Error, async_playwright, expect
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -24,6 +24,8 @@ QUIET = (
     "--disable-quic",
     "--no-first-run",
 )
+expect.set_options(timeout=20_000)  # five seconds are not far more than a page takes on a busy machine
+
 MISSING = (
     "The browser tests need a Chromium. Install one (Debian: apt-get install chromium; macOS: Google Chrome), "
     "or run `.venv/bin/playwright install chromium`."

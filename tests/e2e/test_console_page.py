@@ -141,7 +141,7 @@ async def test_a_data_set_is_searched(browser: Browser, place: Place) -> None:
 
         await expect(page.locator(".gallery li")).to_have_count(1)
         loaded = "image => image.complete && image.naturalWidth > 0"
-        assert await page.locator(".gallery img").evaluate(loaded)
+        await page.wait_for_function(loaded, arg=await page.locator(".gallery img").element_handle())
 
 
 async def test_a_model_is_started_tried_and_stopped(browser: Browser, place: Place) -> None:

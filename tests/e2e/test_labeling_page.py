@@ -302,9 +302,9 @@ async def test_a_message_covers_no_answer(browser: Browser, place: Place, viewpo
         await press(page, "1")
 
         await expect(page.locator("#toast")).to_be_visible()
+        toast, stage = await page.locator("#toast").bounding_box(), await page.locator("#stage").bounding_box()
         for button in await page.locator(".panel button, #guess").all():
             await button.click(trial=True)  # fails when something lies over its middle
-        toast, stage = await page.locator("#toast").bounding_box(), await page.locator("#stage").bounding_box()
         assert toast
         assert stage
         assert stage["x"] <= toast["x"]

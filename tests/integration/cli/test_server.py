@@ -60,7 +60,7 @@ def test_a_server_that_ignores_its_signal_is_killed(state: Path, monkeypatch: py
 
 
 def test_a_stubborn_leftover_is_killed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(server, "STOP_SECONDS", 2)
     plan = Plan("sleeper", ["sleep", "60"], lambda: True, signal.SIGCONT)  # which `sleep` does not mind
     left = Server(plan, state)
 

@@ -108,8 +108,11 @@ async def test_a_restart_keeps_rows_objects_messages_and_addresses(state: Path) 
 async def test_killing_every_server_loses_nothing(state: Path) -> None:
     with Stack(state) as stack:
         await fill(stack.env())
-        for server in servers(state):
+        every = servers(state)
+        children = [child for server in every for child in server.children(recursive=True)]
+        for server in every:
             server.kill()
+        psutil.wait_procs(children, timeout=20)  # PostgreSQL's see for themselves that it is gone
 
     with Stack(state) as stack:
         assert await contents(stack.env()) == KEPT

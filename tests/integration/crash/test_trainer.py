@@ -22,7 +22,7 @@ async def test_a_run_is_finished_once_by_the_next_trainer(
     lab = Lab(runtime, tmp_path)
     await lab.base(train=2, valid=1)
     asked = await lab.ask()
-    quick = {"STROP_TRAINER_CACHE": str(tmp_path / "cache"), "STROP_TRAINER_LEASE": "3", "STROP_TRAINER_TICK": "0.2"}
+    quick = {"STROP_TRAINER_CACHE": str(tmp_path / "cache"), "STROP_TRAINER_LEASE": "8", "STROP_TRAINER_TICK": "0.2"}
     async with victim.killed(runtime, "trainer", point, tmp_path, **quick) as died:
         await died.wait()
         assert (await lab.run(asked.run_id)).state == left

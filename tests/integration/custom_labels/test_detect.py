@@ -77,8 +77,11 @@ async def test_only_a_model_that_runs_answers(lab: Colours, runtime: app.Runtime
     assert (await fails(ProjectVersionArn=arn.replace("123456789012", "210987654321"))).startswith("ResourceNotFound")
 
 
-async def test_a_model_that_is_not_loaded_yet_is_waited_for(lab: Colours, runtime: app.Runtime) -> None:
+async def test_a_model_that_is_not_loaded_yet_is_waited_for(
+    lab: Colours, runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a restart of the service a model is RUNNING before its units are."""
+    monkeypatch.setattr(detect, "PATIENCE", 50)  # a unit is a process that has to start
     arn = await add_version(runtime, status="RUNNING", min_units=1, started_at=datetime.now(UTC))
 
     assert await names(lab, arn, {"Bytes": packages.RED}) == ["red"]
@@ -95,7 +98,10 @@ async def test_an_image_of_nothing_known_is_answered_with_an_empty_list(lab: Col
     assert len(await names(lab, arn, {"Bytes": packages.RED}, MinConfidence=0)) == 3
 
 
-async def test_a_threshold_of_the_version_stands_for_those_of_the_labels(lab: Colours, runtime: app.Runtime) -> None:
+async def test_a_threshold_of_the_version_stands_for_those_of_the_labels(
+    lab: Colours, runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detect, "PATIENCE", 50)  # a unit is a process that has to start
     arn = await add_version(runtime, threshold=99.99, status="RUNNING", min_units=1, started_at=datetime.now(UTC))
 
     assert await names(lab, arn, {"Bytes": packages.RED}) == []

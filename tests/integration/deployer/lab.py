@@ -15,7 +15,7 @@ from deployer import handlers, rollouts, ticks
 from deployer.settings import Settings
 from strop import app, events, models
 from strop_wire import ids, messages, topics
-from tests import factories
+from tests import factories, wait
 
 STAGES = [0.25, 1.0]
 QUICK = Settings(stages=STAGES, stage_timeout=3600, tick=0.05)
@@ -51,7 +51,7 @@ class PahoDevice:
         client.connect(address.hostname or "", address.port or 1883)
         client.loop_start()
         try:
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), wait.PATIENCE)
             yield self
         finally:
             client.disconnect()
@@ -59,12 +59,12 @@ class PahoDevice:
 
     async def hears(self) -> messages.Desired:
         """The next `desired`."""
-        desired = await asyncio.wait_for(self._heard.get(), 10)
+        desired = await asyncio.wait_for(self._heard.get(), wait.PATIENCE)
         assert desired is not None, "an empty message"
         return desired
 
     async def hears_empty(self) -> None:
-        assert await asyncio.wait_for(self._heard.get(), 10) is None
+        assert await asyncio.wait_for(self._heard.get(), wait.PATIENCE) is None
 
     def heard(self) -> list[messages.Desired | None]:
         """What has come and was not looked at yet."""

@@ -53,7 +53,7 @@ async def test_a_broker_that_lost_what_it_retained_is_told_again(
         session = client.session
         await asyncio.to_thread(forgetful.stop)
         await asyncio.to_thread(forgetful.start)
-        while client.session == session:
+        while client.session == session or not client.connected.is_set():
             await asyncio.sleep(0.02)
         await ticking.send()
 

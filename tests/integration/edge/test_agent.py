@@ -29,7 +29,7 @@ V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
 
 @both_brokers
 def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path) -> None:
-    agent = start_agent()
+    agent = start_agent(answer_after=60.0)  # so that it announces once, however long the answer takes
     cloud.wait(lambda: cloud.states and cloud.states[0].model is None)
     feed.pour(packages.GREY)
     cloud.offer(V1, "d1", LOW_ONLY)
@@ -293,10 +293,10 @@ def test_a_broker_that_dies_costs_nothing(
     cloud.wait_outcome("d1")
 
     broker.kill()
+    until(lambda: any("connection to the broker was lost; trying again" in line for line in caplog.messages))
     feed.pour(*[packages.RED] * 3)
     until(lambda: agent.counters().kept == 3)
     assert set(agent.journal().values()) == {"kept"}
-    until(lambda: any("connection to the broker was lost; trying again" in line for line in caplog.messages))
     broker.start()
 
     until(lambda: set(agent.journal().values()) == {"stored"})
@@ -331,7 +331,7 @@ def test_its_heart_beats_until_an_image_holds_it_up(
         time.sleep(3 * agents.TICK)
         return alive.exists()
 
-    assert beats()
+    until(beats)
     with agent._swapper.switching:  # no image is classified meanwhile
         feed.pour(packages.RED)
         until(lambda: not beats())

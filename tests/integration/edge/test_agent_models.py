@@ -172,9 +172,8 @@ def test_a_damaged_model_falls_back_and_is_fetched_again(
     cloud.wait(lambda: any("does not load" in error for state in cloud.states for error in state.errors))
     cloud.serves = True
     cloud.say("grant", messages.Grant(files=(head_grant(cloud),)))
-    cloud.wait_model("v2")
 
-    assert [swap.version for swap in second.counters().swaps] == ["v2"]
+    until(lambda: [swap.version for swap in second.counters().swaps] == ["v2"])
 
 
 def head_grant(cloud: Cloud) -> messages.FileGrant:

@@ -80,7 +80,7 @@ def test_a_change_of_model_is_finished_after_the_next_start(
     cloud.wait_model("v1")
     cloud.offer(V2, "d2", ALL)
     assert first.wait(30) == -signal.SIGKILL
-    before = len(cloud.states)
+    killed = cloud.states[0].boot
     runs = store.running(state / "models").current
     assert runs
     assert runs.model == ("v2" if point == "swap:switched" else "v1")
@@ -90,7 +90,8 @@ def test_a_change_of_model_is_finished_after_the_next_start(
     answered = cloud.wait_outcome("d2")
     assert answered.answer
     assert answered.answer.outcome == "installed"
-    assert cloud.states[before].model == runs.model, "it classifies with a whole model from its start"
+    started = next(state for state in cloud.states if state.boot != killed)
+    assert started.model == runs.model, "it classifies with a whole model from its start"
     (images / "new.jpg").write_bytes(packages.GREY)
     until(lambda: list(journal.fates(state).values()) == ["stored"])
     assert [capture.model for capture in cloud.captures] == ["v2"]

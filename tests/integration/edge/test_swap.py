@@ -165,8 +165,8 @@ def test_a_newer_wish_ends_the_trouble_with_the_older_one(lab: Lab, nobody: str)
     lab.offer(V1, "d1")
     told(lab, "Connection refused")
 
-    lab.url = lab.web.url
     lab.offer(V2, "d2")
+    lab.url = lab.web.url
 
     assert lab.outcome("d2").outcome == "installed"
     assert [change.version for change in lab.swapper.swaps] == ["v2"]
@@ -206,7 +206,7 @@ def test_while_offline_nothing_fails(lab: Lab) -> None:
 def test_a_fetch_without_an_answer_is_sent_again(lab: Lab) -> None:
     lab.answers = False
     lab.offer(V1)
-    until(lambda: len(lab.fetches) == 2)
+    until(lambda: len(lab.fetches) >= 2)
     assert "does not say where" in lab.errors[0]
 
     lab.answers = True
@@ -218,9 +218,9 @@ def test_a_newer_wish_ends_the_older_one(lab: Lab) -> None:
     lab.answers = False
     lab.offer(V1, "d1")
     until(lambda: lab.fetches)
-    lab.answers = True
 
     lab.offer(V2, "d2")
+    lab.answers = True
 
     assert lab.outcome("d2").outcome == "installed"
     assert lab.version == "v2"

@@ -50,7 +50,7 @@ async def cut_connections(runtime: app.Runtime) -> None:
     async with runtime.sessions() as session:
         await session.execute(
             text(
-                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
                 "where datname = current_database() and pid <> pg_backend_pid()"
             )
         )

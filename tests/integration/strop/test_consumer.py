@@ -119,7 +119,7 @@ async def test_a_handler_may_have_its_message_later(
 async def test_a_message_stays_hidden_while_it_is_worked_on(
     runtime: app.Runtime, consume: Consume, send: Send, receive: Receive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topology, "VISIBILITY", 3)
+    monkeypatch.setattr(topology, "VISIBILITY", 6)
     await runtime.queues.create([SERVICE])
     release = asyncio.Event()
 
@@ -130,7 +130,7 @@ async def test_a_message_stays_hidden_while_it_is_worked_on(
     reading = consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, {}, long={events.CaptureReceived: long_work})
     working = asyncio.create_task(reading.take(await receive()))
 
-    assert not await runtime.queues.receive(SERVICE, wait=5)  # without the heartbeat it would be back after 3 s
+    assert not await runtime.queues.receive(SERVICE, wait=9)  # without the heartbeat it would be back after 6 s
     release.set()
     await working
 

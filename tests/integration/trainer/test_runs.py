@@ -188,11 +188,11 @@ async def test_a_lease_that_ran_out_can_be_taken_and_the_old_one_is_worth_nothin
 
 
 async def test_a_silent_trainer_keeps_its_lease(lab):
-    run, mine = await leased(lab, seconds=0.3)
+    run, mine = await leased(lab, seconds=3)
     keeping = asyncio.create_task(mine.keep())
 
     for _ in range(10):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         assert await lease.take(lab.runtime.sessions, run.id, 60) is None
 
     keeping.cancel()
@@ -265,7 +265,7 @@ async def trainer_process(lab, log):
         "STROP_QUEUE_PREFIX": settings.queue_prefix,
         "STROP_PORT": "0",
         "STROP_TRAINER_CACHE": str(lab.settings.cache),
-        "STROP_TRAINER_LEASE": "2",
+        "STROP_TRAINER_LEASE": "8",
         "STROP_TRAINER_TICK": "0.2",
     }
     with log.open("ab") as output:

@@ -1,4 +1,5 @@
 import os
+import re
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def test_an_agent_is_healthy_for_a_while_after_each_beat(tmp_path: Path, capsys:
     past = time.time() - heartbeat.STALE - 1
     os.utime(tmp_path / heartbeat.FILE, (past, past))
     assert health(tmp_path) == 1
-    assert "it last worked 61 s ago" in capsys.readouterr().out
+    assert re.search(r"it last worked 6\d s ago", capsys.readouterr().out)
 
 
 def test_a_beat_far_in_the_future_is_no_sign_of_life(tmp_path: Path) -> None:
