@@ -52,8 +52,12 @@ async def settled(running: site.Site, devices: list[fleet.Device]) -> None:
     async def labelled() -> bool:
         return not await count(running.runtime, models.LabelTask, models.LabelTask.state == "open")
 
-    async def deployed() -> int:
-        return await count(running.runtime, models.Deployment, models.Deployment.state == "succeeded")
+    async def deployed() -> bool:
+        """By its own rules, and by what every device has said: half of them would be enough for the rollout."""
+        installed = models.DeploymentDevice.state == "installed"
+        if await count(running.runtime, models.DeploymentDevice, installed) < len(DEVICES):
+            return False
+        return await count(running.runtime, models.Deployment, models.Deployment.state == "succeeded") > 0
 
     await soon(answered)
     await soon(labelled)

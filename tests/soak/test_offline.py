@@ -30,7 +30,7 @@ def count(state: Path) -> int:
         return int(db.execute("SELECT max(seq) FROM captures").fetchone()[0])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_it_classifies_at_once_uploads_what_fits_and_counts_every_drop(tmp_path: Path) -> None:
     state, images = tmp_path / "device", tmp_path / "images"
     images.mkdir()
@@ -56,7 +56,7 @@ def test_it_classifies_at_once_uploads_what_fits_and_counts_every_drop(tmp_path:
             with webs.serving() as web:
                 cloud = Cloud(broker.url, web)
                 cloud.start()
-                assert agent.wait(600) == 0  # it ends when its source has ended and its spool is empty
+                assert agent.wait(1200) == 0  # it ends when its source has ended and its spool is empty
                 cloud.wait(lambda: cloud.states[-1].classified == SHOWN)  # the broker has it, and passes it on
                 cloud.stop()
         finally:
