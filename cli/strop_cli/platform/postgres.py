@@ -105,8 +105,9 @@ def _write_secret(path: Path, text: str) -> None:
 def _wrapper(home: Path) -> tuple[str, ...]:
     """Return what to put before PostgreSQL's programs: they refuse to run as root, so root runs them as `nobody`.
 
-    Under a folder that only root may enter (a private home, a folder of mktemp), `nobody` keeps one right of root's:
-    to pass through.
+    Under a folder that only root may enter (a private home, a folder of mktemp), `nobody` keeps one capability of root's:
+    CAP_DAC_OVERRIDE, which opens files whatever their mode. The securebit keeps it in force in access(2) too, with which
+    initdb and pg_ctl look for the other programs; without it, that call goes by the user alone (capabilities(7)).
     """
     if os.geteuid() != 0:
         return ()
@@ -118,4 +119,5 @@ def _wrapper(home: Path) -> tuple[str, ...]:
     become = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     if all(folder.stat().st_mode & stat.S_IXOTH for path in (home, _BIN / "postgres") for folder in path.parents):
         return (*become, "--")
-    return (*become, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--")
+    capability = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
+    return (*become, *capability, "--")
