@@ -1,0 +1,87 @@
+"""Check for the programs that the tests need and pip does not install. `make test` runs this before the first test.
+
+Root on Debian and Ubuntu gets what is missing from apt. Everybody else gets one line that names it, and the command that
+installs it.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from strop_cli.platform import mqtt
+from tests import browser
+
+LOCKED = "Could not get lock"
+PAUSE = 1.0
+LOCK_SECONDS = 600.0
+"""How long another run of apt may hold its locks: an unattended upgrade takes minutes."""
+
+
+def missing() -> list[str]:
+    """Return the missing programs by the names of their packages."""
+    programs = {"mosquitto": mqtt.find_mosquitto() is not None, "chromium": browser.starts()}
+    return [name for name, there in programs.items() if not there]
+
+
+def command(packages: Sequence[str], system: str) -> str:
+    """Return the command with which an ordinary user installs these packages. `system` is an id of os-release, or `Darwin`."""
+    if system == "Darwin":
+        return "brew install " + " ".join({"chromium": "google-chrome"}.get(name, name) for name in packages)
+    if system == "fedora":
+        return f"sudo dnf install -y {' '.join(packages)}"
+    if system == "ubuntu" and "chromium" in packages:  # its package starts a snap, which containers cannot run
+        download = ".venv/bin/playwright install --with-deps chromium"
+        others = [name for name in packages if name != "chromium"]
+        return f"{command(others, system)} && {download}" if others else download
+    return f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(packages)}"
+
+
+def system() -> str:
+    try:
+        return platform.freedesktop_os_release()["ID"]
+    except OSError:
+        return platform.system()
+
+
+def apt(*arguments: str) -> None:
+    """Run apt-get and wait while another run holds a lock. apt itself waits only for the lock of dpkg, not for that of its lists.
+
+    Raises SystemExit with apt's own message when it fails for another reason.
+    """
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    argv = ["apt-get", "-qq", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS:.0f}", *arguments]
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (done := subprocess.run(argv, env=env, capture_output=True, text=True, check=False)).returncode:
+        if LOCKED not in done.stderr or time.monotonic() > deadline:
+            sys.exit(f"{' '.join(argv)} failed:\n{done.stderr}")
+        time.sleep(PAUSE)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install with apt, or with the command of `command` where that is another one. Needs root."""
+    if system() == "ubuntu" and "chromium" in packages:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=True)
+        packages = [name for name in packages if name != "chromium"]
+    if packages:
+        apt("update")
+        apt("install", "-y", "--no-install-recommends", *packages)
+
+
+def ensure() -> None:
+    """Return when all programs are there; exit with one line that names the missing ones otherwise."""
+    packages = missing()
+    if packages and os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get"):
+        print(f"Installing {' and '.join(packages)} for the tests", flush=True)
+        install(packages)
+        packages = missing()
+    if packages:
+        sys.exit(f"The tests need {' and '.join(packages)}. Install with: {command(packages, system())}")
+
+
+if __name__ == "__main__":
+    ensure()
