@@ -24,8 +24,13 @@ Work = Callable[[AsyncSession, Sequence[mqtt.Message]], Awaitable[intake.Result]
 
 
 def filters(settings: Settings) -> list[str]:
-    """What to subscribe to; shared among several ingests where the broker can do that."""
-    share = f"$share/{settings.queue_prefix}-ingest/" if settings.mqtt_shared else ""
+    """Return the topic filters to subscribe to; in a shared subscription where the broker has them.
+
+    Any client that names the group becomes a member and receives part of its messages, whatever the access list of
+    Mosquitto says: it is not applied to `$share`. So the name of the group is a secret of the installation.
+    """
+    group = settings.mqtt_group or f"{settings.queue_prefix}-ingest"
+    share = f"$share/{group}/" if settings.mqtt_shared else ""
     return [f"{share}strop/+/+/{kind}" for kind in topics.UP]
 
 

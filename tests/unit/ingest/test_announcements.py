@@ -21,6 +21,10 @@ def test_several_ingests_share_one_subscription() -> None:
     ]
 
 
+def test_the_group_of_the_shared_subscription_is_a_setting() -> None:
+    assert announcements.filters(settings(mqtt_group="secret"))[0] == "$share/secret/strop/+/+/capture"
+
+
 def test_a_broker_without_shared_subscriptions_gets_plain_ones() -> None:
     assert announcements.filters(settings(mqtt_shared=False))[0] == "strop/+/+/capture"
 
