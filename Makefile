@@ -19,13 +19,15 @@ up: $(RUN) ## Run the platform and the services without a fleet; writes STATE/st
 	$(VENV)/bin/strop up --state "$(or $(STATE),.strop/up)" $(ARGS)
 
 test: $(DEV) $(AWSCLI) ## Run all tests, two at a time (ARGS="-k name" for some)
-	$(VENV)/bin/python -m tests.machine
+	$(VENV)/bin/python -m tests.machine mosquitto chromium
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, long random histories (ARGS="-k name" for some)
+	$(VENV)/bin/python -m tests.machine mosquitto
 	$(VENV)/bin/pytest tests/soak $(ARGS)
 
-clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and Debian's aws (needs those programs)
+clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and the machine's own aws
+	$(VENV)/bin/python -m tests.machine mosquitto mosquitto-clients curl awscli
 	$(VENV)/bin/pytest tests/clients $(ARGS)
 
 lint: $(DEV) ## Check style, formatting, import rules and the Dockerfile

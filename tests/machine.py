@@ -1,4 +1,4 @@
-"""Check for the programs that the tests need and pip does not install. `make test` runs this before the first test.
+"""Check for programs that the tests need and pip does not install: `python -m tests.machine PACKAGE…`, before the first test.
 
 Root on Debian and Ubuntu gets what is missing from apt. Everybody else gets one line that names it, and the command that
 installs it.
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from strop_cli.platform import mqtt
@@ -22,16 +22,25 @@ LOCK_SECONDS = 600.0
 """How long another run of apt may hold its locks: an unattended upgrade takes minutes."""
 
 
-def missing() -> list[str]:
-    """Return the missing programs by the names of their packages."""
-    programs = {"mosquitto": mqtt.find_mosquitto() is not None, "chromium": browser.starts()}
-    return [name for name, there in programs.items() if not there]
+PROGRAMS: Mapping[str, Callable[[], bool]] = {
+    "mosquitto": lambda: mqtt.find_mosquitto() is not None,
+    "chromium": browser.starts,
+    "mosquitto-clients": lambda: all(map(shutil.which, ("mosquitto_pub", "mosquitto_sub"))),
+    "curl": lambda: shutil.which("curl") is not None,
+    "awscli": lambda: shutil.which("aws") is not None,
+}
+"""Whether a program is there and usable, by the name of its package in Debian."""
+_BREW = {"chromium": "google-chrome", "mosquitto-clients": "mosquitto"}
+
+
+def missing(packages: Sequence[str]) -> list[str]:
+    return [name for name in packages if not PROGRAMS[name]()]
 
 
 def command(packages: Sequence[str], system: str) -> str:
     """Return the command with which an ordinary user installs these packages. `system` is an id of os-release, or `Darwin`."""
     if system == "Darwin":
-        return "brew install " + " ".join({"chromium": "google-chrome"}.get(name, name) for name in packages)
+        return f"brew install {' '.join(dict.fromkeys(_BREW.get(name, name) for name in packages))}"
     if system == "fedora":
         return f"sudo dnf install -y {' '.join(packages)}"
     if system == "ubuntu" and "chromium" in packages:  # its package starts a snap, which containers cannot run
@@ -72,16 +81,16 @@ def install(packages: Sequence[str]) -> None:
         apt("install", "-y", "--no-install-recommends", *packages)
 
 
-def ensure() -> None:
+def ensure(packages: Sequence[str]) -> None:
     """Return when all programs are there; exit with one line that names the missing ones otherwise."""
-    packages = missing()
-    if packages and os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get"):
-        print(f"Installing {' and '.join(packages)} for the tests", flush=True)
-        install(packages)
-        packages = missing()
-    if packages:
-        sys.exit(f"The tests need {' and '.join(packages)}. Install with: {command(packages, system())}")
+    lacking = missing(packages)
+    if lacking and os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get"):
+        print(f"Installing {', '.join(lacking)} for the tests", flush=True)
+        install(lacking)
+        lacking = missing(packages)
+    if lacking:
+        sys.exit(f"The tests need {', '.join(lacking)}. Install with: {command(lacking, system())}")
 
 
 if __name__ == "__main__":
-    ensure()
+    ensure(sys.argv[1:])
