@@ -19,7 +19,7 @@ up: $(RUN) ## Run the platform and the services without a fleet; writes STATE/st
 	$(VENV)/bin/strop up --state "$(or $(STATE),.strop/up)" $(ARGS)
 
 test: $(DEV) $(AWSCLI) ## Run all tests, two at a time (ARGS="-k name" for some)
-	$(VENV)/bin/python -m tests.machine mosquitto chromium
+	$(VENV)/bin/python -m tests.machine mosquitto chromium libatomic1
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, long random histories (ARGS="-k name" for some)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from playwright._impl._driver import compute_driver_executable
 from playwright.async_api import Browser, async_playwright, expect
 from playwright.sync_api import sync_playwright
 
@@ -43,11 +44,20 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+def driver_starts() -> bool:
+    """Return whether playwright's own Node.js starts: it needs libatomic, which a bare Debian lacks."""
+    node, _ = compute_driver_executable()
+    return _runs(node)
+
+
 def starts() -> bool:
     """Return whether there is a Chromium that starts. Ubuntu's `chromium-browser` may be there and only name a snap."""
-    if found := program() or _downloaded():
-        return subprocess.run([found, "--version"], check=False, capture_output=True).returncode == 0
-    return False
+    found = program() or (driver_starts() and _downloaded())
+    return bool(found) and _runs(found)
+
+
+def _runs(path: str) -> bool:
+    return subprocess.run([path, "--version"], check=False, capture_output=True).returncode == 0
 
 
 def _downloaded() -> str | None:

@@ -25,11 +25,13 @@ LOCK_SECONDS = 600.0
 PROGRAMS: Mapping[str, Callable[[], bool]] = {
     "mosquitto": lambda: mqtt.find_mosquitto() is not None,
     "chromium": browser.starts,
+    "libatomic1": browser.driver_starts,
     "mosquitto-clients": lambda: all(map(shutil.which, ("mosquitto_pub", "mosquitto_sub"))),
     "curl": lambda: shutil.which("curl") is not None,
     "awscli": lambda: shutil.which("aws") is not None,
 }
 """Whether a program is there and usable, by the name of its package in Debian."""
+_FEDORA = {"libatomic1": "libatomic"}
 _BREW = {"chromium": "google-chrome", "mosquitto-clients": "mosquitto"}
 
 
@@ -42,7 +44,7 @@ def command(packages: Sequence[str], system: str) -> str:
     if system == "Darwin":
         return f"brew install {' '.join(dict.fromkeys(_BREW.get(name, name) for name in packages))}"
     if system == "fedora":
-        return f"sudo dnf install -y {' '.join(packages)}"
+        return f"sudo dnf install -y {' '.join(_FEDORA.get(name, name) for name in packages)}"
     if system == "ubuntu" and "chromium" in packages:  # its package starts a snap, which containers cannot run
         download = ".venv/bin/playwright install --with-deps chromium"
         others = [name for name in packages if name != "chromium"]
@@ -73,12 +75,12 @@ def apt(*arguments: str) -> None:
 
 def install(packages: Sequence[str]) -> None:
     """Install with apt, or with the command of `command` where that is another one. Needs root."""
-    if system() == "ubuntu" and "chromium" in packages:
-        subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=True)
-        packages = [name for name in packages if name != "chromium"]
-    if packages:
+    snap = {"chromium"} if system() == "ubuntu" else set()
+    if from_apt := [name for name in packages if name not in snap]:
         apt("update")
-        apt("install", "-y", "--no-install-recommends", *packages)
+        apt("install", "-y", "--no-install-recommends", *from_apt)
+    if snap.intersection(packages):
+        subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=True)
 
 
 def ensure(packages: Sequence[str]) -> None:
