@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright._impl._driver import compute_driver_executable
 from playwright.async_api import Browser, async_playwright, expect
 from playwright.sync_api import sync_playwright
 
@@ -46,18 +46,17 @@ async def chromium() -> AsyncIterator[Browser]:
 
 def driver_starts() -> bool:
     """Return whether playwright's own Node.js starts: it needs libatomic, which a bare Debian lacks."""
-    node, _ = compute_driver_executable()
-    return _runs(node)
+    return _runs(sys.executable, "-m", "playwright")
 
 
 def starts() -> bool:
     """Return whether there is a Chromium that starts. Ubuntu's `chromium-browser` may be there and only name a snap."""
-    found = program() or (driver_starts() and _downloaded())
-    return bool(found) and _runs(found)
+    found = program() or (_downloaded() if driver_starts() else None)
+    return found is not None and _runs(found)
 
 
-def _runs(path: str) -> bool:
-    return subprocess.run([path, "--version"], check=False, capture_output=True).returncode == 0
+def _runs(*argv: str) -> bool:
+    return subprocess.run([*argv, "--version"], check=False, capture_output=True).returncode == 0
 
 
 def _downloaded() -> str | None:
