@@ -48,21 +48,22 @@ class Network:
             for block in range(count)
         ]
 
-    @property
-    def taps(self) -> set[int]:
-        """The last block of each of the last two stages, where `Kind.deep` reads."""
-        return {sum(self.stages) - 1 - self.stages[-1], sum(self.stages) - 1}
+    def taps(self, stages: int) -> set[int]:
+        """Return the last block of each of the last `stages` stages."""
+        return {sum(self.stages[: len(self.stages) - back]) - 1 for back in range(stages)}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A backbone that a job can ask for by its name."""
+    """A backbone that a job can name. Features are pooled outputs of every network, each of length 1, side by side.
+
+    The head convolution of a network is fitted to ImageNet's labels; the stages before it keep more of other images.
+    """
 
     name: str
     networks: tuple[Network, ...]
-    deep: bool
-    """False: features are the pooled head of one network. True: the pooled outputs of the last two stages of every network,
-    each of length 1, side by side. Heads are made for ImageNet's labels; the stages before know more of other images."""
+    stages: int  # pooled outputs of the last so many stages
+    head: bool  # and of the head convolution
     features: int
     sha256: str
 
@@ -86,8 +87,8 @@ LITE0, HOSTED = "lite0", "lite0+lite2"
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(LITE0, (_LITE0,), False, 1280, "7a893b3de8d0ee3016bfd9d87ff0d9e1d5c0b120276e13fa9cc62c05b703adbe"),
-        Kind(HOSTED, (_LITE0, _LITE2), True, 1072, "6d7eab14959322d1cdfebc6eb93f5e7f29a70a26d3bb596e0917e61c6f1aa28b"),
+        Kind(LITE0, (_LITE0,), 3, True, 1904, "02530d978c9f7c15d7e0100c22ad24800a7717369a255103f5fb30ba67c905dd"),
+        Kind(HOSTED, (_LITE0, _LITE2), 2, False, 1072, "6d7eab14959322d1cdfebc6eb93f5e7f29a70a26d3bb596e0917e61c6f1aa28b"),
     )
 }
 SHA256 = KINDS[LITE0].sha256
@@ -119,31 +120,23 @@ def build(kind: Kind, checkpoints: Sequence[Path]) -> bytes:
     for network, checkpoint in zip(kind.networks, checkpoints, strict=True):
         _check(checkpoint.read_bytes(), network.sha256, checkpoint.name)
         graph.begin(start, weights.read(checkpoint), f"{network.name}/" if len(kind.networks) > 1 else "")
-        parts += _stages(graph, network) if kind.deep else [_head(graph, network)]
-    if len(parts) > 1:
-        graph.join(parts)
+        parts += _pooled(graph, network, kind)
+    graph.join(parts)
     return graph.dumps(f"efficientnet-{kind.name}", kind.features)
 
 
-def _head(graph: "_Graph", network: Network) -> str:
-    _blocks(graph, network)
-    graph.convolve("_conv_head", "_bn1")
-    return graph.pool()
-
-
-def _stages(graph: "_Graph", network: Network) -> list[str]:
-    return [graph.pool(tap) for tap in _blocks(graph, network)]
-
-
-def _blocks(graph: "_Graph", network: Network) -> list[str]:
-    """Add stem and blocks; returns the tensors at the taps."""
+def _pooled(graph: "_Graph", network: Network, kind: Kind) -> list[str]:
+    """Add the network; return its pooled outputs in the order of the network."""
     graph.convolve("_conv_stem", "_bn0", stride=2)
     taps = []
     for index, stride in enumerate(network.strides):
         graph.block(f"_blocks.{index}.", stride)
-        if index in network.taps:
+        if index in network.taps(kind.stages):
             taps.append(graph.tip)
-    return taps
+    if kind.head:
+        graph.convolve("_conv_head", "_bn1")
+        taps.append(graph.tip)
+    return [graph.pool(tap) for tap in taps]
 
 
 def _check(data: bytes, expected: str, name: str) -> None:
@@ -203,9 +196,9 @@ class _Graph:
         scale = gamma / np.sqrt(variance + _EPSILON)
         return (weight * scale[:, None, None, None]).astype(np.float32), (beta - mean * scale).astype(np.float32)
 
-    def pool(self, source: str | None = None) -> str:
+    def pool(self, source: str) -> str:
         """Average a tensor [N, channels, height, width] over its pixels, to length 1."""
-        self._add("GlobalAveragePool", source or self.tip)
+        self._add("GlobalAveragePool", source)
         self._add("Flatten", self.tip)
         self._add("LpNormalization", self.tip, axis=1, p=2)
         return self.tip
