@@ -26,7 +26,9 @@ class Entry:
     source_ref: str
     labels: tuple[str, ...]
     sha256: str | None
-    refused: bool = False  # for a non-terminal error, when the data set was made: listed there, and no reason to stop here
+    refused: bool = (
+        False  # for a non-terminal error, when the data set was made: listed there, and no reason to stop here
+    )
 
 
 @dataclass(frozen=True, slots=True)

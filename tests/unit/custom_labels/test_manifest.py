@@ -54,7 +54,9 @@ def multi(*numbers: Any, **changes: Any) -> manifest.Line:
 
 
 def test_a_multi_label_line_with_one_label_is_taken_in_both_forms() -> None:
-    transformed = read({**LINE, "kind0": 0, "kind0-metadata": METADATA | MULTI} | {"kind": 0, "kind-metadata": METADATA})
+    transformed = read(
+        {**LINE, "kind0": 0, "kind0-metadata": METADATA | MULTI} | {"kind": 0, "kind-metadata": METADATA}
+    )
 
     for line in (multi(3), multi(3, 3), read({**LINE, "kind-metadata": METADATA | MULTI}), transformed):
         assert (line.bucket, line.labels, line.errors) == ("bucket", ["rose"], [])

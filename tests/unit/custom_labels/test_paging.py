@@ -32,7 +32,10 @@ def test_a_token_of_another_request_is_refused() -> None:
             paging.read(operation, {**request, "NextToken": token})
 
 
-@given(st.text(min_size=1, max_size=50) | st.binary(min_size=1, max_size=50).map(lambda raw: base64.b64encode(raw).decode()))
+@given(
+    st.text(min_size=1, max_size=50)
+    | st.binary(min_size=1, max_size=50).map(lambda raw: base64.b64encode(raw).decode())
+)
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(faults.InvalidPaginationTokenException):
         paging.read("DescribeProjects", {"NextToken": token})
