@@ -5,10 +5,10 @@ signature is checked: the answer is the same to all.
 """
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from fastapi import Response
@@ -17,6 +17,7 @@ from custom_labels import faults
 
 FORM = "application/x-www-form-urlencoded"
 
+_ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,60})")
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _QUERY = (
     "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
@@ -36,8 +37,8 @@ def operation(method: str, path: str, headers: Mapping[str, str], body: bytes) -
     if target := headers.get("x-amz-target"):
         return target.rpartition(".")[2][:60]
     if is_form(headers):
-        named = parse_qs(body.decode("latin-1"), max_num_fields=1000).get("Action", ["unknown"])
-        return named[0][:60]
+        found = _ACTION.search(body)
+        return found[1].decode() if found else "unknown"
     return f"{method} {path[:60]}"
 
 
