@@ -39,6 +39,8 @@ def up(
     with Stack(state) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
         env = stack.env() | _env(stack, port, apart=apart)
         os.environ.update(env)
+        # Web pages served from this machine, such as those of a development server; the signature protects the API.
+        os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
         setup.migrate(env["DATABASE_URL"])
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")

@@ -47,7 +47,7 @@ class Intake:
             if image is not None:
                 taken.images.append(image)
             else:
-                taken.bad[line.errors[0]["code"]] += 1
+                taken.bad[manifest.reason(line.errors)] += 1
             taken.entries.append(
                 {
                     "source_ref": line.source_ref or f"#{position}",

@@ -26,6 +26,9 @@ class Entry:
     source_ref: str
     labels: tuple[str, ...]
     sha256: str | None
+    refused: bool = (
+        False  # for a non-terminal error, when the data set was made: listed there, and no reason to stop here
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def select(train: Sequence[Entry], test: Sequence[Entry] | None) -> Selection:
 
 def _usable(entries: Sequence[Entry], which: str) -> list[Entry]:
     """What can be learned from; Unfit when too much cannot, or when one image has several labels."""
-    bad = sum(entry.sha256 is None for entry in entries)
+    bad = sum(entry.sha256 is None and not entry.refused for entry in entries)
     if bad > manifest.MAX_BAD * len(entries):
         raise Unfit(
             "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST: The manifest file contains too many invalid rows. "

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from custom_labels import cors
 
 
 class Settings(BaseSettings):
@@ -27,6 +29,9 @@ class Settings(BaseSettings):
     own_secret: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY", description="and its secret")
     account: str = Field("123456789012", pattern=r"^[0-9]{12}$", description="account id in ARNs")
     region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="region in ARNs; clients may sign for any")
+    origins: str = Field(
+        "", description="web pages that may call: *, local (any port of this machine), or origins; empty: none"
+    )
     cache: Path = Field(Path("custom-labels-cache"), description="folder for the files of models that run here")
     idle_stop: float = Field(3600, ge=0, description="seconds without a request until a model stops itself; 0: never")
     max_units: int = Field(5, ge=1, description="inference units that one model may have")
@@ -38,6 +43,12 @@ class Settings(BaseSettings):
             if not (key_id and secret):
                 raise ValueError("keys are pairs AKID:SECRET, with commas between them")
         return self
+
+    @field_validator("origins")
+    @classmethod
+    def _origins_can_be_read(cls, value: str) -> str:
+        cors.Origins(value)
+        return value
 
     def secrets(self) -> dict[str, str]:
         """Who may ask: access key id -> secret."""

@@ -158,7 +158,8 @@ async def _rows(session: AsyncSession, dataset: Dataset) -> Sequence[Row]:
 
 
 def _entry(row: Row) -> selection.Entry:
-    return selection.Entry(row.source_ref, tuple(row.labels), row.sha256)
+    refused = bool(row.errors) and manifest.reason(row.errors) in manifest.NON_TERMINAL
+    return selection.Entry(row.source_ref, tuple(row.labels), row.sha256, refused)
 
 
 def _loads(body: bytes) -> list[dict[str, Any]]:

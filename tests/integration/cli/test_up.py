@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 import structlog
+from botocore.exceptions import ClientError
 from click.testing import Result
 from paho.mqtt import publish
 from typer.testing import CliRunner
@@ -350,3 +351,24 @@ def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env:
     assert ours == {
         name: each | {"delay": 1, "maxAttempts": each["delay"] * each["maxAttempts"]} for name, each in usual.items()
     }
+
+
+def test_pages_of_this_machine_may_call_the_hosted_models_and_nothing_else(env: dict[str, str]) -> None:
+    asks = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
+
+    with mock.patch.dict(os.environ, env):
+        answered = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers=asks)
+        foreign = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers={**asks, "Origin": "https://example.org"})
+        page = httpx.get(f"{env['STROP_URL']}/healthz", headers=asks)
+
+    assert answered.headers["access-control-allow-origin"] == asks["Origin"]
+    assert "access-control-allow-origin" not in {**foreign.headers, **page.headers}
+
+
+def test_a_client_of_another_aws_service_ends_at_the_services_of_one_port(env: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, env):
+        session, url = boto3.Session(region_name="us-east-1"), env["AWS_ENDPOINT_URL_REKOGNITION"]
+        assert session.client("sts", endpoint_url=url).get_caller_identity()["UserId"] == env["AWS_ACCESS_KEY_ID"]
+        for service, operation in (("iam", "list_users"), ("lambda", "list_functions")):
+            with pytest.raises(ClientError, match=f"{service} is not available"):
+                getattr(session.client(service, endpoint_url=url), operation)()

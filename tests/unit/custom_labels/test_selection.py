@@ -25,6 +25,12 @@ def test_labelled_images_of_both_sets_become_the_manifest_of_an_order() -> None:
     }  # fmt: skip
 
 
+def test_lines_refused_when_the_data_set_was_made_stop_no_training() -> None:
+    refused = [Entry(f"s3://b/{n}", (), None, refused=True) for n in range(9)]
+
+    assert len(selection.select([*TRAIN, *refused], TEST).train) == 8
+
+
 def test_copies_of_an_image_count_once() -> None:
     copy = Entry("s3://b/again.jpg", ("rose",), "r0")
 
