@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from strop_edge import choose, counts, image, model, ondemand, spool, swap
+from strop_image import decoder
 from strop_wire import ids, messages
 
 RANKS = 10
@@ -22,6 +23,11 @@ class Seen:
     data: bytes
     pixels: image.Pixels
     phash: str
+
+
+def name(data: bytes) -> str:
+    """The file that an image came from, or else its hash."""
+    return str(getattr(data, "file", None) or f"sha256 {image.sha256(data)}")
 
 
 class Classifier:
@@ -38,15 +44,15 @@ class Classifier:
     def take(self, data: bytes) -> None:
         """Classify one image and keep it if its turn comes; one that is bad is counted and left."""
         try:
-            picture = image.decode(data)
+            picture = decoder.decode(data)
             self._latest = Seen(data, image.prepare(picture), image.dhash(picture))
             with self._swapper.switching:
                 running, predictions = self._predict(self._latest)
                 self._counts.add(predictions[0])
-        except (image.BadImage, model.BadModel) as error:
-            reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
+        except (decoder.BadImage, model.BadModel) as error:
+            reason = "bad-image" if isinstance(error, decoder.BadImage) else "bad-prediction"
             self._counts.lose(reason)
-            self._on_error(f"{reason}: {error}")
+            self._on_error(f"{reason}: {name(data)}: {error}")
             return
         choice = choose.choose(predictions, running.desired.policy, self._random.random(), self._random.random())
         if choice.keep:
@@ -76,7 +82,7 @@ class Classifier:
             policy=desired.policy.version,
             sha256=image.sha256(seen.data),
             size=len(seen.data),
-            content_type=image.content_type(seen.data),
+            content_type=decoder.content_type(seen.data),
             phash=seen.phash,
         )
         try:

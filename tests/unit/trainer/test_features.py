@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from strop_edge import image
+from strop_image import decoder
 from tests.unit.trainer import lab
 from trainer import backbone, features, views
 
@@ -79,7 +80,7 @@ def test_a_file_that_is_no_image_is_refused(store, tmp_path):
     path = tmp_path / "text"
     path.write_bytes(b"text")
 
-    with pytest.raises(image.BadImage):
+    with pytest.raises(decoder.BadImage):
         store.get([features.View(image.sha256(b"text"), path)], silent)
 
 
