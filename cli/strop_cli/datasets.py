@@ -13,7 +13,6 @@ from sqlalchemy import func, select
 
 from strop import app, autolabel, errors, models, storage
 from strop_cli import connection, hosted, progress, projects, upload
-from strop_image import decoder
 from strop_wire import fields, topics
 
 SPLITS = ("train", "valid")
@@ -158,24 +157,12 @@ async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], re
         await projects.require(session, project)
         started = (await session.execute(select(func.now()))).scalar_one()
         known = await _known(runtime, project, files)
-    digests, too_large = await asyncio.to_thread(_digests, files)
-    changed = {key: files[key] for key, digest in digests.items() if digest != known.get(key)}
-    unchanged = len(digests) - len(changed)
+    changed = {key: file for key, file in files.items() if storage.digest(file.read_bytes()) != known.get(key)}
+    unchanged = len(files) - len(changed)
     await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
     answers = await _answers(runtime, project, changed, started, lambda n: report(len(files), unchanged + n))
     refused = {key: reason for key, reason in sorted(answers.items()) if reason}
-    return Imported(len(answers) - len(refused), too_large | refused, unchanged)
-
-
-def _digests(files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
-    """The hash of each file by key; and of those that are too large for an image, why they stay here."""
-    found, refused = {}, {}
-    for key, file in files.items():
-        try:
-            found[key] = storage.digest(decoder.read(file))
-        except decoder.BadImage as error:
-            refused[key] = str(error)
-    return found, refused
+    return Imported(len(answers) - len(refused), refused, unchanged)
 
 
 async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) -> dict[str, str | None]:

@@ -6,7 +6,6 @@ import pytest
 
 from strop import errors
 from strop_cli import datasets
-from strop_wire import messages
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -68,15 +67,3 @@ def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path) -> 
 
     touch(tmp_path, "test/cup/c.jpg", "train/cup/d.gif", "train/e.jpg")
     assert datasets.left_out(tmp_path, taken) == "4 files left out: notes.txt, test/cup/c.jpg, train/cup/d.gif …"
-
-
-def test_a_file_too_large_for_an_image_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    good, large = tmp_path / "good.jpg", tmp_path / "large.jpg"
-    good.write_bytes(b"abc")
-    with large.open("wb") as file:
-        file.truncate(messages.MAX_IMAGE_BYTES + 1)
-
-    found, refused = datasets._digests({"good": good, "large": large})
-
-    assert list(found) == ["good"]
-    assert refused == {"large": "larger than 20,971,520 bytes"}
