@@ -145,7 +145,7 @@ async def spoil(lab, *seeds):
     for key in keys:
         await lab.runtime.storage.put(key, b"something else")
     await lab.runtime.storage.delete(keys[-1])
-    lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / "fresh"})
+    lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / f"without-{len(seeds)}"})
     lab.runs = Runs(lab.runtime, lab.settings)
 
 
