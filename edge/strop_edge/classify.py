@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import numpy as np
 
 from strop_edge import choose, counts, image, model, ondemand, spool, swap
-from strop_image import decoder
 from strop_wire import ids, messages
 
 RANKS = 10
@@ -44,13 +43,13 @@ class Classifier:
     def take(self, data: bytes) -> None:
         """Classify one image and keep it if its turn comes; one that is bad is counted and left."""
         try:
-            picture = decoder.decode(data)
+            picture = image.decode(data)
             self._latest = Seen(data, image.prepare(picture), image.dhash(picture))
             with self._swapper.switching:
                 running, predictions = self._predict(self._latest)
                 self._counts.add(predictions[0])
-        except (decoder.BadImage, model.BadModel) as error:
-            reason = "bad-image" if isinstance(error, decoder.BadImage) else "bad-prediction"
+        except (image.BadImage, model.BadModel) as error:
+            reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
             self._counts.lose(reason)
             self._on_error(f"{reason}: {name(data)}: {error}")
             return
@@ -82,7 +81,7 @@ class Classifier:
             policy=desired.policy.version,
             sha256=image.sha256(seen.data),
             size=len(seen.data),
-            content_type=decoder.content_type(seen.data),
+            content_type=image.content_type(seen.data),
             phash=seen.phash,
         )
         try:

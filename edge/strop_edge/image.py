@@ -15,6 +15,10 @@ from strop_image import decoder
 
 Pixels = NDArray[np.uint8]
 
+BadImage = decoder.BadImage
+content_type = decoder.content_type
+decode = decoder.decode
+
 SIZE = 224
 """What the model sees: the middle SIZE x SIZE of an image whose short side was scaled to RESIZE."""
 RESIZE = decoder.SHORT_SIDE
@@ -33,8 +37,8 @@ def prepare(image: Image.Image) -> Pixels:
 
 
 def load(data: bytes) -> Pixels:
-    """Decode and prepare in one go; decoder.BadImage when that cannot be."""
-    return prepare(decoder.decode(data))
+    """Decode and prepare in one go; BadImage when that cannot be."""
+    return prepare(decode(data))
 
 
 def dhash(image: Image.Image) -> str:

@@ -20,7 +20,6 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from strop_edge import image
-from strop_image import decoder
 from strop_wire import fields, messages
 
 Floats = NDArray[np.float32]
@@ -120,7 +119,7 @@ class Model:
         return self.manifest.labels
 
     def prepare(self, data: bytes) -> image.Pixels:
-        """Bytes of an image file -> what this model takes [224, 224, 3]; decoder.BadImage when that cannot be."""
+        """Bytes of an image file -> what this model takes [224, 224, 3]; BadImage when that cannot be."""
         return image.load(data)
 
     def features(self, images: image.Pixels) -> Floats:
@@ -176,7 +175,7 @@ class Model:
         for number, sample in enumerate(self.manifest.samples):
             try:
                 found = self.predict(image.load(sample.jpeg)[None])[0]
-            except decoder.BadImage as error:
+            except image.BadImage as error:
                 raise BadModel(f"self-test: sample {number} {error}") from error
             if len(sample.probabilities) != len(found):
                 raise BadModel(f"self-test: sample {number} has {len(sample.probabilities)} probabilities")

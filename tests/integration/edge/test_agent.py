@@ -13,7 +13,6 @@ from strop_edge import agent as agents
 from strop_edge import heartbeat, image, intake, journal
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
-from strop_image import decoder
 from strop_wire import messages
 from tests.integration.edge.broker import Broker, both_brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
@@ -45,7 +44,7 @@ def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: 
     (capture,) = cloud.captures
     assert (capture.model, capture.policy, capture.reason, capture.audit) == ("v1", 3, "low", False)
     assert (capture.sha256, capture.size) == (image.sha256(packages.GREY), len(packages.GREY))
-    assert capture.phash == image.dhash(decoder.decode(packages.GREY))
+    assert capture.phash == image.dhash(image.decode(packages.GREY))
     assert cloud.web.objects[f"/{capture.id}"] == packages.GREY
     assert journal.fates(tmp_path / "device") == {capture.id: "stored"}
     assert agent.spooled == 0

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strop_edge import image
-from strop_image import decoder
 from strop_wire import messages
 from tests.unit.edge import packages
 
@@ -29,7 +28,7 @@ def test_each_form_becomes_pixels(form: str) -> None:
 
     assert pixels.shape == (224, 224, 3)
     assert pixels.dtype == np.uint8
-    assert decoder.content_type(data) == f"image/{form.lower()}"
+    assert image.content_type(data) == f"image/{form.lower()}"
 
 
 @pytest.mark.parametrize("size", [(640, 480), (300, 1000), (256, 256), (100, 80)])
@@ -74,7 +73,7 @@ def test_garbage_in_exif_does_not_cost_the_image() -> None:
 
 
 def test_a_large_jpeg_is_scaled_while_decoding_but_never_below_what_is_needed() -> None:
-    decoded = decoder.decode(packages.encoded(scene(4000, 3000)))
+    decoded = image.decode(packages.encoded(scene(4000, 3000)))
 
     assert image.RESIZE <= min(decoded.size) < 2 * image.RESIZE
 
@@ -84,13 +83,13 @@ def test_a_large_jpeg_is_scaled_while_decoding_but_never_below_what_is_needed() 
 def test_a_truncated_image_is_refused(form: str, share: float) -> None:
     data = packages.encoded(scene(400, 300), form)
 
-    with pytest.raises(decoder.BadImage, match="cannot be decoded"):
+    with pytest.raises(image.BadImage, match="cannot be decoded"):
         image.load(data[: int(len(data) * share)])
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a" + b"\0" * 100, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(decoder.BadImage):
+    with pytest.raises(image.BadImage):
         image.load(data)
 
 
@@ -98,12 +97,12 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     for side in (8_000, 60_000):  # over our limit, and over Pillow's own
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-        with pytest.raises(decoder.BadImage):
+        with pytest.raises(image.BadImage):
             image.load(b"\x89PNG\r\n\x1a\n" + chunk)
 
 
 def test_too_many_bytes_are_refused() -> None:
-    with pytest.raises(decoder.BadImage, match="larger than 20,971,520 bytes"):
+    with pytest.raises(image.BadImage, match="larger than 20,971,520 bytes"):
         image.load(packages.RED + b"\0" * messages.MAX_IMAGE_BYTES)
 
 
@@ -115,7 +114,7 @@ def test_damaged_bytes_give_pixels_or_bad_image_and_nothing_else(form: str, data
         good[data.draw(st.integers(4, len(good) - 1))] = data.draw(st.integers(0, 255))
     try:
         pixels = image.load(bytes(good))
-    except decoder.BadImage:
+    except image.BadImage:
         return
     assert pixels.shape == (224, 224, 3)
 
@@ -125,7 +124,7 @@ DAMAGED = {form: packages.encoded(scene(60, 40), form) for form in FORMS}
 
 def test_dhash_hardly_changes_with_size_and_quality_but_does_with_content() -> None:
     first = image.dhash(scene(640, 480))
-    again = image.dhash(decoder.decode(packages.encoded(scene(320, 240), quality=40)))
+    again = image.dhash(image.decode(packages.encoded(scene(320, 240), quality=40)))
     other = image.dhash(scene(640, 480, seed=4))
 
     assert len(first) == 16
