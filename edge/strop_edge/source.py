@@ -52,10 +52,18 @@ def _stamps(path: Path) -> dict[Path, Stamp]:
     return found
 
 
-def _read(file: Path) -> bytes | None:
-    """None when it has gone. Not more than what is too large anyway: a giant is refused without filling the memory."""
+class FromFile(bytes):
+    """The bytes of an image, and the file that they came from, for the error when they are not one."""
+
+    file: Path
+
+
+def _read(file: Path) -> FromFile | None:
+    """None when it has gone. Not more than what is too large anyway: the decoder refuses a giant by that one byte."""
     try:
         with file.open("rb") as opened:
-            return opened.read(messages.MAX_IMAGE_BYTES + 1)
+            data = FromFile(opened.read(messages.MAX_IMAGE_BYTES + 1))
     except OSError:
         return None
+    data.file = file
+    return data

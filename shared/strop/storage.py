@@ -20,6 +20,10 @@ class NoSuchObject(errors.NotFound):
     """There is no object at this key."""
 
 
+class TooLarge(ValueError):
+    """The object has more bytes than a read was to take; the message says so, to follow its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presigned:
     url: str
@@ -69,7 +73,7 @@ class Storage:
         await self._client.put_object(Bucket=self.bucket, Key=key, Body=stream, ContentType=content_type)
 
     async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
-        """Read an object; with `limit`, one byte more at the most, so the caller can tell that it is too large."""
+        """Read an object; TooLarge when it has more than `limit` bytes, of which no more than one is read."""
         wanted = ({"Range": f"bytes=0-{limit}"} if limit else {}) | _version(version)
         try:
             answer = await self._client.get_object(Bucket=self.bucket, Key=key, **wanted)
@@ -78,7 +82,10 @@ class Storage:
                 return b""
             raise _translated(error, key) from error
         async with answer["Body"] as stream:
-            return bytes(await stream.read())
+            body = bytes(await stream.read())
+        if limit and len(body) > limit:
+            raise TooLarge(f"larger than {limit:,} bytes")
+        return body
 
     async def chunks(self, key: str, version: str | None = None) -> AsyncIterator[bytes]:
         """Read a large object piece by piece."""

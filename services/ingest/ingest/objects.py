@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-from ingest import answers, images, originals, places, queries, rules, uploads
+from ingest import answers, originals, places, queries, rules, uploads
 from strop import db, errors, events, inbox, metrics, models, outbox, storage, traces
+from strop_image import decoder
 from strop_wire import messages
 
 AT_ONCE = 8
@@ -156,12 +157,11 @@ class Objects:
                 raise errors.InvalidMessage(f"{key}: there is no project {place.project}")
         try:
             body = await self._store.get(key, limit=messages.MAX_IMAGE_BYTES)
+            sha256 = storage.digest(body)
+            checked = await self._originals.check(body)
         except storage.NoSuchObject:
             return
-        sha256 = storage.digest(body)
-        try:
-            checked = await self._originals.check(body)
-        except images.BadImage as error:
+        except (storage.TooLarge, decoder.BadImage) as error:
             metrics.IMAGES_REFUSED.labels("undecodable").inc()
             async with self._make.begin() as session:
                 await queries.put_dataset_item(session, key, place, sha256=None, refused=str(error))

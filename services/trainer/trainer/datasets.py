@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ class Item:
     part: str  # "train", "valid" (held-out base), "golden" (held-out field) or "aside" (would straddle)
     origin: str  # "base" or "field"
     group: str  # near copies share it: device and day; a base image is on its own
+    source: str = ""  # where it came from: the key of a base image, the id of a capture, what an order says
 
 
 async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
@@ -42,8 +44,10 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[I
     field_parts = rules.field_parts(shots, base_parts)
     labels = {row.sha256: row.label for row in [*field, *base]}
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
-    items = [Item(sha256, labels[sha256], part, "base", sha256) for sha256, part in base_parts.items()]
-    items += [Item(sha256, labels[sha256], part, "field", groups[sha256]) for sha256, part in field_parts.items()]
+    keys = {str(row.sha256): row.key for row in base}
+    captures = {row.sha256: f"capture {row.capture_id}" for row in field}
+    items = [Item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items += [Item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
 
@@ -83,7 +87,10 @@ def read(body: bytes) -> list[Item]:
     """Read a manifest; what else a line says is left to those who wrote it."""
     try:
         lines = [json.loads(line) for line in body.splitlines()]
-        return [Item(**{name: str(line[name]) for name in Item.__slots__}) for line in lines]
+        return [
+            Item(**{"source": "", **{name: str(line[name]) for name in Item.__slots__ if name in line}})
+            for line in lines
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
 
@@ -96,7 +103,10 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item
 
 
 async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again."""
+    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again.
+
+    An image that is missing in the bucket has no file then: the training leaves it out, and names it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     places = {item.sha256: folder / item.sha256 for item in items}
     gate = asyncio.Semaphore(DOWNLOADS)
@@ -104,8 +114,9 @@ async def download(store: storage.Storage, project: str, items: Sequence[Item], 
     async def fetch(sha256: str, path: Path) -> None:
         async with gate:
             new = path.with_suffix(".new")
-            new.write_bytes(await store.get(storage.image_key(project, sha256)))
-            new.replace(path)
+            with suppress(storage.NoSuchObject):
+                new.write_bytes(await store.get(storage.image_key(project, sha256)))
+                new.replace(path)
 
     await asyncio.gather(*(fetch(sha, path) for sha, path in places.items() if not path.exists()))
     return places

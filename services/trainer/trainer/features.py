@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from strop_edge import image
+from strop_image import decoder
 from trainer import views
 
 Features = NDArray[np.float32]
@@ -44,13 +45,18 @@ class WrongImage(ValueError):
     """A file does not hold the image that the job names."""
 
 
+class Unusable(ValueError):
+    """An image has no features; the message names it and says why."""
+
+
 class Cache:
     """Features of one backbone. Several processes may use the same file."""
 
     def __init__(self, path: Path, backbone: Path, backbone_sha256: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._backbone = backbone
-        self._sha256 = backbone_sha256
+        # A decoder that gives other pixels gives other features.
+        self._sha256 = f"{backbone_sha256} decoder {decoder.VERSION}"
         self._database = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = normal")
@@ -63,28 +69,43 @@ class Cache:
         self._database.close()
 
     def get(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> Features:
-        """Return features [len(wanted), features], computing what is missing; `progress` hears (done, total) of that."""
-        missing = list({(w.sha256, w.view): w for w in wanted if not self._has(w)}.values())
-        done = 0
-        for batch, found in self._computed(missing):
-            self._put(batch, found)
-            done += len(batch)
-            progress(done, len(missing))
+        """Return features [len(wanted), features], computing what is missing; Unusable when an image has none.
+
+        `progress` is called with (done, total) of what is missing.
+        """
+        for sha256, reason in self.fill(wanted, progress).items():
+            raise Unusable(f"{sha256}: {reason}")
         return np.stack([self._load(w) for w in wanted]) if wanted else np.empty((0, 0), np.float32)
 
-    def _computed(self, missing: Sequence[View]) -> Iterator[tuple[Sequence[View], Features]]:
-        """Compute in batches, each batch on one thread from file to features."""
+    def fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:
+        """Compute what is missing; returns by sha256 why images have no features: they cannot be decoded."""
+        missing = list({(w.sha256, w.view): w for w in wanted if not self._has(w)}.values())
+        bad: dict[str, str] = {}
+        for done, (batch, found) in enumerate(self._computed(missing, bad), 1):
+            self._put(batch, found)
+            progress(min(done * BATCH, len(missing)), len(missing))
+        return bad
+
+    def _computed(self, missing: Sequence[View], bad: dict[str, str]) -> Iterator[tuple[Sequence[View], Features]]:
+        """Compute in batches, each batch on one thread from file to features; adds to `bad` what has none."""
         if not missing:
             return
         session = _session(self._backbone)
 
-        def compute(batch: Sequence[View]) -> Features:
-            found: Features = session.run(["features"], {"image": np.stack([_pixels(w) for w in batch])})[0]
-            return found
+        def compute(batch: Sequence[View]) -> tuple[Sequence[View], Features]:
+            seen = {}
+            for each in batch:
+                try:
+                    seen[each] = _pixels(each)
+                except (WrongImage, decoder.BadImage) as error:
+                    bad[each.sha256] = str(error)
+            if not seen:
+                return [], np.empty((0, 0), np.float32)
+            return list(seen), session.run(["features"], {"image": np.stack(list(seen.values()))})[0]
 
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         with ThreadPoolExecutor(THREADS) as pool:
-            yield from zip(batches, pool.map(compute, batches), strict=True)
+            yield from pool.map(compute, batches)
 
     def _has(self, wanted: View) -> bool:
         return self._row("select 1 from features where backbone = ? and sha256 = ? and view = ?", wanted) is not None
@@ -106,11 +127,19 @@ class Cache:
         self._database.execute("commit")
 
 
+def read(path: Path, sha256: str) -> bytes:
+    """Return the bytes of an image; WrongImage when they are not there, or others."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise WrongImage("its file is missing") from error
+    if image.sha256(data) != sha256:
+        raise WrongImage(f"its bytes are not those of sha256 {sha256}")
+    return data
+
+
 def _pixels(wanted: View) -> image.Pixels:
-    data = wanted.path.read_bytes()
-    if image.sha256(data) != wanted.sha256:
-        raise WrongImage(f"{wanted.path} is not the image {wanted.sha256}")
-    return views.render(image.load(data), wanted.view, wanted.sha256)
+    return views.render(image.load(read(wanted.path, wanted.sha256)), wanted.view, wanted.sha256)
 
 
 def _session(backbone: Path) -> onnxruntime.InferenceSession:

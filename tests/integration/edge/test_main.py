@@ -54,7 +54,7 @@ def test_a_folder_is_worked_through_and_the_command_ends(cloud: Cloud, run: Run,
     assert process.returncode == 0
     assert sorted(journal.fates(tmp_path / "device").values()) == ["stored", "stored"]
     events = [json.loads(line)["event"] for line in log.splitlines()]
-    assert any("bad-image" in event for event in events)
+    assert any("bad-image" in event and "2.jpg" in event for event in events)
     assert events[-1] == "2 images classified, 2 kept, 2 uploaded, 0.0 MB sent, 1 dropped; model v1"
     assert cloud.wait(lambda: cloud.states[-1].classified == 2)
 

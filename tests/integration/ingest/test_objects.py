@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects
 from strop import app, errors, events, models, storage
+from strop_wire import messages
 from tests import factories, wait
 from tests.device import Device
 from tests.integration.ingest.bucket import BODY, WHEN, appear
@@ -112,6 +113,18 @@ async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
 
     (item,) = await session.scalars(select(models.DatasetItem))
     assert (item.sha256, item.refused) == (None, "neither JPEG, PNG nor WebP")
+
+
+async def test_an_image_over_the_limit_is_refused_by_that_name_and_never_stored_cut(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    await runtime.storage.put(ITEM, BODY + bytes(messages.MAX_IMAGE_BYTES))  # the picture comes first, then a film
+
+    await appear(files, ITEM)
+
+    (item,) = await session.scalars(select(models.DatasetItem))
+    assert (item.sha256, item.refused) == (None, "larger than 20,971,520 bytes")
+    assert [key async for key in runtime.storage.keys("bottles/images/")] == []
 
 
 async def test_a_file_written_again_replaces_the_item(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import source
+from strop_image import decoder
 from strop_wire import messages
 
 
@@ -31,6 +32,8 @@ def test_a_giant_is_read_only_as_far_as_needed_to_refuse_it(tmp_path: Path) -> N
     (data,) = source.folder(tmp_path)
 
     assert len(data) == messages.MAX_IMAGE_BYTES + 1
+    with pytest.raises(decoder.BadImage, match="larger than 20,971,520 bytes"):
+        decoder.decode(data)
 
 
 @pytest.fixture
