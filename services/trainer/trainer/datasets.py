@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import models, storage
+from strop_edge import disk
 from trainer import queries, rules
 
 ASIDE = rules.ASIDE
@@ -96,16 +97,16 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item
 
 
 async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again."""
+    """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again."""
     folder.mkdir(parents=True, exist_ok=True)
     places = {item.sha256: folder / item.sha256 for item in items}
     gate = asyncio.Semaphore(DOWNLOADS)
 
     async def fetch(sha256: str, path: Path) -> None:
         async with gate:
-            new = path.with_suffix(".new")
-            new.write_bytes(await store.get(storage.image_key(project, sha256)))
-            new.replace(path)
+            if not await asyncio.to_thread(disk.has, path, sha256):
+                data = await store.get(storage.image_key(project, sha256))
+                await asyncio.to_thread(disk.write, path, data)
 
-    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items() if not path.exists()))
+    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))
     return places

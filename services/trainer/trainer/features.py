@@ -1,9 +1,11 @@
 """Features of images, computed once: a cache keyed by backbone, image and view in one SQLite file.
 
-An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else.
+An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else, so
+a damaged one is deleted; a row has a checksum, since SQLite notices damage only where its own structure is.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from strop_edge import image
+from strop_edge import disk, image
 from trainer import views
 
 Features = NDArray[np.float32]
@@ -23,6 +25,8 @@ Features = NDArray[np.float32]
 THREADS = 2
 BATCH = 2
 """Images in one call: larger ones were no quicker, and 8 of them take 400 MB more with the backbone of hosted models."""
+
+_CHECKSUM = 4  # bytes, of CRC-32
 
 _SCHEMA = """
 create table if not exists features (
@@ -51,10 +55,8 @@ class Cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._backbone = backbone
         self._sha256 = backbone_sha256
-        self._database = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = normal")
-        self._database.execute(_SCHEMA)
+        self._path = path
+        self._database = _open(path)
 
     def __enter__(self) -> Self:
         return self
@@ -64,13 +66,25 @@ class Cache:
 
     def get(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> Features:
         """Return features [len(wanted), features], computing what is missing; `progress` hears (done, total) of that."""
-        missing = list({(w.sha256, w.view): w for w in wanted if not self._has(w)}.values())
+        try:
+            return self._get(wanted, progress)
+        except sqlite3.DatabaseError as error:
+            if not disk.is_damage(error):
+                raise
+        self._database.close()
+        _remove(self._path)
+        self._database = _open(self._path)
+        return self._get(wanted, progress)
+
+    def _get(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> Features:
+        missing = list({(w.sha256, w.view): w for w in wanted if self._load(w) is None}.values())
         done = 0
         for batch, found in self._computed(missing):
             self._put(batch, found)
             done += len(batch)
             progress(done, len(missing))
-        return np.stack([self._load(w) for w in wanted]) if wanted else np.empty((0, 0), np.float32)
+        loaded = [vector for w in wanted if (vector := self._load(w)) is not None]
+        return np.stack(loaded) if wanted else np.empty((0, 0), np.float32)
 
     def _computed(self, missing: Sequence[View]) -> Iterator[tuple[Sequence[View], Features]]:
         """Compute in batches, each batch on one thread from file to features."""
@@ -86,24 +100,53 @@ class Cache:
         with ThreadPoolExecutor(THREADS) as pool:
             yield from zip(batches, pool.map(compute, batches), strict=True)
 
-    def _has(self, wanted: View) -> bool:
-        return self._row("select 1 from features where backbone = ? and sha256 = ? and view = ?", wanted) is not None
-
-    def _load(self, wanted: View) -> Features:
-        row = self._row("select vector from features where backbone = ? and sha256 = ? and view = ?", wanted)
-        assert row is not None
-        return np.frombuffer(row[0], np.float32)
-
-    def _row(self, query: str, wanted: View) -> tuple[bytes] | None:
+    def _load(self, wanted: View) -> Features | None:
+        """None when it is not there, or damaged."""
+        query = "select vector from features where backbone = ? and sha256 = ? and view = ?"
         with closing(self._database.execute(query, (self._sha256, wanted.sha256, wanted.view))) as cursor:
-            found: tuple[bytes] | None = cursor.fetchone()
-        return found
+            row: tuple[bytes] | None = cursor.fetchone()
+        if row is None or _sealed(row[0][:-_CHECKSUM]) != row[0]:
+            return None
+        return np.frombuffer(row[0][:-_CHECKSUM], np.float32)
 
     def _put(self, batch: Sequence[View], found: Features) -> None:
-        rows = [(self._sha256, w.sha256, w.view, vector.tobytes()) for w, vector in zip(batch, found, strict=True)]
+        rows = [
+            (self._sha256, w.sha256, w.view, _sealed(vector.tobytes())) for w, vector in zip(batch, found, strict=True)
+        ]
         self._database.execute("begin")
         self._database.executemany("insert or replace into features values (?, ?, ?, ?)", rows)
         self._database.execute("commit")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open or create the file; one that is no database is replaced."""
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError as error:
+        if not disk.is_damage(error):
+            raise
+    _remove(path)
+    return _connect(path)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=60, isolation_level=None)
+    try:
+        for statement in ("pragma journal_mode = wal", "pragma synchronous = normal", _SCHEMA):
+            database.execute(statement)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _sealed(vector: bytes) -> bytes:
+    return vector + zlib.crc32(vector).to_bytes(_CHECKSUM)
 
 
 def _pixels(wanted: View) -> image.Pixels:
