@@ -90,9 +90,12 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text().split("\n", 1)[0]
+        line = path.read_text().split("\n", 1)[0]
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"password file: {error}") from error
+    if not line:
+        raise BadConfig(f"password file {path} is empty: write the password of this device into it again")
+    return line
 
 
 def _status(arguments: argparse.Namespace) -> int:

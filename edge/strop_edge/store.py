@@ -34,6 +34,7 @@ class Store:
         self._folder, self._files, self._versions = folder, folder / "files", folder / "versions"
         self._files.mkdir(parents=True, exist_ok=True)
         self._versions.mkdir(exist_ok=True)
+        disk.sweep(folder)
 
     def running(self) -> Running:
         return running(self._folder)

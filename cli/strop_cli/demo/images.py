@@ -81,7 +81,7 @@ def _is_whole(folder: Path) -> bool:
         truth, counts = (json.loads((folder / name).read_bytes()) for name in ("truth.json", "prepared.json"))
         files = [file for part in SHARES for file in (folder / part).rglob("*.jpg")]
         found = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-        return found == truth.keys() and len(files) == sum(counts[part] for part in SHARES)
+        return found == set(truth) and len(files) == sum(int(counts[part]) for part in SHARES)
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return False
 
