@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from strop_edge import intake, source, watching
 
@@ -62,14 +63,14 @@ def noticed(folder: Path, _seconds: float, out: Connection) -> None:
     out.send(found)
 
 
-def measured(function: Callable[..., None], folder: Path, seconds: float) -> object:
+def measured(function: Callable[..., None], folder: Path, seconds: float) -> Any:
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=function, args=(folder, seconds, theirs))
     process.start()
     theirs.close()
     mine.recv()
-    result: object = mine.recv()
+    result = mine.recv()
     process.join()
     return result
 
@@ -85,8 +86,8 @@ def main() -> None:
             (folder / str(number % FOLDERS)).mkdir(exist_ok=True)
             (folder / str(number % FOLDERS) / f"image-{number:06d}.jpg").write_bytes(b"old")
         least, ours = (measured(each, folder, options.seconds) for each in (floor, watched))
-        new, old = measured(noticed, folder, 0)  # type: ignore[misc]
-    print(f"{options.files} old files, idle: {ours:.2%} of a core, floor {least:.2%}, ratio {ours / least:.2f}")  # type: ignore[operator]
+        new, old = measured(noticed, folder, 0)
+    print(f"{options.files} old files, idle: {ours:.2%} of a core, floor {least:.2%}, ratio {ours / least:.2f}")
     print(f"noticed: a new file after {new:.1f} s, a change of the oldest after {old:.1f} s")
 
 

@@ -47,7 +47,7 @@ class Failures:
             log.info("%s can be looked at again, after %d looks that failed", root, self.looks)
         self.looks = self.looks + 1 if failing else 0
         self._failing &= failing
-        if self.looks >= 10 and set(str(self.looks)[1:]) == {"0"}:
+        if self.looks >= 10 and str(self.looks).rstrip("0") == "1":
             self._unreported |= found.failed
         for path, error in found.failed.items():
             self.add(path, error)

@@ -115,9 +115,11 @@ class Watch(look.Images):
             self._ready.append((file, self._pending.pop(file)))
 
     def _forget(self, found: look.Found) -> None:
-        """Forget the oldest of the files that have gone, when they are many and the look was complete."""
-        if self._taken and not found.failed and len(self._taken) - len(found.files) > GONE:
-            for file in [file for file in self._taken if file not in found.files][:-GONE]:
+        """Forget the oldest of the files that have gone, when they are many; what could not be looked at has not gone."""
+        if self._taken and len(self._taken) - len(found.files) > GONE:
+            below = tuple(f"{path}/" for path in found.failed)
+            gone = [file for file in self._taken if file not in found.files and not file.startswith(below)]
+            for file in gone[:-GONE]:
                 del self._taken[file]
 
     def _retry(self, found: look.Found) -> None:
