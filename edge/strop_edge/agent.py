@@ -224,6 +224,7 @@ class Agent:
 
     def _note(self, error: str) -> None:
         """Log an error, and tell it in the next states; one that repeats itself does not drive out the others."""
+        error = error.encode(errors="backslashreplace").decode()  # a file's name may be no text
         log.error("%s: %s", self._config.device, error)
         if error[:500] not in self._errors:
             self._errors.append(error[:500])

@@ -5,7 +5,6 @@ models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links int
 models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
 """
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ class Store:
         self._folder, self._files, self._versions = folder, folder / "files", folder / "versions"
         self._files.mkdir(parents=True, exist_ok=True)
         self._versions.mkdir(exist_ok=True)
+        disk.sweep(folder)
 
     def running(self) -> Running:
         return running(self._folder)
@@ -115,13 +115,7 @@ def _dumps(desired: messages.Desired | None) -> Any:
 
 
 def _is_whole(path: Path, file: messages.ModelFile) -> bool:
-    try:
-        if path.stat().st_size != file.size:
-            return False
-        with path.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
-    except FileNotFoundError:
-        return False
+    return path.exists() and path.stat().st_size == file.size and disk.has(path, file.sha256)
 
 
 def _link(source: Path, target: Path) -> None:

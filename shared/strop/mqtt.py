@@ -20,6 +20,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from strop.settings import Settings
+from strop_wire import takeover
 
 log = structlog.get_logger()
 
@@ -100,6 +101,7 @@ class Mqtt:
         self._session = 0
         self.resumed = False  # the broker had a session of ours, with whatever lay there
         self.connected = asyncio.Event()  # accepted and, with filters, subscribed: from now on nothing is missed
+        self._takeover = takeover.Takeover(client_id)
         self._client = self._make(client_id, tls)
 
     def _make(self, client_id: str, tls: ssl.SSLContext | None) -> Client:
@@ -113,6 +115,7 @@ class Mqtt:
         client.max_inflight_messages_set(1000)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
@@ -138,6 +141,7 @@ class Mqtt:
         if reason.is_failure:
             log.error("the broker refuses the connection", reason=str(reason))
             return
+        self._takeover.connected()
         self._connection += 1
         connection = self._connection
         self._call(lambda: self._accepted(connection, flags.session_present))
@@ -147,6 +151,9 @@ class Mqtt:
             client.subscribe([(each, 1) for each in self._filters])
         else:
             self._call(self.connected.set)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._takeover.unreachable()
 
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
         if refused := [each for each, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]:
@@ -161,6 +168,8 @@ class Mqtt:
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             log.info("mqtt disconnected", reason=str(reason))
+            if cause := self._takeover.ended():
+                log.warning(cause)
         self._call(self.connected.clear)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from strop import errors, stats
-from strop_edge import image, model
+from strop_edge import disk, image, model
 from strop_image import decoder
 
 BATCH = 32
@@ -59,8 +59,8 @@ async def download(storage: Any, files: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         target = folder / name
-        if not target.exists():
-            target.write_bytes(await storage.get(file["key"]))
+        if not disk.has(target, file["sha256"]):
+            disk.write(target, await storage.get(file["key"]))
     return folder
 
 

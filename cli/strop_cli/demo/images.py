@@ -7,6 +7,7 @@ STATE/demo/heldout/{label}/…              shifted too, seen by nobody until th
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from strop import errors
 from strop_cli import render, shift
+from strop_edge import disk
 
 SHARES = {"base": 0.4, "field": 0.4, "heldout": 0.2}
 VALID = 5
@@ -51,12 +53,14 @@ class _Job:
 
 
 def prepare(folder: Path, images: Path | None, report: Callable[[int, int], None]) -> Prepared:
-    """Fill the folder from a tree `<label>/*.jpg`, or from the renderer; what is there already is kept.
+    """Fill the folder from a tree `<label>/*.jpg`, or from the renderer; what is there already and whole is kept.
 
     `report` hears how many of how many are done.
     """
     done = folder / "prepared.json"
-    if not done.exists():
+    if not _is_whole(folder):
+        for name in (done.name, *SHARES):
+            _remove(folder / name)
         jobs = list(_from_tree(folder, images) if images else _rendered(folder))
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             made = []
@@ -64,11 +68,29 @@ def prepare(folder: Path, images: Path | None, report: Callable[[int, int], None
                 made.append(sha256)
                 report(len(made), len(jobs))
         truth = {sha: job.label for job, sha in zip(jobs, made, strict=True)}
-        (folder / "truth.json").write_text(json.dumps(truth))
-        done.write_text(json.dumps({part: sum(job.part == part for job in jobs) for part in SHARES}))
+        disk.write(folder / "truth.json", json.dumps(truth).encode())
+        disk.write(done, json.dumps({part: sum(job.part == part for job in jobs) for part in SHARES}).encode())
     counts = json.loads(done.read_text())
     labels = sorted(path.name for path in (folder / "field").iterdir())
     return Prepared(folder, tuple(labels), **counts)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether everything is there that an earlier demo made: a power cut leaves empty files."""
+    try:
+        truth, counts = (json.loads((folder / name).read_bytes()) for name in ("truth.json", "prepared.json"))
+        files = [file for part in SHARES for file in (folder / part).rglob("*.jpg")]
+        found = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        return found == set(truth) and len(files) == sum(int(counts[part]) for part in SHARES)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _from_tree(folder: Path, images: Path) -> Iterator[_Job]:

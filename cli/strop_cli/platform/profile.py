@@ -5,9 +5,11 @@ account at AWS, and no profile there is hidden by one of the same name here.
 """
 
 import configparser
-import os
 import secrets
 from pathlib import Path
+
+from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
 
 NAME = "customlabels-iam"
 REGION = "us-east-1"
@@ -26,13 +28,15 @@ def env(state: Path) -> dict[str, str]:
     config, credentials = folder / "config", folder / "credentials"
     if not credentials.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
-        config.write_text(f"[profile {NAME}]\nregion = {REGION}\n")
-        _write_secret(credentials, f"[{NAME}]\naws_access_key_id = {_key_id()}\naws_secret_access_key = {_secret()}\n")
-    pair = configparser.RawConfigParser()
-    pair.read(credentials)
+        pair = f"[{NAME}]\naws_access_key_id = {_key_id()}\naws_secret_access_key = {_secret()}\n"
+        disk.write(credentials, pair.encode(), mode=0o600)
+    settings = f"[profile {NAME}]\nregion = {REGION}\n".encode()
+    if not config.exists() or config.read_bytes() != settings:
+        disk.write(config, settings)
+    key_id, secret = _read(credentials)
     return {
-        "AWS_ACCESS_KEY_ID": pair[NAME]["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": pair[NAME]["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
         "AWS_PROFILE": NAME,  # the one of the person's shell is not in these files
@@ -49,9 +53,16 @@ def _secret() -> str:
     return secrets.token_urlsafe(30)
 
 
-def _write_secret(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
+def _read(credentials: Path) -> tuple[str, str]:
+    pair = configparser.RawConfigParser()
+    try:
+        text = credentials.read_text()
+        pair.read_string(text)
+        if text.endswith("\n"):  # else it was cut
+            return pair[NAME]["aws_access_key_id"], pair[NAME]["aws_secret_access_key"]
+    except (configparser.Error, KeyError, UnicodeDecodeError):
+        pass
+    raise PlatformError(
+        f"{credentials} is damaged: put it back from a copy, or remove it to have a new key pair "
+        "(clients that use the old one must then be given the new one)"
+    )

@@ -14,6 +14,7 @@ from typing import IO
 import psutil
 
 from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -43,9 +44,8 @@ class Server:
         self._missed = 0
         with self.log.open("ab") as log:
             self._process = self._spawn(log)
-        self._pid_file.write_text(
-            json.dumps({"pid": self._process.pid, "argv": plan.argv, "signal": int(plan.stop_signal)})
-        )
+        record = {"pid": self._process.pid, "argv": plan.argv, "signal": int(plan.stop_signal)}
+        disk.write(self._pid_file, json.dumps(record).encode())
 
     @property
     def pid(self) -> int:
@@ -115,7 +115,7 @@ def stop_leftovers(state: Path) -> None:
 def _leftover(pid_file: Path) -> tuple[psutil.Process, int] | None:
     """Return the process the file tells of, and how to stop it, if that process is still the one it was.
 
-    The pid may belong to another program by now, so the arguments must be the same too. The first is left out:
+    None for a damaged file too: only a power cut leaves one, and no server survives that. The pid may belong to another program by now, so the arguments must be the same too. The first is left out:
     it is the one that an interpreter may change on its way.
     """
     try:
@@ -123,6 +123,6 @@ def _leftover(pid_file: Path) -> tuple[psutil.Process, int] | None:
         process = psutil.Process(record["pid"])
         if process.cmdline()[1:] == record["argv"][1:]:
             return process, record["signal"]
-    except (psutil.Error, ValueError, KeyError):
+    except (psutil.Error, ValueError, KeyError, TypeError):
         return None
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import models, storage
+from strop_edge import disk
 from trainer import queries, rules
 
 ASIDE = rules.ASIDE
@@ -103,7 +104,7 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item
 
 
 async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again.
+    """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again.
 
     An image that is missing in the bucket has no file then: the training leaves it out, and names it.
     """
@@ -113,10 +114,11 @@ async def download(store: storage.Storage, project: str, items: Sequence[Item], 
 
     async def fetch(sha256: str, path: Path) -> None:
         async with gate:
-            new = path.with_suffix(".new")
+            if await asyncio.to_thread(disk.has, path, sha256):
+                return
             with suppress(storage.NoSuchObject):
-                new.write_bytes(await store.get(storage.image_key(project, sha256)))
-                new.replace(path)
+                data = await store.get(storage.image_key(project, sha256))
+                await asyncio.to_thread(disk.write, path, data)
 
-    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items() if not path.exists()))
+    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))
     return places

@@ -1,9 +1,11 @@
 """Features of images, computed once: a cache keyed by backbone, image and view in one SQLite file.
 
-An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else.
+An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else, so
+a damaged one is deleted; a row has a checksum, since SQLite notices damage only where its own structure is.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from strop_edge import image
+from strop_edge import disk, image
 from strop_image import decoder
 from trainer import views
 
@@ -24,6 +26,8 @@ Features = NDArray[np.float32]
 THREADS = 2
 BATCH = 2
 """Images in one call: larger ones were no quicker, and 8 of them take 400 MB more with the backbone of hosted models."""
+
+_CHECKSUM = 4  # bytes, of CRC-32
 
 _SCHEMA = """
 create table if not exists features (
@@ -57,10 +61,8 @@ class Cache:
         self._backbone = backbone
         # A decoder that gives other pixels gives other features.
         self._sha256 = f"{backbone_sha256} decoder {decoder.VERSION}"
-        self._database = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = normal")
-        self._database.execute(_SCHEMA)
+        self._path = path
+        self._database = _open(path)
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +77,26 @@ class Cache:
         """
         for sha256, reason in self.fill(wanted, progress).items():
             raise Unusable(f"{sha256}: {reason}")
-        return np.stack([self._load(w) for w in wanted]) if wanted else np.empty((0, 0), np.float32)
+        loaded = [vector for w in wanted if (vector := self._load(w)) is not None]
+        return np.stack(loaded) if wanted else np.empty((0, 0), np.float32)
 
     def fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:
-        """Compute what is missing; returns by sha256 why images have no features: they cannot be decoded."""
-        missing = list({(w.sha256, w.view): w for w in wanted if not self._has(w)}.values())
+        """Compute what is missing; returns by sha256 why images have no features: they cannot be decoded.
+
+        A damaged file is replaced, and everything in it computed again.
+        """
+        try:
+            return self._fill(wanted, progress)
+        except sqlite3.DatabaseError as error:
+            if not disk.is_damage(error):
+                raise
+        self._database.close()
+        _remove(self._path)
+        self._database = _open(self._path)
+        return self._fill(wanted, progress)
+
+    def _fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:
+        missing = list({(w.sha256, w.view): w for w in wanted if self._load(w) is None}.values())
         bad: dict[str, str] = {}
         for done, (batch, found) in enumerate(self._computed(missing, bad), 1):
             self._put(batch, found)
@@ -107,21 +124,19 @@ class Cache:
         with ThreadPoolExecutor(THREADS) as pool:
             yield from pool.map(compute, batches)
 
-    def _has(self, wanted: View) -> bool:
-        return self._row("select 1 from features where backbone = ? and sha256 = ? and view = ?", wanted) is not None
-
-    def _load(self, wanted: View) -> Features:
-        row = self._row("select vector from features where backbone = ? and sha256 = ? and view = ?", wanted)
-        assert row is not None
-        return np.frombuffer(row[0], np.float32)
-
-    def _row(self, query: str, wanted: View) -> tuple[bytes] | None:
+    def _load(self, wanted: View) -> Features | None:
+        """None when it is not there, or damaged."""
+        query = "select vector from features where backbone = ? and sha256 = ? and view = ?"
         with closing(self._database.execute(query, (self._sha256, wanted.sha256, wanted.view))) as cursor:
-            found: tuple[bytes] | None = cursor.fetchone()
-        return found
+            row: tuple[bytes] | None = cursor.fetchone()
+        if row is None or _sealed(row[0][:-_CHECKSUM]) != row[0]:
+            return None
+        return np.frombuffer(row[0][:-_CHECKSUM], np.float32)
 
     def _put(self, batch: Sequence[View], found: Features) -> None:
-        rows = [(self._sha256, w.sha256, w.view, vector.tobytes()) for w, vector in zip(batch, found, strict=True)]
+        rows = [
+            (self._sha256, w.sha256, w.view, _sealed(vector.tobytes())) for w, vector in zip(batch, found, strict=True)
+        ]
         self._database.execute("begin")
         self._database.executemany("insert or replace into features values (?, ?, ?, ?)", rows)
         self._database.execute("commit")
@@ -136,6 +151,37 @@ def read(path: Path, sha256: str) -> bytes:
     if image.sha256(data) != sha256:
         raise WrongImage(f"its bytes are not those of sha256 {sha256}")
     return data
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open or create the file; one that is no database is replaced."""
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError as error:
+        if not disk.is_damage(error):
+            raise
+    _remove(path)
+    return _connect(path)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=60, isolation_level=None)
+    try:
+        for statement in ("pragma journal_mode = wal", "pragma synchronous = normal", _SCHEMA):
+            database.execute(statement)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _sealed(vector: bytes) -> bytes:
+    return vector + zlib.crc32(vector).to_bytes(_CHECKSUM)
 
 
 def _pixels(wanted: View) -> image.Pixels:

@@ -105,6 +105,22 @@ async def test_a_restart_keeps_rows_objects_messages_and_addresses(state: Path) 
         assert await contents(before) == KEPT
 
 
+@pytest.mark.parametrize("content", [b"", b"half"])
+def test_a_damaged_password_is_named_with_what_to_do(state: Path, content: bytes) -> None:
+    (state / "postgres.password").write_bytes(content)
+
+    with pytest.raises(PlatformError, match=r"postgres\.password is damaged, .*: put the file back"), Stack(state):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pid": 1', b"[]"])
+def test_a_damaged_pid_file_is_no_obstacle(state: Path, content: bytes) -> None:
+    (state / "run" / "mqtt.pid").write_bytes(content)
+
+    with Stack(state) as stack:
+        assert stack.failed() is None
+
+
 async def test_killing_every_server_loses_nothing(state: Path) -> None:
     with Stack(state) as stack:
         await fill(stack.env())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import agent as agents
-from strop_edge import heartbeat, image, intake, journal
+from strop_edge import heartbeat, image, intake, journal, source
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
 from strop_wire import messages
@@ -316,23 +316,49 @@ def test_a_broker_that_was_never_there_is_waited_for(
     cloud.stop()
 
 
-def test_its_heart_beats_until_an_image_holds_it_up(
-    cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
+    """Whether the agent touches its file while we wait; it has little patience."""
     monkeypatch.setattr(heartbeat, "EVERY", 0.0)
     monkeypatch.setattr(intake, "PATIENCE", 0.1)
-    agent, alive = start_agent(), tmp_path / "device" / heartbeat.FILE
-    until(alive.exists)
-    cloud.offer(V1, "d1", ALL)
-    cloud.wait_model("v1")
+    alive = tmp_path / "device" / heartbeat.FILE
 
     def beats() -> bool:
         alive.unlink(missing_ok=True)
         time.sleep(3 * agents.TICK)
         return alive.exists()
 
+    return beats
+
+
+def test_its_heart_beats_until_an_image_holds_it_up(
+    cloud: Cloud, start_agent: Start, feed: Feed, beats: Callable[[], bool]
+) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_model("v1")
+
     until(beats)
     with agent._swapper.switching:  # no image is classified meanwhile
         feed.pour(packages.RED)
         until(lambda: not beats())
+    until(beats)
+
+
+def test_a_watched_folder_that_vanishes_is_reported_noticed_by_health_and_tried_again(
+    cloud: Cloud, start_agent: Start, images: Path, beats: Callable[[], bool]
+) -> None:
+    agent = start_agent(source.watch(images))
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_model("v1")
+    until(beats)
+
+    images.rename(images.with_name("away"))
+    cloud.wait(lambda: any("source: cannot look at" in error for error in cloud.states[-1].errors))
+    until(lambda: not beats())
+    assert not agent.exhausted.is_set()
+
+    images.mkdir()
+    (images / "new.jpg").write_bytes(packages.RED)
+    until(lambda: "stored" in agent.journal().values())
     until(beats)

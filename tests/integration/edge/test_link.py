@@ -163,6 +163,13 @@ def test_devices_whose_names_join_to_the_same_are_two_clients(broker: Broker) ->
         assert other.connected
 
 
+@both_brokers
+def test_two_devices_with_one_client_id_are_reported(broker: Broker) -> None:
+    with linked(broker.url) as (_, at_one, _heard), linked(broker.url) as (_, at_other, _also):
+        until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_one))
+        until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_other))
+
+
 def test_a_refused_password_is_told(tmp_path: Path) -> None:
     RECEIVED.clear()
     own = {"username": "cam", "password": "secret"}

@@ -108,10 +108,11 @@ def test_status_tells_model_captures_and_drops(cloud: Cloud, run: Run, tmp_path:
         (["run", "--broker", "http://b", "--project", "p"], "expected mqtt://"),
         (["run", "--broker", "mqtt://b", "--project", "a/b"], "project 'a/b'"),
         (["run", "--broker", "mqtt://b", "--project", "p", "--password-file", "nowhere"], "password file"),
+        (["run", "--broker", "mqtt://b", "--project", "p", "--password-file", "/dev/null"], "is empty: write the"),
         (["run", "--broker", "mqtt://b", "--project", "p", "--source", "nowhere"], "no such folder"),
         (["run", "--broker", "mqtts://b", "--project", "p", "--ca", "nowhere"], "certificates"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_what_cannot_work_is_one_clear_line(tmp_path: Path, arguments: list[str], reason: str) -> None:
     given = (

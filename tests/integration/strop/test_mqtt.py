@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from strop import mqtt
 from strop_wire import ids
@@ -73,6 +74,14 @@ async def test_what_is_not_acknowledged_comes_again(url: str, name: str, speaker
         await connected(link)
         await say(speaker, name, b"4")
         assert payloads(await hear(link, 1)) == [b"4"]
+
+
+async def test_two_services_with_one_client_id_are_reported(url: str, name: str) -> None:
+    with capture_logs() as logs:
+        async with mqtt.connect(url, name), mqtt.connect(url, name):
+            async with asyncio.timeout(wait.PATIENCE):
+                while not any(f"connected with the client id {name}" in line["event"] for line in logs):
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(

@@ -111,6 +111,18 @@ async def test_images_are_fetched_once(lab, tmp_path):
     assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
 
 
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff", b"another image"])
+async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, damaged):
+    await lab.base(labels=("ring",), train=2, valid=1)
+    items = await gather(lab)
+    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    places[items[0].sha256].write_bytes(damaged)
+
+    await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+
+    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+
+
 async def test_an_image_that_is_gone_is_an_error(lab, tmp_path):
     await lab.base(labels=("ring",), train=1, valid=0)
     items = await gather(lab)

@@ -3,7 +3,10 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from strop_cli.platform import envfile
+from strop_cli.platform.errors import PlatformError
 
 ENV = {"PLAIN": "http://127.0.0.1:1", "ODD": """it's "a" $HOME `test` \\""", "EMPTY": ""}
 
@@ -42,3 +45,12 @@ def test_a_shell_finds_our_programs_first_and_its_own_still_and_we_keep_our_path
     )
     assert done.stdout == f"{programs}:/usr/bin:/bin"
     assert envfile.read(path) == ENV
+
+
+@pytest.mark.parametrize("content", [b"", b"export A='b", b"\xff\xfe"], ids=["empty", "cut", "noise"])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "strop.env"
+    path.write_bytes(content)
+
+    with pytest.raises(PlatformError, match=r"strop\.env is damaged: `strop up`"):
+        envfile.read(path)

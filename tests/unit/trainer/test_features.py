@@ -1,4 +1,5 @@
 import hashlib
+import sqlite3
 
 import numpy as np
 import pytest
@@ -105,6 +106,58 @@ def test_features_of_an_older_decoder_are_computed_again(store, shapes, tmp_path
         other.get(shapes[:1], lambda *told: heard.append(told))
 
     assert heard == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda whole: whole[: len(whole) // 2], lambda _: b"noise" * 2000],
+    ids=["empty", "cut", "noise"],
+)
+def test_a_damaged_cache_is_made_anew(tmp_path, shapes, backbone_file, damage):
+    path = tmp_path / "f.sqlite"
+    with features.Cache(path, backbone_file, backbone.SHA256) as cache:
+        before = cache.get(shapes, silent)
+    path.write_bytes(damage(path.read_bytes()))
+
+    with features.Cache(path, backbone_file, backbone.SHA256) as cache:
+        assert (cache.get(shapes, silent) == before).all()
+        assert (cache.get(shapes, lambda *_: pytest.fail("computed again")) == before).all()
+
+
+def test_a_page_that_is_damaged_while_the_cache_is_open_makes_it_anew(tmp_path, shapes, backbone_file):
+    path = tmp_path / "f.sqlite"
+    with features.Cache(path, backbone_file, backbone.SHA256) as cache:
+        before = cache.get(shapes, silent)
+    whole = path.read_bytes()
+    with features.Cache(path, backbone_file, backbone.SHA256) as cache:
+        path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+
+        assert (cache.get(shapes, silent) == before).all()
+
+
+def test_a_row_with_another_value_is_computed_again(tmp_path, shapes, backbone_file):
+    path = tmp_path / "f.sqlite"
+    with features.Cache(path, backbone_file, backbone.SHA256) as cache:
+        before = cache.get(shapes, silent)
+        with sqlite3.connect(path) as database:
+            database.execute(
+                "update features set vector = zeroblob(length(vector)) where sha256 = ?", [shapes[3].sha256]
+            )
+        database.close()
+        heard = []
+
+        assert (cache.get(shapes, lambda *told: heard.append(told)) == before).all()
+
+    assert heard == [(1, 1)]
+
+
+def test_an_error_that_is_no_damage_keeps_the_cache(tmp_path, shapes, backbone_file):
+    path = tmp_path / "f.sqlite"
+    path.mkdir()
+
+    with pytest.raises(sqlite3.OperationalError):
+        features.Cache(path, backbone_file, backbone.SHA256)
+    assert path.is_dir()
 
 
 def test_nothing_wanted_is_no_rows(store):
