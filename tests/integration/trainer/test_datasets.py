@@ -1,8 +1,6 @@
 import json
 from datetime import timedelta
 
-import pytest
-
 from strop import models, storage
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -26,6 +24,10 @@ async def test_base_and_field_are_kept_apart_and_audits_are_held_out(lab):
     assert len(items) == 8
     assert [items[c.sha256].part for c in (trained, golden)] == ["train", "golden"]
     assert items[trained.sha256].origin == "field"
+    assert items[trained.sha256].source == f"capture {trained.id}"
+    assert {i.source for i in items.values() if i.part == "valid"} == {
+        f"{labs.PROJECT}/datasets/base/valid/{label}/2.jpg" for label in ("ring", "square")
+    }
     assert items[trained.sha256].group == f"{trained.device}/{trained.at.date()}"
     assert sorted(i.part for i in items.values() if i.origin == "base") == ["train"] * 4 + ["valid"] * 2
 
@@ -123,10 +125,11 @@ async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, dama
     assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
 
 
-async def test_an_image_that_is_gone_is_an_error(lab, tmp_path):
-    await lab.base(labels=("ring",), train=1, valid=0)
+async def test_an_image_that_is_gone_has_no_file_and_the_others_come(lab, tmp_path):
+    await lab.base(labels=("ring",), train=2, valid=0)
     items = await gather(lab)
     await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
 
-    with pytest.raises(storage.NoSuchObject):
-        await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+
+    assert [places[item.sha256].exists() for item in items] == [False, True]
