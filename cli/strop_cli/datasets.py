@@ -1,7 +1,7 @@
 """`strop datasets`: images with known labels, from a folder tree."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,12 +12,14 @@ import typer
 from sqlalchemy import func, select
 
 from strop import app, autolabel, errors, models, storage
-from strop_cli import connection, hosted, progress, projects, upload
+from strop_cli import connection, hosted, progress, projects, tree, upload
 from strop_wire import fields, topics
+from trainer import datasets as trained
 
 SPLITS = ("train", "valid")
 _PATIENCE = 60.0  # seconds without any news from ingest
-_NAMED = 3  # files left out that are named
+_NAMED = 10  # label conflicts that are named
+NO_LABEL = f"not below {' or '.join(f'{split}/LABEL/' for split in SPLITS)}"
 
 cli = typer.Typer(no_args_is_help=True, help="Data sets: images with known labels to begin with.")
 
@@ -38,6 +40,7 @@ class Imported:
     taken: int
     refused: Mapping[str, str]  # key -> why
     unchanged: int
+    conflicts: Sequence[trained.Conflict] = ()
 
 
 @cli.command("import")
@@ -78,7 +81,7 @@ def import_(
     """
     project, folder = _where(where, optional=auto_label)
     if auto_label:
-        called = autolabel.names(names.read_text()) if names else {}
+        called = autolabel.names(names.read_bytes()) if names else {}
         order = hosted.Order(project, folder, kind.upper(), called, bucket, create)
         complete = connection.run(state, lambda runtime: hosted.load(runtime, order))
     elif names or bucket or create or folder.startswith("s3://"):
@@ -99,70 +102,82 @@ def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
 
 
 def _base(project: str, folder: Path, name: str, state: Path | None) -> bool:
-    """Import base images and say what became of them; returns whether all were taken."""
-    files = tree(project, folder, name)
+    """Import base images and report what became of them; returns whether all were taken."""
+    used = look(folder, name)
+    files = used.keys(f"{project}/datasets/{name}/")
     with progress.shown(len(files), "uploaded", "checked") as report:
         found = connection.run(state, lambda runtime: load(runtime, project, files, report))
-    for key, reason in found.refused.items():
-        print(f"refused {files[key]}: {reason}")
-    if others := left_out(folder, files.values()):
-        print(others)
-    print(f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused")
-    return not found.refused
+    print(*summary(used, files, found), sep="\n")
+    return not (found.refused or used.problems)
 
 
-def left_out(folder: Path, taken: Iterable[Path]) -> str:
-    """Name the files of the folder that are not imported, hidden ones apart; empty when there are none."""
-    others = sorted(path.relative_to(folder) for path in {*folder.rglob("*")} - {*taken} if path.is_file())
-    shown = [str(path) for path in others if not any(part.startswith(".") for part in path.parts)]
-    if not shown:
-        return ""
-    more = " …" if len(shown) > _NAMED else ""
-    return f"{len(shown)} {'files' if len(shown) > 1 else 'file'} left out: {', '.join(shown[:_NAMED])}{more}"
+def summary(used: tree.Tree, files: Mapping[str, Path], found: Imported) -> list[str]:
+    """What became of the import, in lines for people."""
+    told = [f"refused {files[key]}: {reason}" for key, reason in found.refused.items()]
+    told += used.report()
+    told += [f"label conflict: {each}" for each in found.conflicts[:_NAMED]]
+    if (more := len(found.conflicts) - _NAMED) > 0:
+        told.append(f"and {more} more label conflicts")
+    counts = f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused"
+    unusable = f", {len(used.problems)} could not be used" if used.problems else ""
+    return [*told, counts + unusable]
 
 
-def tree(project: str, folder: Path, name: str) -> dict[str, Path]:
-    """Return the images of a tree by the key each will have. Refused when it is not such a tree."""
+def look(folder: Path, name: str) -> tree.Tree:
+    """Find the images of a tree of base images. Refused when it is not such a tree, or `name` cannot name a data set."""
     if not topics.valid_name(name):
         raise errors.Refused(
             f"{name!r} cannot be the name of a data set: take letters, digits, hyphens and underscores"
         )
-    files = {
-        f"{project}/datasets/{name}/{split}/{label.name}/{file.relative_to(label).as_posix()}": file
-        for split in SPLITS
-        for label in _labels(folder / split)
-        for file in sorted(label.rglob("*"))
-        if file.suffix.lower() in upload.TYPES and not file.name.startswith(".")
-    }
-    if not files:
-        raise errors.Refused(
-            f"{folder} has no images: expected {folder}/train/LABEL/*.jpg and {folder}/valid/LABEL/*.jpg"
-        )
-    return files
-
-
-def _labels(split: Path) -> list[Path]:
-    found = [path for path in sorted(split.glob("*")) if path.is_dir() and not path.name.startswith(".")]
-    for path in found:
-        try:
-            fields.label(path.name)
-        except fields.Malformed as error:
-            raise errors.Refused(f"{path}: {error}") from error
+    found = tree.walk(folder)
+    for path in [path for path in found.files if not _labelled(path)]:
+        found.left_out[path] = NO_LABEL
+        del found.files[path]
+    for split, label in sorted({tuple(path.split("/")[:2]) for path in found.files}):
+        _check_label(folder / split / label)
+    if not found.files:
+        expected = f"{folder} has no images: expected {folder}/train/LABEL/*.jpg and {folder}/valid/LABEL/*.jpg"
+        raise errors.Refused("\n".join([*found.report(), expected]))
     return found
 
 
+def _labelled(path: str) -> bool:
+    match path.split("/"):
+        case [split, _, _, *_]:
+            return split in SPLITS
+    return False
+
+
+def _check_label(folder: Path) -> None:
+    try:
+        fields.label(folder.name)
+    except fields.Malformed as error:
+        raise errors.Refused(f"{folder}: {error}") from error
+
+
 async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], report: Report) -> Imported:
-    """Upload what is new or changed, and wait for ingest's answer to each."""
+    """Upload what is new or changed, and wait for ingest's answer to each. What cannot be read is refused."""
     async with runtime.sessions() as session:
         await projects.require(session, project)
         started = (await session.execute(select(func.now()))).scalar_one()
         known = await _known(runtime, project, files)
-    changed = {key: file for key, file in files.items() if storage.digest(file.read_bytes()) != known.get(key)}
+    changed = {key: file for key, file in files.items() if (_digest(file) or key) != known.get(key)}
     unchanged = len(files) - len(changed)
-    await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
+    unreadable = await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
+    changed = {key: file for key, file in changed.items() if key not in unreadable}
     answers = await _answers(runtime, project, changed, started, lambda n: report(len(files), unchanged + n))
     refused = {key: reason for key, reason in sorted(answers.items()) if reason}
-    return Imported(len(answers) - len(refused), refused, unchanged)
+    async with runtime.sessions() as session:
+        conflicts = await trained.conflicts(session, project)
+    return Imported(len(answers) - len(refused), refused | unreadable, unchanged, conflicts)
+
+
+def _digest(file: Path) -> str | None:
+    """The hash of a file; None when it cannot be read: the upload reports why."""
+    try:
+        return storage.digest(file.read_bytes())
+    except OSError:
+        return None
 
 
 async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) -> dict[str, str | None]:

@@ -140,7 +140,7 @@ def test_a_training_is_waited_for_and_its_outcome_shown(strop: CliRunner, state:
     (tree / "notes.txt").touch()
     say(strop, state, "projects create trained")
     say(strop, state, "devices add trained line-8")
-    assert "1 file left out: notes.txt" in say(strop, state, f"datasets import trained {tree}")
+    assert "1 left out, no image by name: notes.txt" in say(strop, state, f"datasets import trained {tree}")
 
     told = say(strop, state, "train trained --wait")
     assert "v1 approved:\n  first model, base: 2 of 2 right" in told
