@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from sqlalchemy import func, select
 
 from strop import app, autolabel, errors, models, storage
-from strop_cli import connection, hosted, progress, projects, tree, upload
+from strop_cli import connection, differences, hosted, progress, projects, tree, upload
 from strop_wire import fields, topics
 from trainer import datasets as trained
 
@@ -77,7 +78,8 @@ def import_(
     """Import labelled images, and wait until each was taken or refused. May be repeated.
 
     The images of a folder tree are uploaded as a fleet's base images, or with --auto-label become a data set of
-    the Custom Labels API. The exit code is 1 when an image was refused.
+    the Custom Labels API. Whatever cannot be used is named, and the rest goes on. The exit code is 1 when an image
+    was refused, or cannot be read.
     """
     project, folder = _where(where, optional=auto_label)
     if auto_label:
@@ -90,6 +92,15 @@ def import_(
         complete = _base(project or "", Path(folder), name, state)
     if not complete:
         raise typer.Exit(1)
+
+
+@cli.command()
+def check(project: str, state: connection.State = None) -> None:
+    """Show a project's base images by label, and what is refused, of several labels, or not used, each with the reason.
+
+    Where the bucket differs from what was taken in, the difference is looked at again.
+    """
+    Console().print(differences.words(connection.run(state, lambda runtime: differences.check(runtime, project))))
 
 
 def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -79,6 +80,14 @@ def ask(strop: CliRunner, state: Path, command: str) -> Result:
     return strop.invoke(cli, [*command.split(), "--state", str(state)])
 
 
+def until(look: Callable[[], str], fits: Callable[[str], bool]) -> str:
+    """Run a command until its answer fits, and return that."""
+    end = time.monotonic() + wait.PATIENCE
+    while not fits(found := look()):
+        assert time.monotonic() < end, found
+    return found
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     for label in ("soda-can", "clutter"):
@@ -110,6 +119,34 @@ def test_a_project_its_devices_and_its_base_images(strop: CliRunner, state: Path
     assert "6 images taken, 0 were there already, 1 refused" in first.output
     assert "0 images taken, 6 were there already, 1 refused" in again.output
     assert (first.exit_code, again.exit_code) == (1, 1)
+
+
+def test_base_images_follow_what_happens_to_them_in_the_bucket(
+    strop: CliRunner, state: Path, env: dict[str, str], tree: Path
+) -> None:
+    say(strop, state, "projects create moved")
+    (tree / "train/clutter/dangling.jpg").symlink_to("nowhere")
+    imported = ask(strop, state, f"datasets import moved {tree}")
+    assert "cannot use train/clutter/dangling.jpg: a link that leads nowhere" in imported.output
+    assert imported.exit_code == 1
+    s3, base = client(env), "moved/datasets/base"
+
+    def check() -> str:
+        return say(strop, state, "datasets check moved")
+
+    before = s3.list_objects_v2(Bucket="strop", Prefix=f"{base}/train/clutter/")["Contents"]
+    kept, removed = (each["Key"] for each in before[:2])
+
+    s3.copy_object(Bucket="strop", Key=f"{base}/train/soda-can/moved.jpg", CopySource={"Bucket": "strop", "Key": kept})
+    s3.put_object(Bucket="strop", Key=f"{base}/train/.git/x.jpg", Body=b"x")
+    conflicted = until(check, lambda shown: "label conflict" in shown)
+    assert "moved.jpg counts as 'soda-can', the newest place" in conflicted
+    assert f"1 left out, hidden: {base}/train/.git/x.jpg" in conflicted
+    s3.delete_object(Bucket="strop", Key=kept)
+    s3.delete_object(Bucket="strop", Key=removed)
+
+    shown = until(check, lambda shown: "label conflict" not in shown and "train │ clutter" not in shown)
+    assert "train │ soda-can │ 3" in shown
 
 
 def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path, tree: Path) -> None:
@@ -267,15 +304,19 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
     assert done.stderr == f"strop: port {env['STROP_PORT']} is taken: choose another, or leave --port out\n"
 
 
-def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
-    """A bucket of the person's own, made and filled with the region of the profile."""
-    s3 = boto3.Session().client(
+def client(env: dict[str, str]) -> Any:
+    return boto3.Session().client(
         "s3",
         "us-east-1",
         endpoint_url=env["AWS_ENDPOINT_URL_S3"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
+    """A bucket of the person's own, made and filled with the region of the profile."""
+    s3 = client(env)
     s3.create_bucket(Bucket=bucket)
     for key, body in objects.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body)
