@@ -1,8 +1,8 @@
 """`strop datasets`: images with known labels, from a folder tree."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,8 @@ from trainer import datasets as trained
 SPLITS = ("train", "valid")
 _PATIENCE = 60.0  # seconds without any news from ingest
 _NAMED = 10  # label conflicts that are named
+_REMOVED = "removed, not in the folder any more"
+_KEPT = "kept, not in the folder any more (--delete removes them)"
 NO_LABEL = f"not below {' or '.join(f'{split}/LABEL/' for split in SPLITS)}"
 
 cli = typer.Typer(no_args_is_help=True, help="Data sets: images with known labels to begin with.")
@@ -42,6 +44,8 @@ class Imported:
     refused: Mapping[str, str]  # key -> why
     unchanged: int
     conflicts: Sequence[trained.Conflict] = ()
+    others: Sequence[str] = ()  # keys of the data set's images that are not in the folder
+    removed: bool = False  # whether these were removed
 
 
 @cli.command("import")
@@ -73,6 +77,9 @@ def import_(
     create: Annotated[
         bool, typer.Option("--create", help="Make the project when it is missing, with --auto-label.")
     ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove base images of the data set that are not in FOLDER any more.")
+    ] = False,
     state: connection.State = None,
 ) -> None:
     """Import labelled images, and wait until each was taken or refused. May be repeated.
@@ -83,13 +90,17 @@ def import_(
     """
     project, folder = _where(where, optional=auto_label)
     if auto_label:
+        if delete:
+            raise errors.Refused(
+                "--delete goes with base images: entries of a data set of the API stay until it is deleted"
+            )
         called = autolabel.names(names.read_bytes()) if names else {}
         order = hosted.Order(project, folder, kind.upper(), called, bucket, create)
         complete = connection.run(state, lambda runtime: hosted.load(runtime, order))
     elif names or bucket or create or folder.startswith("s3://"):
         raise errors.Refused("--names, --bucket, --create and folders in S3 go with --auto-label")
     else:
-        complete = _base(project or "", Path(folder), name, state)
+        complete = _base(project or "", Path(folder), name, state, delete=delete)
     if not complete:
         raise typer.Exit(1)
 
@@ -112,12 +123,24 @@ def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
     raise typer.BadParameter("expected PROJECT FOLDER")
 
 
-def _base(project: str, folder: Path, name: str, state: Path | None) -> bool:
+def _base(project: str, folder: Path, name: str, state: Path | None, *, delete: bool) -> bool:
     """Import base images and report what became of them; returns whether all were taken."""
     used = look(folder, name)
     files = used.keys(f"{project}/datasets/{name}/")
+    if delete and used.problems:  # a file that cannot be read now must not be taken for one that is gone
+        raise errors.Refused("\n".join([*used.report(), "--delete needs a folder of which everything can be used"]))
+
+    async def work(runtime: app.Runtime) -> Imported:
+        found = await load(runtime, project, files, report)
+        others = await _others(runtime, project, name, files)
+        if delete:
+            await _remove(runtime, project, others)
+        async with runtime.sessions() as session:
+            conflicts = await trained.conflicts(session, project)
+        return replace(found, conflicts=conflicts, others=others, removed=delete)
+
     with progress.shown(len(files), "uploaded", "checked") as report:
-        found = connection.run(state, lambda runtime: load(runtime, project, files, report))
+        found = connection.run(state, work)
     print(*summary(used, files, found), sep="\n")
     return not (found.refused or used.problems)
 
@@ -129,6 +152,8 @@ def summary(used: tree.Tree, files: Mapping[str, Path], found: Imported) -> list
     told += [f"label conflict: {each}" for each in found.conflicts[:_NAMED]]
     if (more := len(found.conflicts) - _NAMED) > 0:
         told.append(f"and {more} more label conflicts")
+    if found.others:
+        told.append(tree.counted(_REMOVED if found.removed else _KEPT, found.others))
     counts = f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused"
     unusable = f", {len(used.problems)} could not be used" if used.problems else ""
     return [*told, counts + unusable]
@@ -178,9 +203,7 @@ async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], re
     changed = {key: file for key, file in changed.items() if key not in unreadable}
     answers = await _answers(runtime, project, changed, started, lambda n: report(len(files), unchanged + n))
     refused = {key: reason for key, reason in sorted(answers.items()) if reason}
-    async with runtime.sessions() as session:
-        conflicts = await trained.conflicts(session, project)
-    return Imported(len(answers) - len(refused), refused | unreadable, unchanged, conflicts)
+    return Imported(len(answers) - len(refused), refused | unreadable, unchanged)
 
 
 def _digest(file: Path) -> str | None:
@@ -196,6 +219,29 @@ async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) 
     async with runtime.sessions() as session:
         rows = await session.execute(select(table.key, table.sha256).where(table.project == project))
         return {key: sha256 for key, sha256 in rows if key in files}
+
+
+async def _others(runtime: app.Runtime, project: str, name: str, files: Collection[str]) -> list[str]:
+    """The keys of a data set's images that are not among the files."""
+    table = models.DatasetItem
+    async with runtime.sessions() as session:
+        keys = await session.scalars(select(table.key).where(table.project == project, table.dataset == name))
+        return sorted({*keys} - {*files})
+
+
+async def _remove(runtime: app.Runtime, project: str, keys: Collection[str]) -> None:
+    """Remove base images from the bucket, and wait until ingest has followed."""
+    for key in keys:
+        await runtime.storage.delete(key)
+    table = models.DatasetItem
+    left = select(func.count()).where(table.project == project, table.key.in_(keys))
+    try:
+        async with asyncio.timeout(_PATIENCE), runtime.sessions() as session:
+            while await session.scalar(left):
+                await session.rollback()
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise errors.StropError(f"removed, but not followed for {_PATIENCE:.0f} s: is ingest running?") from None
 
 
 async def _answers(

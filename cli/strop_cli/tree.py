@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,14 +45,16 @@ class Tree:
 
 def left_out(reasons: Mapping[str, str]) -> list[str]:
     """Count in a line for each reason what was left out for it, and name the first."""
-    return [
-        _counted(why, [path for path in sorted(reasons) if reasons[path] == why]) for why in sorted({*reasons.values()})
-    ]
+    found: dict[str, list[str]] = {}
+    for path in sorted(reasons):
+        found.setdefault(f"left out, {reasons[path]}", []).append(path)
+    return [counted(what, paths) for what, paths in sorted(found.items())]
 
 
-def _counted(why: str, paths: list[str]) -> str:
+def counted(what: str, paths: Sequence[str]) -> str:
+    """Say of how many paths something is true, and name the first."""
     named = ", ".join(map(shown, paths[:_NAMED]))
-    return f"{len(paths)} left out, {why}: {named}{' …' if len(paths) > _NAMED else ''}"
+    return f"{len(paths)} {what}: {named}{' …' if len(paths) > _NAMED else ''}"
 
 
 def shown(name: str) -> str:

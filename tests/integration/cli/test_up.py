@@ -148,6 +148,14 @@ def test_base_images_follow_what_happens_to_them_in_the_bucket(
     shown = until(check, lambda shown: "label conflict" not in shown and "train │ clutter" not in shown)
     assert "train │ soda-can │ 3" in shown
 
+    kept = ask(strop, state, f"datasets import moved {tree}").output
+    assert f"1 kept, not in the folder any more (--delete removes them): {base}/train/soda-can/moved.jpg" in kept
+    assert "label conflict: " in kept
+    followed = ask(strop, state, f"datasets import moved {tree} --delete").output
+    assert f"1 removed, not in the folder any more: {base}/train/soda-can/moved.jpg" in followed
+    assert "label conflict: " not in followed
+    assert "train │ soda-can │ 2" in check()
+
 
 def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path, tree: Path) -> None:
     for command in (

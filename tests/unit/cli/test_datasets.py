@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from strop import errors
 from strop_cli import datasets
+from strop_cli.__main__ import cli
 from tests.unit.cli import hostile
 from trainer.datasets import Conflict
 
@@ -75,6 +77,16 @@ def test_a_folder_in_which_nothing_can_be_used_is_refused_with_what_is_wrong(tmp
         errors.Refused, match=r"cannot use train/cup/a\.jpg: a link that leads nowhere\n.* has no images"
     ):
         datasets.look(tmp_path, "base")
+
+
+def test_nothing_is_deleted_for_a_folder_that_cannot_be_read_completely(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cup/a.jpg")
+    (tmp_path / "train/cup/b.jpg").symlink_to("nowhere")
+
+    done = CliRunner().invoke(cli, ["datasets", "import", "p", str(tmp_path), "--delete"])
+
+    assert isinstance(done.exception, errors.Refused)
+    assert "cannot use train/cup/b.jpg: a link that leads nowhere\n--delete needs" in str(done.exception)
 
 
 def test_the_summary_names_what_is_refused_unusable_and_of_several_labels(tmp_path: Path) -> None:

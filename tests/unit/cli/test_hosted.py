@@ -60,6 +60,13 @@ def test_the_summary_names_bad_images_files_left_out_and_why_it_failed() -> None
     ]
 
 
+def test_entries_of_the_api_cannot_be_removed_one_by_one() -> None:
+    done = CliRunner().invoke(cli, ["datasets", "import", "flowers", "folder", "--auto-label", "--delete"])
+
+    assert isinstance(done.exception, errors.Refused)
+    assert "--delete goes with base images" in str(done.exception)
+
+
 @pytest.mark.parametrize("words", ["flowers s3://b/t/", "flowers folder --create", "flowers folder --bucket b"])
 def test_what_goes_with_auto_label_is_refused_without_it(words: str) -> None:
     done = CliRunner().invoke(cli, ["datasets", "import", *words.split()])
