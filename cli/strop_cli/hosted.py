@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from strop import app, autolabel, errors
 from strop_cli import progress, tree, upload
 
+_KEPT = "kept in the data set, not in the folder any more (`aws s3 rm` and a new data set take them out)"
+
 
 @dataclass(frozen=True)
 class Order:
@@ -34,8 +36,19 @@ async def load(runtime: app.Runtime, order: Order) -> bool:
         begun = await autolabel.begin(client, bucket, arn, order.kind, place.prefix, order.called)
         with progress.shown(len(begun.listing.images), "checked") as report:
             taken = await autolabel.finish(client, begun.dataset, report)
-    print(*unused.report(), *summary(name, order.kind, begun, taken), sep="\n")
+    print(
+        *unused.report(),
+        *_others(begun.listing, unused.keys(place.prefix)),
+        *summary(name, order.kind, begun, taken),
+        sep="\n",
+    )
     return taken.complete and not taken.bad and not unused.problems
+
+
+def _others(listing: autolabel.Listing, files: Mapping[str, Path]) -> list[str]:
+    """Name the images of earlier imports that are not in the local folder any more; nothing when there is no such folder."""
+    others = sorted(listing.images.keys() - files.keys()) if files else []
+    return [tree.counted(_KEPT, others)] if others else []
 
 
 def summary(project: str, kind: str, begun: autolabel.Begun, taken: autolabel.Taken) -> list[str]:

@@ -361,6 +361,11 @@ def test_a_local_folder_becomes_a_hosted_data_set(strop: CliRunner, state: Path,
         in shown
     )
 
+    (tree / "train/clutter/0 ü+.jpg").rename(tree / "train/soda-can/moved.jpg")
+    again = say(strop, state, f"datasets import tulips {tree / 'train'} --auto-label --type test")
+    assert "1 kept in the data set, not in the folder any more" in again
+    assert "tulips/import/test/clutter/0 ü+.jpg" in again
+
 
 def test_a_data_set_that_failed_says_why_and_is_made_anew(
     strop: CliRunner, state: Path, env: dict[str, str], tree: Path
