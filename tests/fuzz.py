@@ -90,7 +90,7 @@ def _read_heard(message: tuple[str, bytes]) -> None:
 def _read_queued(body: str) -> None:
     """An event as another reads it, with places that can be told apart."""
     found = objects.loads(body)
-    if isinstance(found, objects.ObjectsCreated):
+    if isinstance(found, objects.ObjectsChanged):
         for key, _ in found.objects:
             places.read(key)
     elif isinstance(found, rules.MessageRetried):

@@ -8,12 +8,16 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from strop import errors
+
+EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+"""What the bucket notifies ingest of."""
 
 
 class NoSuchObject(errors.NotFound):
@@ -28,6 +32,15 @@ class TooLarge(ValueError):
 class Presigned:
     url: str
     headers: dict[str, str]  # to be sent exactly so, or the signature does not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What S3 tells of an object without its bytes."""
+
+    size: int
+    etag: str
+    modified: datetime
 
 
 def image_key(project: str, sha256: str) -> str:
@@ -47,12 +60,12 @@ class Storage:
         return Storage(self._client, self._public, bucket)
 
     async def create(self, queue_arn: str) -> None:
-        """Make the bucket when it is missing, and send its ObjectCreated events to the queue."""
+        """Make the bucket when it is missing, and send the events of its objects to the queue."""
         try:
             await self._client.head_bucket(Bucket=self.bucket)
         except ClientError:
             await self._client.create_bucket(Bucket=self.bucket, **self._location())
-        wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]}
+        wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": list(EVENTS)}]}
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
     async def reach(self) -> None:
@@ -99,9 +112,14 @@ class Storage:
 
     async def size(self, key: str, version: str | None = None) -> int | None:
         """Bytes of an object, or None when there is none."""
+        found = await self.head(key, version)
+        return found.size if found else None
+
+    async def head(self, key: str, version: str | None = None) -> Head | None:
+        """Describe an object; None when there is none."""
         try:
             answer = await self._client.head_object(Bucket=self.bucket, Key=key, **_version(version))
-            return int(answer["ContentLength"])
+            return Head(int(answer["ContentLength"]), str(answer["ETag"]), answer["LastModified"])
         except ClientError as error:
             if isinstance(_translated(error, key), NoSuchObject):
                 return None

@@ -195,6 +195,8 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
 
             prepared = await asyncio.to_thread(images.prepare, kept, options.images, report)
             step.note = f"{prepared.base} base, {prepared.field} field (shifted), {prepared.heldout} held out"
+            for line in prepared.unused:
+                story.say(line)
         with story.step("platform", "start PostgreSQL, broker, S3/SQS and the services") as step:
             platform = await stack.enter_async_context(
                 processes.platform(options.state / "platform", processes.settings(prepared))
@@ -208,7 +210,12 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
-            step.note = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            base = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            if base.refused and not options.images:
+                raise Failed(f"images of the demo itself were refused: {dict(base.refused)}")
+            step.note = f"{base.taken} images"
+            for key, reason in base.refused.items():
+                story.say(f"refused {key}: {reason}")
         fleet = await stack.enter_async_context(processes.fleet(options.state, spec))
         labeler = _labeler(platform, prepared) if options.auto_label else None
         yield Demo(

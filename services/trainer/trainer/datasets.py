@@ -9,13 +9,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import models, storage
 from strop_edge import disk
 from trainer import queries, rules
 
+log = structlog.get_logger()
+
 ASIDE = rules.ASIDE
+CONFLICTS = "base/label conflicts"
+"""What the counts of a dataset version call base images that lie under several labels."""
 DOWNLOADS = 16
 """Images fetched side by side."""
 
@@ -37,7 +42,10 @@ class Item:
 
 
 async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
-    """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere."""
+    """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere.
+
+    A base image that lies under several labels has that of its newest place; `conflicts` names it.
+    """
     base = await queries.base(session, project)
     base_parts = rules.base_parts((str(row.sha256), row.split) for row in base)
     field = await queries.field(session, project, until)
@@ -57,13 +65,46 @@ def manifest(items: Sequence[Item]) -> bytes:
     return b"".join(json.dumps(asdict(item), sort_keys=True).encode() + b"\n" for item in items)
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A base image that lies under several labels."""
+
+    sha256: str
+    label: str  # that of the newest place, which counts
+    keys: tuple[str, ...]  # of all places, the newest last
+
+    def __str__(self) -> str:
+        """Name the places and the label that counts, in one line."""
+        return f"{self.keys[-1]} counts as {self.label!r}, the newest place; the same image is also {', '.join(self.keys[:-1])}"
+
+
+async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
+    """The base images whose places disagree about the label, by hash."""
+    places: dict[str, list[models.DatasetItem]] = {}
+    for row in await queries.base(session, project):
+        places.setdefault(str(row.sha256), []).append(row)
+    return [
+        Conflict(sha256, rows[-1].label, tuple(row.key for row in rows))
+        for sha256, rows in sorted(places.items())
+        if len({row.label for row in rows}) > 1
+    ]
+
+
 async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[Item]) -> int:
-    """Write the manifest and its row in the caller's transaction; returns the version."""
+    """Write the manifest and its row in the caller's transaction; returns the version.
+
+    The counts of the row say how many base images lie under several labels; each of them is logged.
+    """
     body = manifest(items)
     version = await queries.next_dataset(session, project)
     key = f"{project}/datasets/versions/{version}/manifest.jsonl"
     await store.put(key, body, "application/jsonl")
-    session.add(_row(project, version, key, body, items))
+    row = _row(project, version, key, body, items)
+    if found := await conflicts(session, project):
+        row.counts = {**row.counts, CONFLICTS: len(found)}
+        for each in found:
+            log.warning("base_image_label_conflict", project=project, dataset=version, conflict=str(each))
+    session.add(row)
     return version
 
 

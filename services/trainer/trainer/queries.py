@@ -108,9 +108,10 @@ async def _mine(session: AsyncSession, run_id: UUID, token: UUID, values: dict[s
 
 
 async def base(session: AsyncSession, project: str) -> Sequence[models.DatasetItem]:
+    """The usable base images, the newest place last."""
     table = models.DatasetItem
     found = select(table).where(table.project == project, table.sha256.is_not(None))
-    return (await session.scalars(found.order_by(table.key))).all()
+    return (await session.scalars(found.order_by(table.placed_at, table.sequencer, table.key))).all()
 
 
 async def field(session: AsyncSession, project: str, until: datetime) -> Sequence[Any]:

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -80,6 +81,14 @@ def ask(strop: CliRunner, state: Path, command: str) -> Result:
     return strop.invoke(cli, [*command.split(), "--state", str(state)])
 
 
+def until(look: Callable[[], str], fits: Callable[[str], bool]) -> str:
+    """Run a command until its answer fits, and return that."""
+    end = time.monotonic() + wait.PATIENCE
+    while not fits(found := look()):
+        assert time.monotonic() < end, found
+    return found
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     for label in ("soda-can", "clutter"):
@@ -113,6 +122,42 @@ def test_a_project_its_devices_and_its_base_images(strop: CliRunner, state: Path
     assert (first.exit_code, again.exit_code) == (1, 1)
 
 
+def test_base_images_follow_what_happens_to_them_in_the_bucket(
+    strop: CliRunner, state: Path, env: dict[str, str], tree: Path
+) -> None:
+    say(strop, state, "projects create moved")
+    (tree / "train/clutter/dangling.jpg").symlink_to("nowhere")
+    imported = ask(strop, state, f"datasets import moved {tree}")
+    assert "cannot use train/clutter/dangling.jpg: a link that leads nowhere" in imported.output
+    assert imported.exit_code == 1
+    s3, base = client(env), "moved/datasets/base"
+
+    def check() -> str:
+        return say(strop, state, "datasets check moved")
+
+    before = s3.list_objects_v2(Bucket="strop", Prefix=f"{base}/train/clutter/")["Contents"]
+    kept, removed = (each["Key"] for each in before[:2])
+
+    s3.copy_object(Bucket="strop", Key=f"{base}/train/soda-can/moved.jpg", CopySource={"Bucket": "strop", "Key": kept})
+    s3.put_object(Bucket="strop", Key=f"{base}/train/.git/x.jpg", Body=b"x")
+    conflicted = until(check, lambda shown: "label conflict" in shown)
+    assert "moved.jpg counts as 'soda-can', the newest place" in conflicted
+    assert f"1 left out, hidden: {base}/train/.git/x.jpg" in conflicted
+    s3.delete_object(Bucket="strop", Key=kept)
+    s3.delete_object(Bucket="strop", Key=removed)
+
+    shown = until(check, lambda shown: "label conflict" not in shown and "train │ clutter" not in shown)
+    assert "train │ soda-can │ 3" in shown
+
+    kept = ask(strop, state, f"datasets import moved {tree}").output
+    assert f"1 kept, not in the folder any more (--delete removes them): {base}/train/soda-can/moved.jpg" in kept
+    assert "label conflict: " in kept
+    followed = ask(strop, state, f"datasets import moved {tree} --delete").output
+    assert f"1 removed, not in the folder any more: {base}/train/soda-can/moved.jpg" in followed
+    assert "label conflict: " not in followed
+    assert "train │ soda-can │ 2" in check()
+
+
 def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path, tree: Path) -> None:
     for command in (
         f"datasets import no {tree}",
@@ -141,7 +186,7 @@ def test_a_training_is_waited_for_and_its_outcome_shown(strop: CliRunner, state:
     (tree / "notes.txt").touch()
     say(strop, state, "projects create trained")
     say(strop, state, "devices add trained line-8")
-    assert "1 file left out: notes.txt" in say(strop, state, f"datasets import trained {tree}")
+    assert "1 left out, no image by name: notes.txt" in say(strop, state, f"datasets import trained {tree}")
 
     told = say(strop, state, "train trained --wait")
     assert "v1 approved:\n  first model, base: 2 of 2 right" in told
@@ -268,15 +313,19 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
     assert done.stderr == f"strop: port {env['STROP_PORT']} is taken: choose another, or leave --port out\n"
 
 
-def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
-    """A bucket of the person's own, made and filled with the region of the profile."""
-    s3 = boto3.Session().client(
+def client(env: dict[str, str]) -> Any:
+    return boto3.Session().client(
         "s3",
         "us-east-1",
         endpoint_url=env["AWS_ENDPOINT_URL_S3"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
+    """A bucket of the person's own, made and filled with the region of the profile."""
+    s3 = client(env)
     s3.create_bucket(Bucket=bucket)
     for key, body in objects.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -312,6 +361,11 @@ def test_a_local_folder_becomes_a_hosted_data_set(strop: CliRunner, state: Path,
         "tulips TEST: 4 images, 4 of them with one of 2 labels, 0 bad; manifest s3://strop/tulips/import/test.manifest"
         in shown
     )
+
+    (tree / "train/clutter/0 ü+.jpg").rename(tree / "train/soda-can/moved.jpg")
+    again = say(strop, state, f"datasets import tulips {tree / 'train'} --auto-label --type test")
+    assert "1 kept in the data set, not in the folder any more" in again
+    assert "tulips/import/test/clutter/0 ü+.jpg" in again
 
 
 def test_a_data_set_that_failed_says_why_and_is_made_anew(

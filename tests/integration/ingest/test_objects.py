@@ -84,6 +84,19 @@ async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files:
         await appear(files, key)
 
 
+async def test_a_file_moved_into_a_deeper_folder_is_a_label_too(runtime: app.Runtime, files: objects.Objects) -> None:
+    capture, key = await labeled(runtime, "daisy")
+    deep = key.replace("daisy/", "daisy/day1/")
+    await runtime.storage.copy(key, deep)
+    await runtime.storage.delete(key)
+
+    await appear(files, deep)
+
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.LabelFiled)
+    assert (happened.capture_id, happened.label) == (capture.id, "daisy")
+
+
 # --- a base data set ---
 
 ITEM = "bottles/datasets/base/train/can/1.jpg"
@@ -141,8 +154,11 @@ async def test_a_file_written_again_replaces_the_item(
 
 
 async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+    key = ITEM.replace("bottles", "cans")
+    await runtime.storage.put(key, BODY)
+
     with pytest.raises(errors.InvalidMessage, match="there is no project cans"):
-        await appear(files, ITEM.replace("bottles", "cans"))
+        await appear(files, key)
 
 
 async def test_a_file_that_was_taken_away_is_no_item(files: objects.Objects, session: AsyncSession) -> None:

@@ -1,6 +1,8 @@
 import json
 from datetime import timedelta
 
+import pytest
+
 from strop import models, storage
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -133,3 +135,50 @@ async def test_an_image_that_is_gone_has_no_file_and_the_others_come(lab, tmp_pa
     places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
     assert [places[item.sha256].exists() for item in items] == [False, True]
+
+
+async def place(lab, label, minute, sequencer="", split="train", image=50):
+    """Put one picture into the folder of a label, as ingest writes it down."""
+    sha256 = await lab.store(shapes.picture("ring", image))
+    key = f"{labs.PROJECT}/datasets/base/{split}/{label}/{image}-{minute}{sequencer}.jpg"
+    about = {"project": labs.PROJECT, "dataset": "base", "split": split, "label": label, "sha256": sha256}
+    placed_at = labs.START + timedelta(minutes=minute)
+    async with lab.runtime.sessions.begin() as session:
+        session.add(models.DatasetItem(**about, key=key, placed_at=placed_at, sequencer=sequencer))
+    return key
+
+
+@pytest.mark.parametrize(("older", "newer"), [("cat", "dog"), ("dog", "cat")])
+async def test_a_base_image_under_two_labels_has_that_of_its_newest_place(lab, older, newer):
+    await place(lab, newer, minute=2)
+    await place(lab, older, minute=1)
+
+    (item,) = await gather(lab)
+
+    assert item.label == newer
+
+
+@pytest.mark.parametrize(("older", "newer"), [("cat", "dog"), ("dog", "cat")])
+async def test_within_a_second_the_sequencer_says_which_place_is_the_newest(lab, older, newer):
+    await place(lab, newer, minute=1, sequencer="0b")
+    await place(lab, older, minute=1, sequencer="0a")
+
+    (item,) = await gather(lab)
+
+    assert item.label == newer
+
+
+async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version(lab):
+    keys = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
+    await place(lab, "dog", minute=1, image=51)
+    await place(lab, "dog", minute=2, image=51, split="valid")
+
+    async with lab.runtime.sessions.begin() as session:
+        (conflict,) = await datasets.conflicts(session, labs.PROJECT)
+        await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+
+    assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
+    assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
+    assert keys[0] in str(conflict)
+    (row,) = await lab.all(models.DatasetVersion)
+    assert row.counts == {"base/train": 1, "base/valid": 1, "base/label conflicts": 1}

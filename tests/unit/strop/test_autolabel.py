@@ -29,7 +29,23 @@ def test_what_is_no_image_is_left_out_and_markers_of_folders_are_not_even_mentio
     found = autolabel.read([PREFIX, f"{PREFIX}rose/", f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"], PREFIX, {})
 
     assert not found.images
-    assert found.left_out == [f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"]
+    assert list(found.left_out) == [f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"]
+
+
+def test_hidden_folders_are_left_out_and_named_once() -> None:
+    below = (
+        "rose/1.jpg",
+        ".ipynb_checkpoints/1.jpg",
+        ".ipynb_checkpoints/2.jpg",
+        "rose/._1.jpg",
+        "__MACOSX/rose/._1.jpg",
+    )
+
+    found = autolabel.read([f".hidden/{path}" for path in below], ".hidden/", {})
+
+    assert (found.labels, list(found.images)) == (["rose"], [".hidden/rose/1.jpg"])
+    hidden = (".hidden/.ipynb_checkpoints", ".hidden/rose/._1.jpg", ".hidden/__MACOSX")
+    assert dict(found.left_out) == dict.fromkeys(hidden, "hidden")
 
 
 def test_folders_are_renamed_and_those_without_a_name_keep_theirs() -> None:
@@ -39,7 +55,7 @@ def test_folders_are_renamed_and_those_without_a_name_keep_theirs() -> None:
 
 
 def test_a_line_of_the_manifest_is_what_ground_truth_writes() -> None:
-    listing = autolabel.Listing({"t/b/x.jpg": "b", "t/pink primrose/é.jpg": "pink primrose", "t/z.jpg": None}, [])
+    listing = autolabel.Listing({"t/b/x.jpg": "b", "t/pink primrose/é.jpg": "pink primrose", "t/z.jpg": None}, {})
 
     lines = autolabel.manifest("mine", listing, AT)
 
@@ -92,7 +108,23 @@ def test_what_is_no_place_is_refused(uri: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"1": 2}', '{"1": " "}', "{"])
 def test_names_that_are_not_an_object_of_texts_are_refused(text: str) -> None:
     with pytest.raises(errors.Refused, match="names"):
-        autolabel.names(text)
+        autolabel.names(text.encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_names_may_begin_with_a_byte_order_mark(encoding: str) -> None:
+    assert autolabel.names('{"1": "rosé"}'.encode(encoding)) == {"1": "rosé"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_names_in_utf_16_are_refused_in_words(encoding: str) -> None:
+    with pytest.raises(errors.Refused, match="the names are in UTF-16: save the file as UTF-8"):
+        autolabel.names('{"1": "rosé"}'.encode(encoding))
+
+
+def test_names_in_another_encoding_are_refused_with_the_line() -> None:
+    with pytest.raises(errors.Refused, match=r"not in UTF-8 \(line 2 holds the byte 0xe9\)"):
+        autolabel.names('{\n"1": "rosé"}'.encode("latin-1"))
 
 
 def test_errors_of_a_line_and_of_its_labels_are_told() -> None:
