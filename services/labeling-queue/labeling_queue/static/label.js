@@ -7,7 +7,7 @@ const KEYS = [..."123456789acdefhijklmopqrtvwxy"]; // of the labels, in order; t
 const ACTIONS = { u: "unclear", n: "none", b: "bad", s: "skip", z: "undo", backspace: "undo", g: "guess", "+": "new", "?": "help", "؟": "help" };
 const TROUBLE = {
   offline: "No connection. Trying again …",
-  "signed out": "You are signed out. Open a sign-in link in this browser; this page then goes on by itself.",
+  "signed out": "You are signed out. Open a sign-in link in this browser and press its button; this page then goes on by itself.",
 };
 
 const $ = (id) => document.getElementById(id);
@@ -24,13 +24,15 @@ on.change = function show() {
     $("stage").replaceChildren(picture);
     $("stage").classList.remove("zoomed");
   }
+  showLabels();
   const waits = task ? !state.loaded || !(task.ready || task.broken) || performance.now() < calm : busy();
   $("stage").setAttribute("aria-busy", String(waits));
-  document.body.classList.toggle("idle", !task);
+  for (const button of document.querySelectorAll(".panel [data-act]:not(#undo)")) {
+    button.setAttribute("aria-disabled", String(!task)); // not `disabled`: that would take the focus away
+  }
   $("about").textContent = task ? `${task.device} · ${ago(task.captured_at)}` : "";
   $("trouble").textContent = TROUBLE[state.trouble] ?? "";
   showNumbers();
-  showLabels();
   showGuess();
   showUndo();
 };
@@ -117,7 +119,7 @@ on.jump = (pause = 600) => {
 
 function act(name, label = null) {
   if (name === "undo") undo();
-  else if (name === "new") askLabel();
+  else if (name === "new") state.queue.length && askLabel();
   else if (name === "help") $("help").showModal();
   else if (name === "guess") toggleGuess();
   else give(name, label);
