@@ -123,7 +123,7 @@ class _Up:
     async def _announce(self, link: str) -> None:
         await self._ready.wait()
         envfile.write(self._env_file, self._env, programs=Path(sysconfig.get_path("scripts")))
-        print(f"Strop is up. Sign in, once: {link}")
+        print(f"Strop is up. Open this link and press Sign in (it works once): {link}")
         print(f"Models, and how good they are: {self._env['STROP_CONSOLE']}")
         print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
         print(f"Access key {self._env['AWS_ACCESS_KEY_ID']} / secret in {connection.ENV_FILE}")

@@ -33,6 +33,6 @@ async def train(runtime: app.Runtime, project: str) -> None:
 
 
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
-    """A link that signs its first user in."""
+    """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
         return f"{url}/sign-in?token={await auth.make_token(session, 'you', 'once')}"

@@ -30,9 +30,8 @@ class Labeler:
                 self._stop.wait(1)
 
     def _some(self) -> int:
-        tasks = (
-            self._http.get(f"/api/projects/{self._project}/tasks/next", params={"count": 5}).raise_for_status().json()
-        )
+        next_tasks = self._http.post(f"/api/projects/{self._project}/tasks/next", params={"count": 5})
+        tasks = next_tasks.raise_for_status().json()
         for task in tasks:
             image = self._http.get(task["image"]).raise_for_status().content
             label = self._truth.get(hashlib.sha256(image).hexdigest())

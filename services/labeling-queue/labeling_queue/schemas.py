@@ -8,7 +8,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from labeling_queue import rules
 from strop import models
+from strop_wire import topics
 
+NAME = f"^{topics.NAME.pattern}$"
 SHOWN_PREDICTIONS = 5
 
 # From a year on whose first and last moments are of the same era in every zone.
@@ -87,6 +89,13 @@ class Annotation(BaseModel, from_attributes=True):
     answer: str = Field(description="`label`, `unclear`, `none` or `bad`, as in the answer.")
     label: str | None = Field(description="With `label`: which one.")
     at: datetime = Field(description="When it was given, by the server's clock.")
+
+
+class Undo(BaseModel):
+    """Which answer to take back: your latest one in the project, or your latest one to a task."""
+
+    project: str = Field(description="The project in which to take it back.", pattern=NAME, examples=["beverages"])
+    task: UUID | None = Field(None, description="Take back no other answer than the one to this task.")
 
 
 class Undone(BaseModel):
