@@ -145,7 +145,7 @@ def _labels(split: Path) -> list[Path]:
     found = [path for path in sorted(split.glob("*")) if path.is_dir() and not path.name.startswith(".")]
     for path in found:
         try:
-            fields.label(path.name)
+            fields.label_of(path.name)
         except fields.Malformed as error:
             raise errors.Refused(f"{path}: {error}") from error
     return found
