@@ -38,8 +38,12 @@ class Message:
     """What all messages share: they are JSON objects with a version."""
 
     def dumps(self) -> bytes:
+        """Write as JSON in UTF-8, which takes half of the bytes of escapes. Half a surrogate pair, of a file's name in an
+        error, becomes `?`: no reader takes it.
+        """
         body: dict[str, Any] = {"v": VERSION, **asdict(self)}  # type: ignore[call-overload]
-        return json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False).encode()
+        text = json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False, ensure_ascii=False)
+        return text.encode(errors="replace")
 
 
 def _plain(value: Any) -> Any:

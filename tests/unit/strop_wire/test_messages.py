@@ -244,3 +244,17 @@ def test_a_confidence_that_float32_rounded_up_is_one() -> None:
     read = messages.Capture.loads(json.dumps(body).encode())
 
     assert (read.confidence, read.probability) == (1, 1)
+
+
+def test_a_label_takes_the_bytes_of_its_utf8() -> None:
+    label = "\u8d64" * 255
+
+    sizes = [len(factories.state(counts={each: [0] * 10}).dumps()) for each in ("x", label)]
+
+    assert sizes[1] - sizes[0] == len(label.encode()) - 1
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:
+    state = factories.state(errors=("cannot read caf\udce9.jpg",))
+
+    assert messages.State.loads(state.dumps()).errors == ("cannot read caf?.jpg",)
