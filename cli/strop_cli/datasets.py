@@ -186,7 +186,7 @@ def _labelled(path: str) -> bool:
 
 def _check_label(folder: Path) -> None:
     try:
-        fields.label(folder.name)
+        fields.label_of(folder.name)
     except fields.Malformed as error:
         raise errors.Refused(f"{folder}: {error}") from error
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strop import errors, hidden, storage
+from strop_wire import fields
 
 NO_IMAGE = "no image by name"
 TYPES = (".jpg", ".jpeg", ".png")
@@ -110,10 +111,18 @@ def read(keys: Iterable[str], prefix: str, called: Mapping[str, str]) -> Listing
         if part := hidden.part(key.removeprefix(prefix)):
             left_out[f"{prefix}{part}"] = hidden.REASON
         elif key.lower().endswith(TYPES):
-            images[key] = called.get(folder, folder) if below else None
+            images[key] = label(folder, called) if below else None
         elif not key.endswith("/"):  # the marker of an empty folder
             left_out[key] = NO_IMAGE
     return Listing(images, left_out)
+
+
+def label(folder: str, called: Mapping[str, str]) -> str:
+    """Return the label of a folder. Refused when it names none, with the folder and the reason."""
+    try:
+        return fields.label(called[folder]) if folder in called else fields.label_of(folder)
+    except fields.Malformed as error:
+        raise errors.Refused(f"folder {folder!r}: {error}") from error
 
 
 def manifest(bucket: str, listing: Listing, at: datetime) -> list[str]:
@@ -153,7 +162,7 @@ async def look(bucket: storage.Storage, prefix: str, called: Mapping[str, str]) 
     found = read([key async for key in bucket.keys(prefix)], prefix, called)
     if not found.images:
         raise errors.Refused(f"s3://{bucket.bucket}/{prefix} has no JPEG or PNG images")
-    if called and not set(called.values()) & set(found.labels):
+    if called and not {label(folder, called) for folder in called} & set(found.labels):
         raise errors.Refused(f"no folder of s3://{bucket.bucket}/{prefix} is among the names given")
     return found
 

@@ -13,10 +13,11 @@ dataset errors"). ERROR_DUPLICATE_SOURCE_REF is ours: there such a line vanishes
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, BinaryIO
+
+from strop_wire import fields
 
 MAX_BYTES = 2**30
 MAX_LINES = 250_000
@@ -179,41 +180,46 @@ def _read_label(line: Line, name: str, value: Any, metadata: Any) -> str | None:
     if wrong := next((key for key, fits in _METADATA.items() if not fits(metadata.get(key))), None):
         _refuse_metadata(line, where, wrong)
         return None
-    label: str = metadata["class-name"]
-    if len(label) > 255:
-        line.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", "A label name has 255 characters at the most.", where)
-        return None
-    return label
+    return _read_name(line, where, "class-name", metadata["class-name"])
 
 
-def _refuse_metadata(line: Line, where: str, wrong: str) -> None:
+def _read_name(line: Line, where: str, wrong: str, value: Any) -> str | None:
+    """Return the name of a label in the spelling that is stored, or refuse it with the rule that it breaks."""
+    try:
+        return fields.label(value)
+    except fields.LabelTooLong as error:
+        line.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", f"The length of the label name is invalid: {error}.", where)
+    except fields.Malformed as error:
+        _refuse_metadata(line, where, wrong, str(error))
+    return None
+
+
+def _refuse_metadata(line: Line, where: str, wrong: str, reason: str = "") -> None:
     line.refuse(
         "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT",
-        f"The format of the label attribute metadata is invalid. Check {wrong} of {where}.",
+        f"The format of the label attribute metadata is invalid. Check {wrong} of {where}{reason and ': '}{reason}.",
         where,
     )
 
 
-def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
+def _is(read: Callable[[dict[str, Any], str], object]) -> Callable[[Any], bool]:
+    """Make a check of a value from the reader of such a field."""
 
+    def fits(value: Any) -> bool:
+        try:
+            read({"value": value}, "value")
+        except fields.Malformed:
+            return False
+        return True
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_date(value: Any) -> bool:
-    try:
-        return bool(datetime.fromisoformat(value))
-    except (TypeError, ValueError):
-        return False
+    return fits
 
 
 _METADATA = {
-    "class-name": _is_label,
-    "confidence": _is_share,
+    "class-name": lambda value: isinstance(value, str),
+    "confidence": _is(fields.share),
     "human-annotated": lambda value: value in ("yes", "no"),
-    "creation-date": _is_date,
+    "creation-date": _is(fields.time),
 }
 """What the metadata of a label must have."""
 

@@ -151,6 +151,10 @@ class Objects:
         """Take the folder for the label, unless the move was ours: then the label is already there."""
         if await self._store.size(key) is None:
             return  # moved on since
+        if key != (target := places.spelled(key, place)):
+            await self._store.copy(key, target)  # whose event follows
+            await self._store.delete(key)
+            return
         async with self._make.begin() as session:
             found = (await queries.captures(session, [place.capture])).get(place.capture)
             if found is None or found[0].project != place.project:

@@ -23,7 +23,7 @@ class FieldImage:
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """`{project}/labeled_field_data/{label}/…/{capture}.{extension}`: a labelled capture, moved by us or by hand."""
+    """`{project}/labeled_field_data/{folder}/…/{capture}.{extension}`: a labelled capture, moved by us or by hand."""
 
     project: str
     label: str
@@ -32,7 +32,7 @@ class LabeledImage:
 
 @dataclass(frozen=True, slots=True)
 class DatasetImage:
-    """`{project}/datasets/{dataset}/{train|valid}/{label}/…`: an image of a base data set."""
+    """`{project}/datasets/{dataset}/{train|valid}/{folder}/…`: an image of a base data set."""
 
     project: str
     dataset: str
@@ -72,14 +72,19 @@ def _read(parts: list[str]) -> Place | None:
         case [project, "raw_field_data", device, name]:
             return FieldImage(project, device, _capture_id(name))
         case [project, "labeled_field_data", label, *_, name]:
-            return LabeledImage(project, fields.label(label), _capture_id(name))
+            return LabeledImage(project, fields.label_of(label), _capture_id(name))
         case [project, "datasets", dataset, ("train" | "valid") as split, label, _, *_]:
-            return DatasetImage(project, dataset, split, fields.label(label))
+            return DatasetImage(project, dataset, split, fields.label_of(label))
         case [_, "raw_field_data", _, _, *_]:
             raise ValueError("expected raw_field_data/DEVICE/CAPTURE.jpg")
         case [_, "raw_field_data" | "labeled_field_data", _] | [_, "datasets", _, "train" | "valid", _]:
             raise ValueError("the file lies in no folder of a device or label")
     return None
+
+
+def spelled(key: str, place: LabeledImage) -> str:
+    """Return where the file of this key belongs: people may write the folder of a label in several ways."""
+    return "/".join((place.project, "labeled_field_data", fields.folder_of(place.label), key.rpartition("/")[2]))
 
 
 def _capture_id(name: str) -> UUID:

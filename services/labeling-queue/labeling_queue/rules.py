@@ -99,5 +99,5 @@ def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -
 
 def copy_key(capture: models.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
-    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{label}"
+    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{fields.folder_of(label)}"
     return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from labeling_queue import rules
 from strop import models
-from strop_wire import topics
+from strop_wire import fields, topics
 
 NAME = f"^{topics.NAME.pattern}$"
 SHOWN_PREDICTIONS = 5
@@ -74,9 +74,9 @@ class Answer(BaseModel):
     )
     label: str | None = Field(
         None,
-        description="With `label`, and only then: which one. It may be new; no slash, backslash or control character.",
+        description="With `label`, and only then: which one. It may be new. White space and Unicode are normalised; no control or invisible characters.",
         examples=["soda can"],
-        json_schema_extra={"maxLength": 100},  # checked by `rules` too
+        json_schema_extra={"maxLength": fields.MAX_LABEL},  # checked by `rules` too
     )
 
 

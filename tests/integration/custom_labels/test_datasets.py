@@ -60,6 +60,24 @@ async def test_lines_with_errors_are_listed_with_their_codes(
     assert len(await rekognition.entries(arn, HasErrors=False)) == ROSES
 
 
+async def test_labels_have_one_spelling_and_what_is_refused_is_an_error_of_its_line(
+    rekognition: Rekognition, project: str, bucket: Bucket
+) -> None:
+    told = ["N/A", "rose", "rose ", "eau\u00a0plate", "\u06af\u0644\u200c\u0631\u0632", "a\u202eb"]
+    lines = [await bucket.line(f"{seed}.jpg", label, seed) for seed, label in enumerate(told)]
+    arn, described = await rekognition.dataset(project, await bucket.manifest(lines))
+
+    assert (described["Status"], described["DatasetStats"]["ErrorEntries"]) == ("CREATE_COMPLETE", 1)
+    listed = (await rekognition.list_dataset_labels(DatasetArn=arn))["DatasetLabelDescriptions"]
+    counts = {each["LabelName"]: each["LabelStats"]["EntryCount"] for each in listed}
+    assert counts == {"N/A": 1, "rose": 2, "eau plate": 1, "\u06af\u0644\u200c\u0631\u0632": 1}
+    assert len(await rekognition.entries(arn, ContainsLabels=["rose "])) == 2
+    (bad,) = await rekognition.entries(arn, HasErrors=True)
+    (error,) = bad["kind-metadata"]["cl-errors"]
+    assert error["code"] == "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"
+    assert "holds U+202E (RIGHT-TO-LEFT OVERRIDE)" in error["message"]
+
+
 async def test_too_many_bad_lines_fail_the_data_set_which_says_which(
     rekognition: Rekognition, project: str, bucket: Bucket
 ) -> None:

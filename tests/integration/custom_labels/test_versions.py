@@ -143,7 +143,7 @@ async def test_test_images_must_be_others_and_their_labels_known(lab: Colours) -
     assert "An image is in the training and in the test data set" in await lab.refusal()
 
     await lab.rekognition.delete_dataset(DatasetArn=test)
-    await lab.dataset("TEST", await lab.lines(red=1, blue=1, white=1))
+    await lab.dataset("TEST", await lab.lines(blue=1, white=1))
     assert "InvalidParameterException: ERROR_INSUFFICIENT_LABEL_OVERLAP" in await lab.refusal()
 
 

@@ -51,8 +51,8 @@ BAD = {
     "no JSON": (CAPTURE, b'{"id": ', "malformed", "not JSON"),
     "no text": (CAPTURE, b"\xff\xd8\xff\xe0", "malformed", "not JSON"),
     "oversize": (CAPTURE, b" " * (MAX_PAYLOAD + 1), "malformed", f"payload of {MAX_PAYLOAD + 1} bytes is over the limit"),
-    "a label with a slash": (
-        CAPTURE, changed(predictions=[{"label": "../../etc", "confidence": 0.5}]), "malformed", "has a slash",
+    "a label with a control character": (
+        CAPTURE, changed(predictions=[{"label": "a\x1bb", "confidence": 0.5}]), "malformed", "holds U+001B",
     ),
     "a clock that cannot be": (CAPTURE, changed(captured_at="0001-01-01T00:00:00+14:00"), "malformed", "captured_at"),
     "an image without an end": (CAPTURE, changed(size=2**60), "malformed", "size: expected a whole number"),

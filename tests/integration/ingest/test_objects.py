@@ -40,6 +40,23 @@ async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: obje
     assert happened.at == WHEN
 
 
+async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_its_label(
+    runtime: app.Runtime, files: objects.Objects
+) -> None:
+    """The event of the moved file follows, so a label has one folder and an image one copy."""
+    capture, key = await labeled(runtime, "50% ")
+    moved = f"{capture.project}/labeled_field_data/50%25/{capture.id}.jpg"
+
+    await appear(files, key)
+    await appear(files, key)
+    assert [each async for each in runtime.storage.keys(f"{capture.project}/labeled_field_data/")] == [moved]
+
+    await appear(files, moved)
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.LabelFiled)
+    assert happened.label == "50%"
+
+
 async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(
     runtime: app.Runtime, files: objects.Objects
 ) -> None:
@@ -115,6 +132,17 @@ async def test_an_image_of_a_data_set_becomes_an_item(
     assert item.sha256 == storage.digest(BODY)
     assert await runtime.storage.get(storage.image_key("bottles", storage.digest(BODY))) == BODY
     assert (await session.get_one(models.Image, ("bottles", item.sha256))).width == 64
+
+
+@pytest.mark.parametrize(("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9")])
+async def test_the_folder_of_an_item_names_its_label(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, folder: str, label: str
+) -> None:
+    await runtime.storage.put(key := f"bottles/datasets/base/train/{folder}/1.jpg", BODY)
+
+    await appear(files, key)
+
+    assert await session.scalar(select(models.DatasetItem.label)) == label
 
 
 async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(

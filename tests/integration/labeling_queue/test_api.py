@@ -200,12 +200,37 @@ async def test_an_answer_that_makes_no_sense_is_refused_with_the_reason(ask: Ask
     ada = await ask("ada")
     (task,) = await take(ada)
 
-    for body in ({"answer": "label"}, {"answer": "label", "label": "a/b"}, {"answer": "perhaps"}, {}):
+    for body in ({"answer": "label"}, {"answer": "label", "label": "a\tb"}, {"answer": "perhaps"}, {}):
         reply = await ada.post(f"/api/tasks/{task}/answer", json=body)
 
         assert reply.status_code == 422
         assert reply.json()["detail"]
     assert await take(ada) == [task]
+
+
+async def test_a_label_that_is_refused_is_named_with_its_rule_and_the_character(ask: Ask, store: Store) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = await ada.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": "a\u202eb"})
+
+    assert reply.status_code == 422
+    assert "U+202E (RIGHT-TO-LEFT OVERRIDE)" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"), [("N/A", "N/A"), ("eau\u00a0plate ", "eau plate"), ("cafe\u0301", "caf\u00e9")]
+)
+async def test_a_label_is_stored_in_its_one_spelling(ask: Ask, store: Store, typed: str, label: str) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = await ada.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": typed})
+
+    assert reply.json()["label"] == label
+    assert (await ada.get(f"/api/projects/{factories.PROJECT}/labels")).json() == [label]
 
 
 async def test_a_skipped_task_comes_after_all_others(ask: Ask, store: Store) -> None:

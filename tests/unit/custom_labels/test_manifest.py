@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_labels import manifest
+from strop_wire import fields
 
 METADATA = {
     "class-name": "rose",
@@ -90,6 +91,30 @@ def test_a_broken_multi_label_line_is_named(numbers: list[Any], changes: dict[st
     assert codes(line)[0] == code
     assert codes(line)[-1] == "ERROR_NO_VALID_LABEL_ATTRIBUTES"
     assert line.bucket is None
+
+
+@pytest.mark.parametrize("name", ["N/A", "OK/NOK", "eau\u00a0plate", "\u06af\u0644\u200c\u0631\u0632", "x" * 255])
+def test_a_label_is_kept_in_the_spelling_that_a_model_has(name: str) -> None:
+    line = read({**LINE, "kind-metadata": METADATA | {"class-name": name}})
+
+    assert (line.labels, line.errors) == ([fields.label(name)], [])
+
+
+def test_two_spellings_of_a_label_are_one_label() -> None:
+    line = read({**LINE, "again": 1, "again-metadata": METADATA | {"class-name": "rose "}})
+
+    assert (line.labels, line.errors) == (["rose"], [])
+
+
+def test_a_refused_label_is_named_with_its_rule_and_the_character() -> None:
+    line = read({**LINE, "kind-metadata": METADATA | {"class-name": "a\u202eb"}})
+
+    assert "Check class-name of kind-metadata: label 'a\\u202eb' holds U+202E" in line.errors[0]["message"]
+
+
+@pytest.mark.parametrize("about", [{"confidence": 1.0000001}, {"creation-date": "2016-12-31T23:59:60Z"}])
+def test_a_rounded_one_and_a_leap_second_are_taken(about: dict[str, Any]) -> None:
+    assert read({**LINE, "kind-metadata": METADATA | about}).errors == []
 
 
 def test_an_image_without_anything_waits_for_its_label() -> None:

@@ -22,6 +22,18 @@ def test_the_folder_of_a_moved_file_is_its_label() -> None:
     assert places.read(key) == places.LabeledImage("bottles", "Coffee mug, weiß", CAPTURE)
 
 
+@pytest.mark.parametrize("folder", ["N%2FA", "N%2fA", "N%2FA "])
+def test_a_folder_spells_the_slash_of_a_label(folder: str) -> None:
+    key = f"bottles/labeled_field_data/{folder}/{CAPTURE}.jpg"
+    place = places.LabeledImage("bottles", "N/A", CAPTURE)
+
+    assert places.read(key) == place
+    assert places.spelled(key, place) == f"bottles/labeled_field_data/N%2FA/{CAPTURE}.jpg"
+    assert places.read(f"bottles/datasets/base/train/{folder}/a.jpg") == places.DatasetImage(
+        "bottles", "base", "train", "N/A"
+    )
+
+
 @pytest.mark.parametrize("rest", ["a.jpg", "deeper/down/a.jpg"])
 def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
     found = places.read(f"bottles/datasets/base/valid/can/{rest}")
@@ -82,7 +94,7 @@ def test_a_file_without_a_capture_id_is_invalid(key: str) -> None:
         places.read(key)
 
 
-@pytest.mark.parametrize("label", ["..", "a\\b", "a\x07b", "x" * 101])
+@pytest.mark.parametrize("label", ["..", ".git", "a\x07b", "x" * 256])
 def test_a_folder_that_cannot_be_a_label_is_invalid(label: str) -> None:
     with pytest.raises(errors.InvalidMessage, match="label"):
         places.read(f"bottles/labeled_field_data/{label}/{CAPTURE}.jpg")

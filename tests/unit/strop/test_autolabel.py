@@ -54,6 +54,23 @@ def test_folders_are_renamed_and_those_without_a_name_keep_theirs() -> None:
     assert found.labels == ["globe thistle", "moss", "pink primrose"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9"), ("50%", "50%")]
+)
+def test_a_folder_names_its_label_in_the_one_spelling(folder: str, label: str) -> None:
+    assert autolabel.read([f"{folder}/a.jpg"], "", {}).labels == [label]
+
+
+def test_a_name_given_to_a_folder_may_have_any_characters_of_a_label() -> None:
+    assert autolabel.read(["1/a.jpg", "2/b.jpg"], "", {"1": "OK/NOK ", "2": "50%25"}).labels == ["50%25", "OK/NOK"]
+
+
+@pytest.mark.parametrize("called", [{}, {"a\u202eb": "c\u202ed"}])
+def test_a_folder_that_names_no_label_is_refused_by_its_name_with_the_reason(called: dict[str, str]) -> None:
+    with pytest.raises(errors.Refused, match=r"folder 'a\\u202eb': label .* holds U\+202E"):
+        autolabel.read(["a\u202eb/a.jpg"], "", called)
+
+
 def test_a_line_of_the_manifest_is_what_ground_truth_writes() -> None:
     listing = autolabel.Listing({"t/b/x.jpg": "b", "t/pink primrose/é.jpg": "pink primrose", "t/z.jpg": None}, {})
 

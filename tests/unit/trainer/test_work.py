@@ -34,6 +34,18 @@ def test_a_first_model_is_trained_judged_and_packed(tmp_path, cache, images):
     Model(tmp_path / "v1" / "package").self_test()
 
 
+def test_labels_that_are_no_folder_names_are_trained_and_answered(tmp_path, cache, images):
+    names = {"ring": "N/A", "square": "\u06af\u0644\u200c\u0631\u0632", "stripes": "x" * 255}
+    renamed = [item | {"label": names[item["label"]]} for item in images]
+
+    found = run(cache, tmp_path / "v1" / "package", renamed)
+
+    assert found["labels"] == sorted(names.values())
+    packed = Model(tmp_path / "v1" / "package")
+    assert packed.labels == tuple(sorted(names.values()))
+    assert packed.manifest.thresholds.keys() == set(names.values())
+
+
 def test_every_held_out_image_has_its_outcome(tmp_path, cache, images):
     found = run(cache, tmp_path / "v1" / "package", images)
 

@@ -147,7 +147,7 @@ function askLabel() {
   $("new-name").value = dialog.returnValue = "";
   dialog.showModal();
   dialog.onclose = () => {
-    const name = $("new-name").value.trim();
+    const name = $("new-name").value.trim().replace(/\s+/g, " ").normalize("NFC"); // as the server spells it
     const known = state.labels.find((label) => label.toLowerCase() === name.toLowerCase());
     if (dialog.returnValue === "use" && name && task === state.queue[0]) give("label", known ?? name);
   };
