@@ -1,7 +1,7 @@
 """What AWS clients need on one machine: a key pair of this folder's own, and the files that name it as a profile.
 
-The profile is the walkthrough's. Its files take the place of the person's own, so that nothing meant for Strop can reach an
-account at AWS, and no profile there is hidden by one of the same name here.
+The profiles are those of AWS's guides, all with the same keys. Their files take the place of the person's own, so that
+nothing meant for Strop can reach an account at AWS, and no profile there is hidden by one of the same name here.
 """
 
 import configparser
@@ -9,9 +9,9 @@ import os
 import secrets
 from pathlib import Path
 
-NAME = "customlabels-iam"
-REGION = "us-east-1"
-"""Of the profile alone: what it is for has one endpoint for every region."""
+from strop_cli.platform import aws
+
+NAMES = ("default", "customlabels-iam", "custom-labels-access")
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -21,23 +21,38 @@ _WAITERS = Path(__file__).parent / "waiters"
 
 
 def env(state: Path) -> dict[str, str]:
-    """Make the files where they are missing, and return the environment that leads clients to them."""
+    """Make the files, with the keys that are there already, and return the environment that leads clients to them.
+
+    It names no profile: keys and a profile in one environment are two sources, of which the JavaScript SDK warns.
+    """
     folder = state / "profile"
+    folder.mkdir(mode=0o700, exist_ok=True)
     config, credentials = folder / "config", folder / "credentials"
-    if not credentials.exists():
-        folder.mkdir(mode=0o700, exist_ok=True)
-        config.write_text(f"[profile {NAME}]\nregion = {REGION}\n")
-        _write_secret(credentials, f"[{NAME}]\naws_access_key_id = {_key_id()}\naws_secret_access_key = {_secret()}\n")
-    pair = configparser.RawConfigParser()
-    pair.read(credentials)
+    key_id, secret = _kept(credentials) or (_key_id(), _secret())
+    config.write_text("".join(f"[{_section(name)}]\nregion = {aws.REGION}\n" for name in NAMES))
+    pair = f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+    _write_secret(credentials, "".join(f"[{name}]\n{pair}" for name in NAMES))
     return {
-        "AWS_ACCESS_KEY_ID": pair[NAME]["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": pair[NAME]["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
-        "AWS_PROFILE": NAME,  # the one of the person's shell is not in these files
         "AWS_DATA_PATH": str(_WAITERS),
     }
+
+
+def _section(name: str) -> str:
+    """Return the head of a profile in the file `config`: there, the prefix is needed by all but one."""
+    return name if name == "default" else f"profile {name}"
+
+
+def _kept(credentials: Path) -> tuple[str, str] | None:
+    """Return the keys that an earlier start made."""
+    found = configparser.RawConfigParser()
+    found.read(credentials)
+    return next(
+        ((found[name]["aws_access_key_id"], found[name]["aws_secret_access_key"]) for name in found.sections()), None
+    )
 
 
 def _key_id() -> str:
