@@ -31,7 +31,7 @@ def clean(env: MutableMapping[str, str]) -> None:
         if not Path(env.get(name) or "/").exists():
             del env[name]
     either = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    env |= {name: _direct(env.get(name) or either) for name in ("no_proxy", "NO_PROXY")}
+    env.update({name: _direct(env.get(name) or either) for name in ("no_proxy", "NO_PROXY")})
 
 
 def _is_foreign(name: str) -> bool:

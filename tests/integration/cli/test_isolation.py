@@ -12,7 +12,7 @@ from strop_cli.platform import isolation
 from tests import walkthrough
 from tests.integration.cli.test_up import up
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 NOWHERE = "http://127.0.0.1:9"  # the port of `discard`: nobody listens
 SET = {
@@ -99,7 +99,7 @@ def test_up_and_plain_clients_work_in_a_shell_set_for_something_else(
     tmp_path: Path, hostile: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / """it's "é" here"""
-    with up(state, "--processes"):
+    with up(state):
         env = dict(os.environ)
         hostile.undo()
         env["PATH"] = os.pathsep.join([str(walkthrough.AWSCLI), str(Path(sys.executable).parent), env["PATH"]])

@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 from strop import errors
 from strop_cli import render
 from strop_cli.__main__ import cli
+from strop_cli.demo import folder
 from strop_cli.platform import envfile
 from tests import factories, wait
 
@@ -257,6 +258,21 @@ def test_it_goes_on_where_it_stopped_and_ends_when_a_server_dies(strop: CliRunne
     assert second.returncode == 1
     assert "strop: mqtt stopped with exit code -9" in shown
     assert not (tmp_path / "strop.env").exists()
+
+
+def test_up_on_the_folder_of_a_demo_continues_its_platform(strop: CliRunner, tmp_path: Path) -> None:
+    folder.renew(tmp_path)
+    with up(folder.platform(tmp_path)):  # as a demo runs it
+        say(strop, tmp_path, "projects create of-the-demo")
+        before = envfile.read(tmp_path / "strop.env")
+
+    with up(tmp_path):
+        assert envfile.read(tmp_path / "strop.env") == before
+        assert "of-the-demo" in say(strop, tmp_path, "projects list")
+
+    refused = ask(strop, tmp_path, "demo")
+    assert "a demo starts from nothing: give another --state" in str(refused.exception)
+    assert folder.platform(tmp_path).exists()
 
 
 def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path: Path) -> None:
