@@ -50,7 +50,9 @@ def plan(state: Path, port: int) -> Plan:
     argv = [str(_BIN / "postgres"), "-D", str(home / "data")]
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     # SIGINT is PostgreSQL's "fast" shutdown: it ends the sessions and loses nothing.
-    return Plan("postgres", argv, lambda: _answers(port), signal.SIGINT, wrapper)
+    return Plan(
+        "postgres", argv, lambda: _probe(port).returncode == 0, signal.SIGINT, wrapper, probed=lambda: _probed(port)
+    )
 
 
 def url(state: Path, port: int) -> str:
@@ -72,9 +74,14 @@ def _password_file(state: Path) -> Path:
     return state / "postgres.password"
 
 
-def _answers(port: int) -> bool:
-    argv = [str(_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-d", DATABASE]
-    return subprocess.run(argv, check=False).returncode == 0
+def _probe(port: int) -> "subprocess.CompletedProcess[str]":
+    argv = [str(_BIN / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-d", DATABASE]
+    return subprocess.run(argv, check=False, stdout=PIPE, stderr=STDOUT, text=True)
+
+
+def _probed(port: int) -> str:
+    done = _probe(port)
+    return f"pg_isready returned {done.returncode}: {done.stdout.strip()}"
 
 
 def _check_version(data: Path) -> None:

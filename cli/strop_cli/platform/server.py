@@ -32,6 +32,7 @@ class Plan:
     stop_signal: signal.Signals = signal.SIGTERM
     wrapper: tuple[str, ...] = ()  # a program that changes what the server may do and then becomes it
     env: Mapping[str, str] = field(default_factory=dict)  # beside our own
+    probed: Callable[[], str] = str  # what the probe behind `answers` prints, for the report of a failure
 
 
 class Server:
@@ -97,7 +98,10 @@ class Server:
 
     def _report(self, what: str) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-8:]
-        return "\n".join([f"{self.plan.name} {what}. The end of {self.log}:", *(f"    {line}" for line in lines)])
+        probed = f" ({found})" if (found := self.plan.probed()) else ""
+        return "\n".join(
+            [f"{self.plan.name} {what}{probed}. The end of {self.log}:", *(f"    {line}" for line in lines)]
+        )
 
 
 def stop_leftovers(state: Path) -> None:

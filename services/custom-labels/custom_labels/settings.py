@@ -1,16 +1,16 @@
 """What custom-labels can be told, beside what every service can."""
 
-import os
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from custom_labels import cors
+from strop.settings import WithSecrets
 
 
-class Settings(BaseSettings):
+class Settings(WithSecrets):
     """The signing keys, the names that stand in every ARN, and what bounds hosted models."""
 
     # The keys may be the file `strop_custom_labels_keys` of STROP_SECRETS_DIR: see strop.settings.
@@ -19,7 +19,6 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         populate_by_name=True,
-        secrets_dir=os.environ.get("STROP_SECRETS_DIR"),
     )
 
     keys: SecretStr | None = Field(

@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 from strop import errors
 from strop_cli import render
 from strop_cli.__main__ import cli
+from strop_cli.demo import folder
 from strop_cli.platform import envfile
 from tests import factories, wait
 
@@ -307,6 +308,21 @@ def test_it_goes_on_where_it_stopped_and_ends_when_a_server_dies(strop: CliRunne
     assert not (tmp_path / "strop.env").exists()
 
 
+def test_up_on_the_folder_of_a_demo_continues_its_platform(strop: CliRunner, tmp_path: Path) -> None:
+    folder.renew(tmp_path)
+    with up(folder.platform(tmp_path)):  # as a demo runs it
+        say(strop, tmp_path, "projects create of-the-demo")
+        before = envfile.read(tmp_path / "strop.env")
+
+    with up(tmp_path):
+        assert envfile.read(tmp_path / "strop.env") == before
+        assert "of-the-demo" in say(strop, tmp_path, "projects list")
+
+    refused = ask(strop, tmp_path, "demo")
+    assert "a demo starts from nothing: give another --state" in str(refused.exception)
+    assert folder.platform(tmp_path).exists()
+
+
 def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(tmp_path), "--port", env["STROP_PORT"]]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
@@ -388,13 +404,30 @@ def test_what_s3_refuses_is_said_in_its_words(strop: CliRunner, state: Path) -> 
         say(strop, state, "datasets import ferns s3://nobodys/ --auto-label --create")
 
 
-def test_the_profile_of_the_walkthrough_signs_with_the_key_of_this_folder(state: Path, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("profile", [None, "default", "customlabels-iam", "custom-labels-access"])
+def test_the_profiles_of_the_guides_sign_with_the_key_of_this_folder(
+    profile: str | None, state: Path, env: dict[str, str]
+) -> None:
     with mock.patch.dict(os.environ, env):
-        client = boto3.Session(profile_name="customlabels-iam").client("rekognition")
+        client = boto3.Session(profile_name=profile).client("rekognition")
 
+    assert client.meta.region_name == "us-east-1"
     assert client.describe_projects(ProjectNames=["nobody"])["ProjectDescriptions"] == []
     assert env["AWS_SECRET_ACCESS_KEY"] in (state / "profile" / "credentials").read_text()
     assert (state / "profile" / "credentials").stat().st_mode & 0o077 == 0
+
+
+def test_the_file_names_one_source_of_credentials(env: dict[str, str]) -> None:
+    assert "AWS_ACCESS_KEY_ID" in env
+    assert "AWS_PROFILE" not in env
+
+
+@pytest.mark.parametrize("service", ["sts", "sagemaker", "ssm", "iam"])
+def test_clients_of_other_services_end_at_this_machine(service: str, env: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, env):
+        client = boto3.Session().client(service)
+
+    assert client.meta.endpoint_url == env["AWS_ENDPOINT_URL"] == env["STROP_URL"]
 
 
 def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env: dict[str, str]) -> None:
