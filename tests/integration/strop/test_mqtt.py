@@ -8,14 +8,13 @@ import pytest
 
 from strop import mqtt
 from strop_wire import ids
-from tests import device, wait
-from tests.integration.edge.broker import BROKERS, Broker
+from tests import brokers, device, wait
 
 
-@pytest.fixture(scope="module", params=BROKERS)
+@pytest.fixture(scope="module", params=brokers.NAMES)
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of each broker there is."""
-    broker = Broker(tmp_path_factory.mktemp("broker"), request.param)
+    broker = brokers.Broker(tmp_path_factory.mktemp("broker"), request.param)
     broker.start()
     yield broker.url
     broker.kill()
