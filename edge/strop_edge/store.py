@@ -3,6 +3,7 @@
 models/files/{sha256}       every file once: a new head reuses the backbone that is here
 models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links into files/
 models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
+models/wanted.json          what the cloud asked for last, whether it runs by now or not
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 from strop_edge import disk, model
 from strop_wire import messages
 
-POINTER = "running.json"
+POINTER, WANTED = "running.json", "wanted.json"
 
 
 class Corrupt(ValueError):
@@ -42,6 +43,20 @@ class Store:
     def switch(self, running: Running) -> None:
         data = {"current": _dumps(running.current), "previous": _dumps(running.previous)}
         disk.write(self._folder / POINTER, json.dumps(data).encode())
+
+    def want(self, desired: messages.Desired | None) -> None:
+        """Keep what is to run, so that a restart in the middle of the change can go on with it; None is nothing."""
+        if desired is None:
+            (self._folder / WANTED).unlink(missing_ok=True)
+        elif desired != self.wanted():  # it comes with every connection
+            disk.write(self._folder / WANTED, desired.dumps())
+
+    def wanted(self) -> messages.Desired | None:
+        """What was asked for last; None when that is nothing, or cannot be read."""
+        try:
+            return messages.Desired.loads((self._folder / WANTED).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def missing(self, desired: messages.Desired) -> dict[str, messages.ModelFile]:
         """The files of this model that are not here, or no longer what they were; by name."""

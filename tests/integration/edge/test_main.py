@@ -11,7 +11,7 @@ import pytest
 
 from strop_edge import journal
 from strop_wire import messages
-from tests.integration.edge.broker import Broker
+from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, until
 from tests.unit.edge import packages
 
@@ -30,7 +30,7 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(broker: Broker, images: Path, tmp_path: Path) -> Iterator[Run]:
+def run(broker: brokers.Broker, images: Path, tmp_path: Path) -> Iterator[Run]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
