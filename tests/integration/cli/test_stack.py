@@ -233,30 +233,6 @@ def test_a_database_that_does_not_start_is_reported_with_what_its_probe_printed(
         pass
 
 
-async def test_queues_and_buckets_of_an_earlier_region_keep_their_contents(state: Path) -> None:
-    with Stack(state) as stack:
-        earlier = stack.env() | {"AWS_REGION": "eu-central-2"}
-        place = {"LocationConstraint": "eu-central-2"}
-        s3, sqs = client(earlier, "s3"), client(earlier, "sqs")
-        queue = sqs.create_queue(QueueName="moved")["QueueUrl"]
-        sqs.send_message(QueueUrl=queue, MessageBody="sent before")
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        s3.create_bucket(Bucket="moved", CreateBucketConfiguration=place)
-        told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
-        s3.put_bucket_notification_configuration(Bucket="moved", NotificationConfiguration=told)
-
-    with Stack(state) as stack:
-        s3, sqs = client(stack.env(), "s3"), client(stack.env(), "sqs")
-        s3.put_object(Bucket="moved", Key="after", Body=b"")
-        queue, bodies = sqs.get_queue_url(QueueName="moved")["QueueUrl"], list[str]()
-        while len(bodies) < 2:
-            bodies += [each["Body"] for each in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]]
-        assert s3.get_bucket_location(Bucket="moved")["LocationConstraint"] is None
-
-    assert bodies[0] == "sent before"
-    assert '"key":"after"' in bodies[1]
-
-
 def test_a_database_of_another_major_version_is_refused(state: Path) -> None:
     (state / "postgres" / "data" / "PG_VERSION").write_text("15\n")
 

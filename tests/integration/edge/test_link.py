@@ -163,8 +163,8 @@ def test_devices_whose_names_join_to_the_same_are_two_clients(broker: brokers.Br
         assert other.connected
 
 
-@both_brokers
-def test_two_devices_with_one_client_id_are_reported(broker: Broker) -> None:
+@brokers.each
+def test_two_devices_with_one_client_id_are_reported(broker: brokers.Broker) -> None:
     with linked(broker.url) as (_, at_one, _heard), linked(broker.url) as (_, at_other, _also):
         until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_one))
         until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_other))
