@@ -17,5 +17,6 @@ REGION = "us-east-1"
 def plan(state: Path, port: int) -> Plan:
     program = Path(sysconfig.get_path("scripts")) / "roto-server"
     argv = [str(program), "--durable", "--data-dir", str(state / "aws"), "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--setup", str(Path(__file__).with_name("buckets.luau"))]
     # Asked politely, it first waits for the long polls of clients that are gone, up to 20 s. What it has answered is on disk.
     return Plan("aws", argv, lambda: probe.http_ok(port, "/roto-api/health"), signal.SIGKILL)
