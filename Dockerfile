@@ -26,7 +26,7 @@ COPY . .
 RUN mkdir -p /app/lib \
     && case "$SERVICE" in \
          cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/* /app/lib; cp -r migrations /app ;; \
-         edge) package=strop_edge; cp -r shared/strop_wire edge/* /app/lib ;; \
+         edge) package=strop_edge; cp -r shared/strop_wire shared/strop_image edge/* /app/lib ;; \
          trainer|custom-labels) \
              package=$(basename "services/$SERVICE"/*/); cp -r shared/* edge/* "services/$SERVICE/$package" /app/lib ;; \
          *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib ;; \

@@ -7,6 +7,7 @@ AWSCLI := $(VENV)/awscli/.installed
 MEMBERS := $(wildcard */pyproject.toml services/*/pyproject.toml) pyproject.toml
 
 .DEFAULT_GOAL := help
+unexport PYTHONHOME PYTHONPATH  # modules of another installation
 .PHONY: help demo up test soak clients lint types imports migrations check docs bench compose-test requirements clean
 
 help: ## Show this list

@@ -35,6 +35,7 @@ from strop.settings import Settings
 from strop_cli.platform.stack import Stack
 
 DEVICES = 100
+BROKERS = ("mosquitto", "embedded")
 Done = Annotated["Synchronized[int]", "captures that are committed, shared between processes"]
 
 WINDOW = 5000
@@ -202,22 +203,31 @@ def soak(stack: Stack, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--captures", type=int, default=15_000, help="per measurement")
+    parser.add_argument("--broker", choices=BROKERS, help="only on this one, in place of both")
     parser.add_argument("--soak", type=int, metavar="CAPTURES", help="only watch the memory of one ingest over so many")
     args = parser.parse_args()
-    with lab.platform(DEVICES) as stack:
-        if args.soak:
-            soak(stack, args.soak)
-            return
-        # First: a consumer that was ended leaves its last long poll behind, and what that takes is hidden for a minute.
-        whole = chain(stack, args.captures // 5)
-        asyncio.run(lab.empty())
-        plain = pair(stack, args.captures, send=False)
-        asyncio.run(lab.empty())
-        sent = pair(stack, args.captures // 3, send=True)
-        one, other = shares(stack, args.captures)
+    for broker in [args.broker] if args.broker else BROKERS:
+        print(f"== {broker}", flush=True)
+        with lab.platform(DEVICES, wheel_broker=broker == "embedded") as stack:
+            if args.soak:
+                soak(stack, args.soak)
+            else:
+                run(stack, args.captures)
+
+
+def run(stack: Stack, count: int) -> None:
+    """Measure all there is on this broker."""
+    # First: a consumer that was ended leaves its last long poll behind, and what that takes is hidden for a minute.
+    whole = chain(stack, count // 5)
+    asyncio.run(lab.empty())
+    plain = pair(stack, count, send=False)
+    asyncio.run(lab.empty())
+    sent = pair(stack, count // 3, send=True)
     print(f"MQTT to Postgres: floor {plain[0]:.0f} captures/s, ingest {plain[1]:.0f}, ratio {plain[1] / plain[0]:.2f}")
     print(f"MQTT to SQS: floor {sent[0]:.0f} captures/s, ingest {sent[1]:.0f}, ratio {sent[1] / sent[0]:.2f}")
-    print(f"two ingests share the work: {one:.0%} and {other:.0%}")
+    if stack.shared_subscriptions:
+        one, other = shares(stack, count)
+        print(f"two ingests share the work: {one:.0%} and {other:.0%}")
     print(f"the whole chain: {whole:.0f} captures/s from a device's word to its answer")
 
 

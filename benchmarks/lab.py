@@ -37,9 +37,12 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 @contextmanager
-def platform(devices: int) -> Iterator[Stack]:
+def platform(devices: int, *, wheel_broker: bool = False) -> Iterator[Stack]:
     """PostgreSQL, broker, S3 and SQS as they are shipped; tables, queues, and a project with devices d0, d1, …"""
-    with tempfile.TemporaryDirectory(prefix="strop-bench-") as folder, Stack(Path(folder)) as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="strop-bench-") as folder,
+        Stack(Path(folder), wheel_broker=wheel_broker) as stack,
+    ):
         os.environ.update(stack.env())
         asyncio.run(_prepare(devices))
         yield stack

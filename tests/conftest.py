@@ -5,6 +5,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import app, topology
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
+from tests import brokers
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count()
@@ -23,7 +25,8 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """PostgreSQL, the MQTT broker and the S3/SQS endpoint; their addresses are in the environment."""
+    """PostgreSQL, Mosquitto and the S3/SQS endpoint; their addresses are in the environment."""
+    brokers.mosquitto()
     # Not under pytest's own folder: another run closes that one to PostgreSQL's user while this one works.
     with tempfile.TemporaryDirectory(prefix="strop-tests-") as folder, Stack(Path(folder)) as running:
         os.environ.update(running.env())
@@ -40,14 +43,40 @@ def template(stack: Stack) -> str:
     return url
 
 
+@dataclass(frozen=True)
+class _Address:
+    url: str
+    shared: bool
+
+
+@pytest.fixture(scope="session")
+def _embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.Broker]:
+    running = brokers.Broker(tmp_path_factory.mktemp("embedded"), brokers.EMBEDDED)
+    running.start()
+    yield running
+    running.kill()
+
+
 @pytest.fixture
-async def settings(template: str) -> AsyncIterator[Settings]:
+def broker(request: pytest.FixtureRequest, stack: Stack) -> brokers.Address:
+    """One that all tests share: Mosquitto, and the embedded one as well for tests that are marked with `brokers.each`."""
+    if getattr(request, "param", brokers.MOSQUITTO) == brokers.EMBEDDED:
+        embedded: brokers.Broker = request.getfixturevalue("_embedded")
+        return embedded
+    return _Address(stack.env()["MQTT_URL"], stack.shared_subscriptions)
+
+
+@pytest.fixture
+async def settings(template: str, broker: brokers.Address) -> AsyncIterator[Settings]:
     """Settings of an empty deployment: its own database, bucket and queues."""
     name = f"test{os.getpid()}n{next(_numbers)}"
     base, _, source = template.rpartition("/")
     admin = await asyncpg.connect(f"{base}/postgres")
     await admin.execute(f'create database "{name}" template "{source}"')
-    yield Settings(database_url=f"{base}/{name}", bucket=name, queue_prefix=name, mqtt_client_id=name)
+    own = {"bucket": name, "queue_prefix": name, "mqtt_client_id": name}
+    yield Settings.model_validate(
+        {"database_url": f"{base}/{name}", "mqtt_url": broker.url, "mqtt_shared": broker.shared, **own}
+    )
     await admin.execute(f'drop database "{name}" with (force)')
     await admin.close()
 

@@ -16,6 +16,7 @@ from ingest import images, objects, places, rules
 from strop import deadletters, errors, events
 from strop_edge import image as edge_image
 from strop_edge import ondemand
+from strop_image import decoder
 from strop_wire import fields, messages, topics
 from tests import damage, wellformed
 from tests.unit.strop_wire import strategies
@@ -89,7 +90,7 @@ def _read_heard(message: tuple[str, bytes]) -> None:
 def _read_queued(body: str) -> None:
     """An event as another reads it, with places that can be told apart."""
     found = objects.loads(body)
-    if isinstance(found, objects.ObjectsCreated):
+    if isinstance(found, objects.ObjectsChanged):
         for key, _ in found.objects:
             places.read(key)
     elif isinstance(found, rules.MessageRetried):
@@ -120,8 +121,8 @@ TARGETS: Mapping[str, Target] = {
     "a letter that is retried": Target(_read_queued, queued(refused()) | refused().map(bytes.decode), _INVALID),
     "a letter on its page": Target(_show, queued(*_EVENTS, refused()) | refused().map(bytes.decode), ()),
     "a key of the bucket": Target(places.read, wellformed.keys | st.text(max_size=60), _INVALID),
-    "an image that came home": Target(images.check, pictures, (images.BadImage,)),
-    "an image on the device": Target(edge_image.load, pictures, (edge_image.BadImage,)),
+    "an image that came home": Target(images.check, pictures, (decoder.BadImage,)),
+    "an image on the device": Target(edge_image.load, pictures, (decoder.BadImage,)),
 }
 
 

@@ -1,6 +1,13 @@
 """The `strop` command."""
 
+# First: it decides where the other modules come from.
+from strop_cli import start  # isort: split
+
+if __name__ == "__main__":
+    start.without_foreign_modules()
+
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +55,9 @@ def demo(
 ) -> None:
     """Show the whole loop here: a fleet whose conditions drift, labels, a better model on every device."""
     from strop_cli.demo import run
+    from strop_cli.platform import isolation
 
+    isolation.clean(os.environ)
     options = run.Options(state.resolve(), images, devices, auto_label, exit, report)
     found = asyncio.run(run.run(options))
     if found and not found.clean:

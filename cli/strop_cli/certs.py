@@ -5,6 +5,7 @@ device, which the broker's access list puts into the topics that it may use (dep
 """
 
 import ipaddress
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from strop import errors
+from strop_edge import disk
 from strop_wire import topics
 
 cli = typer.Typer(no_args_is_help=True, help="Certificates for the MQTT broker, the services and the devices.")
@@ -77,7 +79,7 @@ def revoke(project: str, names: Annotated[list[str], typer.Argument(metavar="NAM
     lost = {name: _serials(folder, project, name) for name in names}
     if unknown := [f"{project}/{name}" for name, serials in lost.items() if not serials]:
         raise errors.NotFound(f"{folder} has issued no certificate for {', '.join(unknown)}")
-    listed = {each.serial_number: each for each in x509.load_pem_x509_crl((folder / _REVOKED).read_bytes())}
+    listed = {each.serial_number: each for each in _revoked(folder)}
     for serial in set().union(*lost.values()) - listed.keys():
         listed[serial] = x509.RevokedCertificateBuilder(serial, datetime.now(UTC)).build()
     _write_revoked(folder, listed.values())
@@ -94,10 +96,20 @@ def _serials(folder: Path, project: str, name: str) -> set[int]:
     found = {
         int(serial)
         for serial, _, common_name in (line.partition(" ") for line in lines)
-        if common_name == f"{project}/{name}"
+        if common_name == f"{project}/{name}" and serial.isdigit()
     }
-    file = folder / "devices" / project / f"{name}.pem"
-    return found | ({x509.load_pem_x509_certificate(file.read_bytes()).serial_number} if file.exists() else set())
+    certificate = _issued(folder, f"devices/{project}/{name}")
+    return found | ({certificate.serial_number} if certificate else set())
+
+
+def _revoked(folder: Path) -> x509.CertificateRevocationList:
+    try:
+        return x509.load_pem_x509_crl((folder / _REVOKED).read_bytes())
+    except ValueError as error:
+        raise errors.Refused(
+            f"{folder / _REVOKED} is damaged: put it back from a copy, or remove it, run `strop certs make` and revoke "
+            "every lost device again"
+        ) from error
 
 
 def _write_revoked(folder: Path, revoked: Iterable[x509.RevokedCertificate]) -> None:
@@ -108,7 +120,7 @@ def _write_revoked(folder: Path, revoked: Iterable[x509.RevokedCertificate]) -> 
     for each in revoked:
         builder = builder.add_revoked_certificate(each)
     signed = builder.sign(signer, hashes.SHA256())
-    (folder / _REVOKED).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    disk.write(folder / _REVOKED, signed.public_bytes(serialization.Encoding.PEM))
 
 
 def _check_hosts(folder: Path, wanted: Iterable[str]) -> None:
@@ -120,10 +132,28 @@ def _check_hosts(folder: Path, wanted: Iterable[str]) -> None:
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    except (FileNotFoundError, ValueError) as error:
+        raise errors.Refused(
+            f"the authority in {folder} is damaged (ca.pem or ca.key): put both back from a copy, or begin with a new "
+            "folder and give every device a new certificate"
+        ) from error
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return certificate, key
+
+
+def _issued(folder: Path, file: str) -> x509.Certificate | None:
+    """The certificate in `file`.pem; None when it is missing, or it or its key is damaged: then it is made anew."""
+    key = folder / f"{file}.key"
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / f"{file}.pem").read_bytes())
+        if key.exists():  # it may have been moved to its device
+            serialization.load_pem_private_key(key.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        return None
+    return certificate
 
 
 def _make_authority(folder: Path) -> None:
@@ -135,13 +165,12 @@ def _make_authority(folder: Path) -> None:
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    _write(folder / "ca", built.sign(key, hashes.SHA256()), key)
-    (folder / "ca.key").chmod(0o600)
+    _write(folder / "ca", built.sign(key, hashes.SHA256()), key, mode=0o600)
 
 
 def _issue(folder: Path, file: str, common_name: str, valid: timedelta, hosts: list[str] | None = None) -> None:
     """Write `file`.pem and .key, signed by the authority: for a server when it has hosts, else for a client."""
-    if (folder / f"{file}.pem").exists():
+    if _issued(folder, file):
         return
     authority, signer = _authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -157,6 +186,8 @@ def _issue(folder: Path, file: str, common_name: str, valid: timedelta, hosts: l
     signed = built.sign(signer, hashes.SHA256())
     with (folder / _ISSUED).open("a") as issued:
         issued.write(f"{signed.serial_number} {common_name}\n")
+        issued.flush()
+        os.fsync(issued.fileno())
     _write(folder / file, signed, key)
 
 
@@ -178,7 +209,7 @@ def _host(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def _write(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+def _write(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, mode: int = 0o666) -> None:
     """The key first: a certificate is there only together with its key.
 
     A container that is given one of these files runs as another user, so the files can be read by all who reach them:
@@ -186,5 +217,5 @@ def _write(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePriva
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.with_name(f"{path.name}.key").write_bytes(key.private_bytes(*form))
-    path.with_name(f"{path.name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    disk.write(path.with_name(f"{path.name}.key"), key.private_bytes(*form), mode)
+    disk.write(path.with_name(f"{path.name}.pem"), certificate.public_bytes(serialization.Encoding.PEM))

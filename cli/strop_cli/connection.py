@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from strop import app, errors
 from strop.settings import Settings
-from strop_cli.platform import envfile
+from strop_cli.platform import envfile, isolation
 
 ENV_FILE = "strop.env"
 
@@ -39,6 +39,7 @@ def load(state: Path) -> None:
     path = state / ENV_FILE
     if not path.exists():
         raise errors.NotFound(f"{path} is missing: start `strop up --state {state}` first, and wait until it is ready")
+    isolation.clean(os.environ)
     os.environ.update(envfile.read(path))
 
 

@@ -1,23 +1,28 @@
 """`strop datasets`: images with known labels, from a folder tree."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from sqlalchemy import func, select
 
 from strop import app, autolabel, errors, models, storage
-from strop_cli import connection, hosted, progress, projects, upload
+from strop_cli import connection, differences, hosted, progress, projects, tree, upload
 from strop_wire import fields, topics
+from trainer import datasets as trained
 
 SPLITS = ("train", "valid")
 _PATIENCE = 60.0  # seconds without any news from ingest
-_NAMED = 3  # files left out that are named
+_NAMED = 10  # label conflicts that are named
+_REMOVED = "removed, not in the folder any more"
+_KEPT = "kept, not in the folder any more (--delete removes them)"
+NO_LABEL = f"not below {' or '.join(f'{split}/LABEL/' for split in SPLITS)}"
 
 cli = typer.Typer(no_args_is_help=True, help="Data sets: images with known labels to begin with.")
 
@@ -38,6 +43,9 @@ class Imported:
     taken: int
     refused: Mapping[str, str]  # key -> why
     unchanged: int
+    conflicts: Sequence[trained.Conflict] = ()
+    others: Sequence[str] = ()  # keys of the data set's images that are not in the folder
+    removed: bool = False  # whether these were removed
 
 
 @cli.command("import")
@@ -69,24 +77,41 @@ def import_(
     create: Annotated[
         bool, typer.Option("--create", help="Make the project when it is missing, with --auto-label.")
     ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove base images of the data set that are not in FOLDER any more.")
+    ] = False,
     state: connection.State = None,
 ) -> None:
     """Import labelled images, and wait until each was taken or refused. May be repeated.
 
     The images of a folder tree are uploaded as a fleet's base images, or with --auto-label become a data set of
-    the Custom Labels API. The exit code is 1 when an image was refused.
+    the Custom Labels API. Whatever cannot be used is named, and the rest goes on. The exit code is 1 when an image
+    was refused, or cannot be read.
     """
     project, folder = _where(where, optional=auto_label)
     if auto_label:
-        called = autolabel.names(names.read_text()) if names else {}
+        if delete:
+            raise errors.Refused(
+                "--delete goes with base images: entries of a data set of the API stay until it is deleted"
+            )
+        called = autolabel.names(names.read_bytes()) if names else {}
         order = hosted.Order(project, folder, kind.upper(), called, bucket, create)
         complete = connection.run(state, lambda runtime: hosted.load(runtime, order))
     elif names or bucket or create or folder.startswith("s3://"):
         raise errors.Refused("--names, --bucket, --create and folders in S3 go with --auto-label")
     else:
-        complete = _base(project or "", Path(folder), name, state)
+        complete = _base(project or "", Path(folder), name, state, delete=delete)
     if not complete:
         raise typer.Exit(1)
+
+
+@cli.command()
+def check(project: str, state: connection.State = None) -> None:
+    """Show a project's base images by label, and what is refused, of several labels, or not used, each with the reason.
+
+    Where the bucket differs from what was taken in, the difference is looked at again.
+    """
+    Console().print(differences.words(connection.run(state, lambda runtime: differences.check(runtime, project))))
 
 
 def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
@@ -98,71 +123,95 @@ def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
     raise typer.BadParameter("expected PROJECT FOLDER")
 
 
-def _base(project: str, folder: Path, name: str, state: Path | None) -> bool:
-    """Import base images and say what became of them; returns whether all were taken."""
-    files = tree(project, folder, name)
+def _base(project: str, folder: Path, name: str, state: Path | None, *, delete: bool) -> bool:
+    """Import base images and report what became of them; returns whether all were taken."""
+    used = look(folder, name)
+    files = used.keys(f"{project}/datasets/{name}/")
+    if delete and used.problems:  # a file that cannot be read now must not be taken for one that is gone
+        raise errors.Refused("\n".join([*used.report(), "--delete needs a folder of which everything can be used"]))
+
+    async def work(runtime: app.Runtime) -> Imported:
+        found = await load(runtime, project, files, report)
+        others = await _others(runtime, project, name, files)
+        if delete:
+            await _remove(runtime, project, others)
+        async with runtime.sessions() as session:
+            conflicts = await trained.conflicts(session, project)
+        return replace(found, conflicts=conflicts, others=others, removed=delete)
+
     with progress.shown(len(files), "uploaded", "checked") as report:
-        found = connection.run(state, lambda runtime: load(runtime, project, files, report))
-    for key, reason in found.refused.items():
-        print(f"refused {files[key]}: {reason}")
-    if others := left_out(folder, files.values()):
-        print(others)
-    print(f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused")
-    return not found.refused
+        found = connection.run(state, work)
+    print(*summary(used, files, found), sep="\n")
+    return not (found.refused or used.problems)
 
 
-def left_out(folder: Path, taken: Iterable[Path]) -> str:
-    """Name the files of the folder that are not imported, hidden ones apart; empty when there are none."""
-    others = sorted(path.relative_to(folder) for path in {*folder.rglob("*")} - {*taken} if path.is_file())
-    shown = [str(path) for path in others if not any(part.startswith(".") for part in path.parts)]
-    if not shown:
-        return ""
-    more = " …" if len(shown) > _NAMED else ""
-    return f"{len(shown)} {'files' if len(shown) > 1 else 'file'} left out: {', '.join(shown[:_NAMED])}{more}"
+def summary(used: tree.Tree, files: Mapping[str, Path], found: Imported) -> list[str]:
+    """What became of the import, in lines for people."""
+    told = [f"refused {files[key]}: {reason}" for key, reason in found.refused.items()]
+    told += used.report()
+    told += [f"label conflict: {each}" for each in found.conflicts[:_NAMED]]
+    if (more := len(found.conflicts) - _NAMED) > 0:
+        told.append(f"and {more} more label conflicts")
+    if found.others:
+        told.append(tree.counted(_REMOVED if found.removed else _KEPT, found.others))
+    counts = f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused"
+    unusable = f", {len(used.problems)} could not be used" if used.problems else ""
+    return [*told, counts + unusable]
 
 
-def tree(project: str, folder: Path, name: str) -> dict[str, Path]:
-    """Return the images of a tree by the key each will have. Refused when it is not such a tree."""
+def look(folder: Path, name: str) -> tree.Tree:
+    """Find the images of a tree of base images. Refused when it is not such a tree, or `name` cannot name a data set."""
     if not topics.valid_name(name):
         raise errors.Refused(
             f"{name!r} cannot be the name of a data set: take letters, digits, hyphens and underscores"
         )
-    files = {
-        f"{project}/datasets/{name}/{split}/{label.name}/{file.relative_to(label).as_posix()}": file
-        for split in SPLITS
-        for label in _labels(folder / split)
-        for file in sorted(label.rglob("*"))
-        if file.suffix.lower() in upload.TYPES and not file.name.startswith(".")
-    }
-    if not files:
-        raise errors.Refused(
-            f"{folder} has no images: expected {folder}/train/LABEL/*.jpg and {folder}/valid/LABEL/*.jpg"
-        )
-    return files
-
-
-def _labels(split: Path) -> list[Path]:
-    found = [path for path in sorted(split.glob("*")) if path.is_dir() and not path.name.startswith(".")]
-    for path in found:
-        try:
-            fields.label(path.name)
-        except fields.Malformed as error:
-            raise errors.Refused(f"{path}: {error}") from error
+    found = tree.walk(folder)
+    for path in [path for path in found.files if not _labelled(path)]:
+        found.left_out[path] = NO_LABEL
+        del found.files[path]
+    for split, label in sorted({tuple(path.split("/")[:2]) for path in found.files}):
+        _check_label(folder / split / label)
+    if not found.files:
+        expected = f"{folder} has no images: expected {folder}/train/LABEL/*.jpg and {folder}/valid/LABEL/*.jpg"
+        raise errors.Refused("\n".join([*found.report(), expected]))
     return found
 
 
+def _labelled(path: str) -> bool:
+    match path.split("/"):
+        case [split, _, _, *_]:
+            return split in SPLITS
+    return False
+
+
+def _check_label(folder: Path) -> None:
+    try:
+        fields.label_of(folder.name)
+    except fields.Malformed as error:
+        raise errors.Refused(f"{folder}: {error}") from error
+
+
 async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], report: Report) -> Imported:
-    """Upload what is new or changed, and wait for ingest's answer to each."""
+    """Upload what is new or changed, and wait for ingest's answer to each. What cannot be read is refused."""
     async with runtime.sessions() as session:
         await projects.require(session, project)
         started = (await session.execute(select(func.now()))).scalar_one()
         known = await _known(runtime, project, files)
-    changed = {key: file for key, file in files.items() if storage.digest(file.read_bytes()) != known.get(key)}
+    changed = {key: file for key, file in files.items() if (_digest(file) or key) != known.get(key)}
     unchanged = len(files) - len(changed)
-    await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
+    unreadable = await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
+    changed = {key: file for key, file in changed.items() if key not in unreadable}
     answers = await _answers(runtime, project, changed, started, lambda n: report(len(files), unchanged + n))
     refused = {key: reason for key, reason in sorted(answers.items()) if reason}
-    return Imported(len(answers) - len(refused), refused, unchanged)
+    return Imported(len(answers) - len(refused), refused | unreadable, unchanged)
+
+
+def _digest(file: Path) -> str | None:
+    """The hash of a file; None when it cannot be read: the upload reports why."""
+    try:
+        return storage.digest(file.read_bytes())
+    except OSError:
+        return None
 
 
 async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) -> dict[str, str | None]:
@@ -170,6 +219,29 @@ async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) 
     async with runtime.sessions() as session:
         rows = await session.execute(select(table.key, table.sha256).where(table.project == project))
         return {key: sha256 for key, sha256 in rows if key in files}
+
+
+async def _others(runtime: app.Runtime, project: str, name: str, files: Collection[str]) -> list[str]:
+    """The keys of a data set's images that are not among the files."""
+    table = models.DatasetItem
+    async with runtime.sessions() as session:
+        keys = await session.scalars(select(table.key).where(table.project == project, table.dataset == name))
+        return sorted({*keys} - {*files})
+
+
+async def _remove(runtime: app.Runtime, project: str, keys: Collection[str]) -> None:
+    """Remove base images from the bucket, and wait until ingest has followed."""
+    for key in keys:
+        await runtime.storage.delete(key)
+    table = models.DatasetItem
+    left = select(func.count()).where(table.project == project, table.key.in_(keys))
+    try:
+        async with asyncio.timeout(_PATIENCE), runtime.sessions() as session:
+            while await session.scalar(left):
+                await session.rollback()
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise errors.StropError(f"removed, but not followed for {_PATIENCE:.0f} s: is ingest running?") from None
 
 
 async def _answers(

@@ -10,9 +10,9 @@ import aiobotocore.session
 from botocore.exceptions import ClientError
 
 from strop import app, autolabel, errors
-from strop_cli import progress, upload
+from strop_cli import progress, tree, upload
 
-_NAMED = 3  # keys left out that are named
+_KEPT = "kept in the data set, not in the folder any more (`aws s3 rm` and a new data set take them out)"
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,30 @@ async def load(runtime: app.Runtime, order: Order) -> bool:
     """Import, telling the progress and the outcome; returns whether every image was taken."""
     async with _client() as client:
         name, arn = await _project(client, order)
-        place = await _place(runtime, order, name)
+        place, unused = await _place(runtime, order, name)
         bucket = runtime.storage.at(place.bucket)
         begun = await autolabel.begin(client, bucket, arn, order.kind, place.prefix, order.called)
         with progress.shown(len(begun.listing.images), "checked") as report:
             taken = await autolabel.finish(client, begun.dataset, report)
-    print(*summary(name, order.kind, begun, taken), sep="\n")
-    return taken.complete and not taken.bad
+    print(
+        *unused.report(),
+        *_others(begun.listing, unused.keys(place.prefix)),
+        *summary(name, order.kind, begun, taken),
+        sep="\n",
+    )
+    return taken.complete and not taken.bad and not unused.problems
+
+
+def _others(listing: autolabel.Listing, files: Mapping[str, Path]) -> list[str]:
+    """Name the images of earlier imports that are not in the local folder any more; nothing when there is no such folder."""
+    others = sorted(listing.images.keys() - files.keys()) if files else []
+    return [tree.counted(_KEPT, others)] if others else []
 
 
 def summary(project: str, kind: str, begun: autolabel.Begun, taken: autolabel.Taken) -> list[str]:
     """What became of the import, in lines for people."""
     stats, told = taken.description["DatasetStats"], [f"bad {source}: {why}" for source, why in taken.bad]
-    if left_out := begun.listing.left_out:
-        told.append(f"{len(left_out)} left out, no image by name: {', '.join(left_out[:_NAMED])}")
+    told += tree.left_out(begun.listing.left_out)
     told.append(
         f"{project} {kind}: {stats['TotalEntries']} images, {stats['LabeledEntries']} of them with one of "
         f"{stats['TotalLabels']} labels, {stats['ErrorEntries']} bad; manifest {begun.manifest}"
@@ -85,25 +95,23 @@ def only(projects: list[str]) -> str:
     return projects[0]
 
 
-async def _place(runtime: app.Runtime, order: Order, project: str) -> autolabel.Place:
-    """Where the images are in S3; those of a local folder are brought there first."""
+async def _place(runtime: app.Runtime, order: Order, project: str) -> tuple[autolabel.Place, tree.Tree]:
+    """Where the images are in S3, those of a local folder brought there first; and what of that folder is not used."""
     if order.source.startswith("s3://"):
-        return autolabel.place(order.source)
+        return autolabel.place(order.source), tree.Tree()
     place = autolabel.Place(order.bucket or runtime.storage.bucket, f"{project}/import/{order.kind.lower()}/")
-    files = tree(Path(order.source), place.prefix)
+    found = look(Path(order.source))
+    files = found.keys(place.prefix)
     with progress.shown(len(files), "uploaded") as report:
-        await upload.put(runtime.storage.at(place.bucket), files, report)
-    return place
+        unreadable = await upload.put(runtime.storage.at(place.bucket), files, report)
+    found.problems.update({tree.shown(key.removeprefix(place.prefix)): why for key, why in unreadable.items()})
+    return place, found
 
 
-def tree(folder: Path, prefix: str) -> dict[str, Path]:
-    """The images of a folder by the key each will have; hidden ones stay behind."""
-    files = {
-        f"{prefix}{file.relative_to(folder).as_posix()}": file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in autolabel.TYPES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    }
-    if not files:
-        raise errors.Refused(f"{folder} has no images: expected {folder}/LABEL/*.jpg or *.png")
-    return files
+def look(folder: Path) -> tree.Tree:
+    """Find the images of a folder. Refused when there is none."""
+    found = tree.walk(folder, autolabel.TYPES)
+    if not found.files:
+        expected = f"{folder} has no images: expected {folder}/LABEL/*.jpg or *.png"
+        raise errors.Refused("\n".join([*found.report(), expected]))
+    return found

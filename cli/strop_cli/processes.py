@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import httpx
 import structlog
 
+from strop_cli.platform import probe
 from strop_cli.platform.server import Plan, Server
 from strop_cli.platform.stack import Stack
 
@@ -64,8 +64,8 @@ async def _keep(stack: Stack, servers: dict[str, Server], package: str, port: in
 
 def _start(stack: Stack, package: str, port: int) -> Server:
     own = port if package == WEB else stack.port(package)
-    ready = f"http://127.0.0.1:{own}/readyz"
-    plan = Plan(package, [sys.executable, "-m", package], lambda: _answers(ready), env={"STROP_PORT": str(own)})
+    argv = [sys.executable, "-m", package]
+    plan = Plan(package, argv, lambda: probe.http_ok(own, "/readyz", timeout=2), env={"STROP_PORT": str(own)})
     server = Server(plan, stack.state)
     stack.guard(server)
     return server
@@ -75,10 +75,3 @@ def _stop(server: Server) -> None:
     server.stop()
     if server.code:
         log.error("service did not stop cleanly", service=server.plan.name, code=server.code)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False

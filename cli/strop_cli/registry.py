@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deployer import rollouts
 from strop import app, errors, models
 from strop_cli import connection, projects
-from trainer import registry, triggers
+from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
 
@@ -38,6 +38,9 @@ def train(
     async def work(runtime: app.Runtime) -> str:
         async with runtime.sessions.begin() as session:
             run = await triggers.by_hand(session, project)
+            conflicts = await datasets.conflicts(session, project)
+        for each in conflicts:
+            print(f"label conflict: {each}")
         print(f"training run {run} is asked for", flush=True)
         return await outcome(runtime, run) if wait else f"`strop models list {project}` shows the model when it is done"
 

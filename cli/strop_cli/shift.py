@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from strop_image import decoder
+
 QUALITY = 35
+_LARGEST = 65_535  # pixels of a side: nothing is scaled down while it is decoded
 _REFERENCE = 320.0  # pixels of the width that lengths below are meant for
 
 
@@ -18,7 +21,7 @@ def field(jpeg: bytes, seed: int, strength: float = 1.0) -> bytes:
     """Return the picture as JPEG, as the field camera sees it. At strength 0 it is only compressed."""
     digest = hashlib.sha256(jpeg).digest()
     rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
-    picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    picture = decoder.decode(jpeg, _LARGEST)
     picture = _pose(picture, rng, strength)
     picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.2) * strength * picture.width / _REFERENCE))
     picture = Image.fromarray(_expose(np.asarray(picture, np.float32), rng, strength))

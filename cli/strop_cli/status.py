@@ -27,6 +27,8 @@ _PROJECTS = text(
            (select count(*) from label_tasks t where t.project = p.name and t.state = 'open') as "to label",
            (select count(*) from ground_truth g where g.project = p.name and g.label is not null) as labels,
            (select count(*) from dataset_items i where i.project = p.name and i.refused is null) as "base images",
+           (select count(*) from (select 1 from dataset_items i where i.project = p.name and i.sha256 is not null
+            group by i.sha256 having count(distinct i.label) > 1) several) as "base images under several labels",
            (select count(*) from model_versions m where m.project = p.name) as models
     from projects p order by p.name
     """

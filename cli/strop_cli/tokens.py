@@ -14,7 +14,8 @@ cli = typer.Typer(no_args_is_help=True, help="Tokens for programs, sign-in links
 def create(
     user: Annotated[str, typer.Argument(help="Whose name its answers will bear; made when new.")],
     link: Annotated[
-        str | None, typer.Option(help="Address of the pages: print a one-time sign-in link for it.")
+        str | None,
+        typer.Option(help="Address of the pages: print a one-time sign-in link for it; its button signs in."),
     ] = None,
     state: connection.State = None,
 ) -> None:
@@ -32,7 +33,7 @@ async def api_token(runtime: app.Runtime, user: str) -> str:
 
 
 async def sign_in_link(runtime: app.Runtime, user: str, url: str) -> str:
-    """Return a link that signs in one browser, once."""
+    """Return a link to a page whose button signs in one browser, once."""
     async with runtime.sessions.begin() as session:
         token = await auth.make_token(session, user, "once")
     return f"{url.rstrip('/')}/sign-in?token={token}"

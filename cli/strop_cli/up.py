@@ -15,7 +15,8 @@ import typer
 from strop import app
 from strop.settings import Settings
 from strop_cli import connection, processes, setup, tokens
-from strop_cli.platform import envfile, ports
+from strop_cli.demo import folder
+from strop_cli.platform import envfile, isolation, ports
 from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.stack import Stack
 
@@ -25,9 +26,9 @@ _LOOK = 3.0  # seconds between two looks at the servers
 
 
 def up(
-    state: Annotated[Path, typer.Option(help="Folder for everything; used again, it goes on where it stopped.")] = Path(
-        ".strop/up"
-    ),
+    state: Annotated[
+        Path, typer.Option(help="Folder for everything; used again, also that of a demo, it continues.")
+    ] = Path(".strop/up"),
     port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
     apart: Annotated[
         bool, typer.Option("--processes", help="Give each service a process of its own, started again when it dies.")
@@ -36,9 +37,12 @@ def up(
     """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
-    with Stack(state) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
+    with Stack(folder.home(state)) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
+        folder.adopt(state)
         env = stack.env() | _env(stack, port, apart=apart)
         os.environ.update(env)
+        # Web pages served from this machine, such as those of a development server; the signature protects the API.
+        os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
         setup.migrate(env["DATABASE_URL"])
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
@@ -63,6 +67,8 @@ def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
         "STROP_PORT": str(port),
         "STROP_SESSION_COOKIE": f"strop_session_{port}",  # one for all pages, whichever port each service has
         "AWS_ENDPOINT_URL_REKOGNITION": f"http://127.0.0.1:{hosted}",
+        # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{hosted}",
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
         "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
@@ -120,8 +126,9 @@ class _Up:
 
     async def _announce(self, link: str) -> None:
         await self._ready.wait()
-        envfile.write(self._env_file, self._env, programs=Path(sysconfig.get_path("scripts")))
-        print(f"Strop is up. Sign in, once: {link}")
+        programs = isolation.PROGRAMS, Path(sysconfig.get_path("scripts"))
+        envfile.write(self._env_file, self._env, isolation.SHELL, programs)
+        print(f"Strop is up. Open this link and press Sign in (it works once): {link}")
         print(f"Models, and how good they are: {self._env['STROP_CONSOLE']}")
         print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
         print(f"Access key {self._env['AWS_ACCESS_KEY_ID']} / secret in {connection.ENV_FILE}")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import signal
 import sqlite3
 import sys
@@ -67,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from strop_edge import agent  # brings onnxruntime, which help and mistakes need not wait for
 
     _log_to_stderr(arguments.log)
-    if not arguments.source.is_dir():
+    if not os.path.isdir(arguments.source):  # noqa: PTH112 - Path.is_dir raises where it may not look
         raise BadConfig(f"source {arguments.source}: no such folder")
     images = source.watch(arguments.source) if arguments.watch else source.folder(arguments.source)
     device = agent.Agent(_config(arguments), images)
@@ -89,9 +90,12 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text().split("\n", 1)[0]
+        line = path.read_text().split("\n", 1)[0]
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"password file: {error}") from error
+    if not line:
+        raise BadConfig(f"password file {path} is empty: write the password of this device into it again")
+    return line
 
 
 def _status(arguments: argparse.Namespace) -> int:

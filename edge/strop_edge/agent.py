@@ -40,6 +40,9 @@ TICK = 0.25
 """Seconds between two looks at what is due."""
 ANNOUNCEMENTS = 25
 """At most so many per tick: a full spool is announced at 100 a second, not all at once."""
+RESUME_AFTER = 2.0
+"""Seconds from a connection until an unfinished change of model goes on. What the broker has kept for this device comes
+earlier and is newer; and a model that ends the process while it loads cannot do so before its withdrawal arrives."""
 ASK_EVERY = 5.0
 """Seconds between two states while there is no model: each asks for one."""
 FIRST_LINE, LINE_EVERY = 10.0, 60.0
@@ -61,7 +64,7 @@ class Agent:
         self._errors: deque[str] = deque(maxlen=5)
         self._requests: deque[ondemand.Request] = deque(maxlen=100)
         self._sequence = 0
-        self._next_state = 0.0
+        self._next_state = self._resume_at = 0.0
         self._next_line = time.monotonic() + LINE_EVERY
         self._reporting = threading.Lock()
         self._wake = threading.Event()
@@ -129,6 +132,8 @@ class Agent:
         try:
             self._answer_requests()
             if self._link.connected:
+                if time.monotonic() >= self._resume_at:
+                    self._swapper.resume()
                 self._announce()
                 if time.monotonic() >= self._next_state:
                     self._report()
@@ -146,6 +151,7 @@ class Agent:
                 self._link.publish(self._topic("capture"), item.message)
 
     def _connected(self) -> None:
+        self._resume_at = time.monotonic() + RESUME_AFTER
         self._spool.announce_all()
         self._next_state = 0.0
         if not self._swapper.running:
@@ -159,8 +165,8 @@ class Agent:
         self._uploader.take(item for item in grant.captures if item.action == "upload")
 
     def _take_desired(self, payload: bytes) -> None:
-        if payload:  # an empty one clears what a broker retained, and asks for nothing
-            self._swapper.take_desired(messages.Desired.loads(payload))
+        # An empty one clears what a broker retained, and asks for nothing.
+        self._swapper.take_desired(messages.Desired.loads(payload) if payload else None)
 
     def _take_request(self, reply_to: str, payload: bytes) -> None:
         self._requests.append(ondemand.read(payload, reply_to))
@@ -224,6 +230,7 @@ class Agent:
 
     def _note(self, error: str) -> None:
         """Log an error, and tell it in the next states; one that repeats itself does not drive out the others."""
+        error = error.encode(errors="backslashreplace").decode()  # a file's name may be no text
         log.error("%s: %s", self._config.device, error)
         if error[:500] not in self._errors:
             self._errors.append(error[:500])

@@ -24,6 +24,11 @@ class Seen:
     phash: str
 
 
+def name(data: bytes) -> str:
+    """The file that an image came from, or else its hash."""
+    return str(getattr(data, "file", None) or f"sha256 {image.sha256(data)}")
+
+
 class Classifier:
     """Needs a running model; used by one thread."""
 
@@ -46,7 +51,7 @@ class Classifier:
         except (image.BadImage, model.BadModel) as error:
             reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
             self._counts.lose(reason)
-            self._on_error(f"{reason}: {error}")
+            self._on_error(f"{reason}: {name(data)}: {error}")
             return
         choice = choose.choose(predictions, running.desired.policy, self._random.random(), self._random.random())
         if choice.keep:

@@ -67,12 +67,14 @@ class Config:
 
     def tls(self) -> ssl.SSLContext:
         """What to trust and what to show, for MQTT; also what uploads trust."""
+        context = ssl.create_default_context()
+        files = f"certificates {self.ca}"
         try:
-            context = ssl.create_default_context()
             if self.ca:
                 context.load_verify_locations(self.ca)
+            files = f"certificate {self.cert} with key {self.key}"
             if self.cert and self.key:
                 context.load_cert_chain(self.cert, self.key)
         except (OSError, ssl.SSLError) as error:
-            raise BadConfig(f"certificates: {error}") from error
+            raise BadConfig(f"{files} cannot be read ({error}): copy them to this device again") from error
         return context

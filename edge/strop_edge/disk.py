@@ -1,10 +1,15 @@
-"""Writing so that it survives a kill, a power cut and a full disk, and opening a database that may not have."""
+"""Writing so that it survives a kill, a power cut and a full disk, and noticing what did not.
+
+The agent, the trainer, the host of models and the command write with this every file that a later start relies on.
+"""
 
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -22,11 +27,15 @@ class Damaged(sqlite3.DatabaseError):
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write, sync, rename, sync the folder: afterwards the file is there and whole, whatever happens next."""
-    unfinished = path.with_name(f".{path.name}")
+def write(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write, sync, rename, sync the folder: afterwards the file is there and whole, whatever happens next.
+
+    `mode` is that of the new file, less the process's umask. Several may write the same file: the last one wins.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     try:
-        with unfinished.open("wb") as file:
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -36,6 +45,15 @@ def write(path: Path, data: bytes) -> None:
             unfinished.unlink()  # on a full disk it would hold the last of the room
         raise
     sync(path.parent)
+
+
+def has(path: Path, sha256: str) -> bool:
+    """Whether the file is there and has this content. A power cut leaves empty and cut files under good names."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
 
 
 def sweep(folder: Path) -> None:
@@ -67,6 +85,11 @@ def is_full(error: OSError | sqlite3.Error, folder: Path) -> bool:
     return code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and room(folder) < _NEXT_TO_NOTHING)
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether it failed because the file is no whole database."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
 def database(path: Path, schema: str) -> sqlite3.Connection:
     """Open or create a database; one that is damaged anywhere is put aside, and a new one takes its place.
 
@@ -75,7 +98,7 @@ def database(path: Path, schema: str) -> sqlite3.Connection:
     try:
         return _connect(path, schema)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in _DAMAGED:
+        if not is_damage(error):
             raise
     for suffix in _SUFFIXES:  # first all of an older one: its log must not be taken for this one's
         path.with_name(aside(path).name + suffix).unlink(missing_ok=True)

@@ -1,61 +1,27 @@
 """From the bytes of an image to the pixels a model sees.
 
-The trainer prepares its images with these very functions, so a model never meets pixels on a device that were made in
-another way. Sizes are pixels; arrays are uint8, RGB, height first.
+The trainer and the hosts of models prepare their images with these very functions, so a model never meets pixels that
+were made in another way. What can be decoded, and how, is `strop_image.decoder`'s. Sizes are pixels; arrays are uint8,
+RGB, height first.
 """
 
 import hashlib
-import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from strop_wire import messages
+from strop_image import decoder
 
 Pixels = NDArray[np.uint8]
 
+BadImage = decoder.BadImage
+content_type = decoder.content_type
+decode = decoder.decode
+
 SIZE = 224
 """What the model sees: the middle SIZE x SIZE of an image whose short side was scaled to RESIZE."""
-RESIZE = 256
-MAX_PIXELS = 50_000_000
-
-
-class BadImage(ValueError):
-    """These bytes are not an image that can be used."""
-
-
-def content_type(data: bytes) -> str:
-    """Tell JPEG, PNG and WebP by their first bytes; names and headers may lie."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "image/jpeg"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    raise BadImage("neither JPEG, PNG nor WebP")
-
-
-def decode(data: bytes) -> Image.Image:
-    """Decode fully and turn upright. A large JPEG comes scaled down, its short side still at least RESIZE."""
-    content_type(data)
-    if len(data) > messages.MAX_IMAGE_BYTES:
-        raise BadImage(f"{len(data)} bytes are over the limit of {messages.MAX_IMAGE_BYTES}")
-    try:
-        return _decode(data)
-    except BadImage:
-        raise
-    except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
-        raise BadImage(f"cannot be decoded: {error}") from error
-
-
-def _decode(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImage(f"{image.width} x {image.height} is over the limit of {MAX_PIXELS} pixels")
-        image.draft("RGB", (RESIZE, RESIZE))
-        image.load()
-        return ImageOps.exif_transpose(image).convert("RGB")
+RESIZE = decoder.SHORT_SIDE
 
 
 def prepare(image: Image.Image) -> Pixels:
@@ -71,7 +37,7 @@ def prepare(image: Image.Image) -> Pixels:
 
 
 def load(data: bytes) -> Pixels:
-    """Decode and prepare in one go."""
+    """Decode and prepare in one go; BadImage when that cannot be."""
     return prepare(decode(data))
 
 

@@ -5,13 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from strop_edge import classify, swap
+from strop_edge import classify, look, swap, watching
 
 IDLE = 0.1
 """Seconds to wait when the source has nothing at the moment."""
 
 PATIENCE = 60.0
-"""Seconds that one image may take: the slowest device needs a few."""
+"""Seconds that one image may take, the slowest device needs a few; and seconds that a folder may go without a look."""
+
+LONGEST_WAIT = 60.0
+"""Seconds between two attempts on a source that fails each time; the first wait is 1 s."""
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,9 @@ class Intake:
     ) -> None:
         self.exhausted = threading.Event()  # set when the source has ended
         self._source, self._interval, self._on_error = iter(source), interval, on_error
+        self._failures = source.failures if isinstance(source, look.Images) else None
+        self._watch = source if isinstance(source, watching.Watch) else None
+        self._asked: float | None = None  # when the source was asked for the next image, while it has not answered
         self._swapper, self._classifier = swapper, classifier
         self._busy = threading.Lock()  # held while an image is in hand
         self._since: float | None = None  # when it was taken
@@ -47,27 +53,42 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """Whether an image has been in hand for far too long. A source that yields none is no fault of ours."""
-        since = self._since
-        return since is not None and time.monotonic() - since > PATIENCE
+        """Whether an image is in hand, or a watched folder was not looked at, for far too long. Other sources may block."""
+        since = [self._since]
+        if self._watch:
+            since += [self._asked, self._watch.blind_since]
+        return any(each is not None and time.monotonic() - each > PATIENCE for each in since)
 
     def _work(self) -> None:
         self._swapper.ready.wait()
+        failed = 0  # times in a row
         while not self._stopping.is_set():
             try:
-                data = next(self._source)
+                data = self._next()
             except StopIteration:
                 log.info("the source has ended")
                 break
             except Exception as error:  # a broken camera: what is in the spool is still served
                 log.exception("source")
                 self._on_error(f"source: {type(error).__name__}: {error}")
-                break
+                self._stopping.wait(min(2.0**failed - 1, LONGEST_WAIT))
+                failed = min(failed + 1, 10)
+                continue
+            failed = 0
             with self._busy:
                 if not self._stopping.is_set():
                     self._look_at(data)
             self._stopping.wait(IDLE if data is None else self._interval)
         self.exhausted.set()
+
+    def _next(self) -> bytes | None:
+        self._asked = time.monotonic()
+        try:
+            return next(self._source)
+        finally:
+            self._asked = None
+            if self._failures and (failure := self._failures.report()):
+                self._on_error(f"source: {failure}")
 
     def _look_at(self, data: bytes | None) -> None:
         self._since = time.monotonic()

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from strop_edge.config import Broker, Config
+from strop_wire import takeover
 
 Handler = Callable[[bytes], None]
 
@@ -39,12 +40,14 @@ class Link:
         self._published = self._acknowledged = 0
         self._changed = threading.Condition()
         self._broker = Broker.parse(config.broker)
+        self._client_id = f"{config.project}:{config.device}"  # no name has a colon: with a hyphen a-b/c would be a/b-c
+        self._takeover = takeover.Takeover(self._client_id)
         self._client = self._make_client(config, tls)
 
     def _make_client(self, config: Config, tls: ssl.SSLContext) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"{config.project}:{config.device}",  # no name has a colon: with a hyphen a-b/c would be a/b-c
+            client_id=self._client_id,
             clean_session=False,  # grants and models sent while the device is away wait at the broker
             protocol=mqtt.MQTTv311,
         )
@@ -93,6 +96,7 @@ class Link:
             return
         # On every connect, session or not: a broker may have lost its memory.
         client.subscribe([(topic, 1) for topic in self._handlers])
+        self._takeover.connected()
         self._set_connected(True)
         log.info("connected to %s:%d", self._broker.host, self._broker.port)
         self._guard("connecting", self._on_connect)
@@ -105,6 +109,8 @@ class Link:
         if reason.is_failure:
             what = "the connection to the broker was lost" if lost else "the broker ended the connection at once"
             self._on_error(f"{what}; trying again")
+            if cause := self._takeover.ended():
+                self._on_error(cause)
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
         for topic, reason in zip(self._handlers, reasons, strict=False):
@@ -130,6 +136,7 @@ class Link:
             self._on_error(f"{what}: {error}")
 
     def _unreachable(self, *_args: Any) -> None:
+        self._takeover.unreachable()
         self._on_error(f"cannot reach the broker at {self._broker.host}:{self._broker.port}")
 
     def _set_connected(self, connected: bool) -> None:

@@ -67,7 +67,7 @@ class Manifest:
             raise BadModel(f"input {data['input']} is not {INPUT}, all that this agent prepares")
         labels = tuple(fields.label(item) for item in data["labels"])
         if not labels or len(set(labels)) != len(labels):
-            raise BadModel("labels are missing or repeat")
+            raise BadModel("labels are missing or repeat, by the spelling that the wire gives them")
         return cls(
             version=fields.text(data, "version", 64),
             labels=labels,
@@ -83,7 +83,7 @@ class Manifest:
 
 
 def _shares(data: dict[str, Any]) -> dict[str, float]:
-    return {name: fields.number(data, name, 0, 1) for name in data}
+    return {fields.label(name): fields.share(data, name) for name in data}
 
 
 def _file(data: dict[str, Any]) -> messages.ModelFile:

@@ -1,61 +1,48 @@
 """Where images come from. A source is any iterator of bytes; None means that there is nothing at the moment."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from strop_edge import look, watching
 from strop_wire import messages
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-LOOK_EVERY = 0.5
-"""Seconds between two looks into a watched folder; a file is taken when it looks the same twice."""
 
-Stamp = tuple[int, int]  # time of the last change in ns, size
-
-
-def folder(path: Path) -> Iterator[bytes]:
+def folder(path: Path) -> look.Images:
     """Every image below a folder once, sorted by name."""
-    for file in sorted(_stamps(path)):
-        if (data := _read(file)) is not None:
-            yield data
+    return _Once(path)
 
 
-def watch(path: Path) -> Iterator[bytes | None]:
+def watch(path: Path) -> look.Images:
     """The images that appear or change from now on, without end: also those that do before anybody asks for the first."""
-    return _changes(path, _stamps(path))
+    return watching.Watch(path, _read)
 
 
-def _changes(path: Path, taken: dict[Path, Stamp]) -> Iterator[bytes | None]:
-    before = taken
-    while True:
-        now = _stamps(path)
-        settled = {file: stamp for file, stamp in now.items() if before.get(file) == stamp != taken.get(file)}
-        for file in sorted(settled, key=lambda file: settled[file]):
-            if (data := _read(file)) is not None:
-                yield data
-        taken = {file: stamp for file, stamp in {**taken, **settled}.items() if file in now}
-        before = now
-        until = time.monotonic() + LOOK_EVERY
-        while time.monotonic() < until:
-            yield None
+class _Once(look.Images):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        found = look.walk(str(path))
+        self.failures.looked(found, str(path))
+        self._files = iter(sorted(map(Path, found.files)))
 
-
-def _stamps(path: Path) -> dict[Path, Stamp]:
-    found = {}
-    for file in path.rglob("*"):
-        if file.suffix.lower() in SUFFIXES:
+    def __next__(self) -> bytes:
+        for file in self._files:
             try:
-                stat = file.stat()
+                return _read(file)
             except FileNotFoundError:
                 continue
-            found[file] = (stat.st_mtime_ns, stat.st_size)
-    return found
+            except OSError as error:
+                self.failures.add(str(file), error)
+        raise StopIteration
 
 
-def _read(file: Path) -> bytes | None:
-    """None when it has gone. Not more than what is too large anyway: a giant is refused without filling the memory."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(messages.MAX_IMAGE_BYTES + 1)
-    except OSError:
-        return None
+class FromFile(bytes):
+    """The bytes of an image, and the file that they came from, for the error when they are not one."""
+
+    file: Path
+
+
+def _read(file: Path) -> FromFile:
+    """Read not more than what is too large anyway: the decoder refuses a giant by that one byte. Raises OSError."""
+    with file.open("rb") as opened:
+        data = FromFile(opened.read(messages.MAX_IMAGE_BYTES + 1))
+    data.file = file
+    return data

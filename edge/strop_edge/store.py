@@ -3,9 +3,9 @@
 models/files/{sha256}       every file once: a new head reuses the backbone that is here
 models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links into files/
 models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
+models/wanted.json          what the cloud asked for last, whether it runs by now or not
 """
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any
 from strop_edge import disk, model
 from strop_wire import messages
 
-POINTER = "running.json"
+POINTER, WANTED = "running.json", "wanted.json"
 
 
 class Corrupt(ValueError):
@@ -35,6 +35,7 @@ class Store:
         self._folder, self._files, self._versions = folder, folder / "files", folder / "versions"
         self._files.mkdir(parents=True, exist_ok=True)
         self._versions.mkdir(exist_ok=True)
+        disk.sweep(folder)
 
     def running(self) -> Running:
         return running(self._folder)
@@ -42,6 +43,20 @@ class Store:
     def switch(self, running: Running) -> None:
         data = {"current": _dumps(running.current), "previous": _dumps(running.previous)}
         disk.write(self._folder / POINTER, json.dumps(data).encode())
+
+    def want(self, desired: messages.Desired | None) -> None:
+        """Keep what is to run, so that a restart in the middle of the change can go on with it; None is nothing."""
+        if desired is None:
+            (self._folder / WANTED).unlink(missing_ok=True)
+        elif desired != self.wanted():  # it comes with every connection
+            disk.write(self._folder / WANTED, desired.dumps())
+
+    def wanted(self) -> messages.Desired | None:
+        """What was asked for last; None when that is nothing, or cannot be read."""
+        try:
+            return messages.Desired.loads((self._folder / WANTED).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def missing(self, desired: messages.Desired) -> dict[str, messages.ModelFile]:
         """The files of this model that are not here, or no longer what they were; by name."""
@@ -115,13 +130,7 @@ def _dumps(desired: messages.Desired | None) -> Any:
 
 
 def _is_whole(path: Path, file: messages.ModelFile) -> bool:
-    try:
-        if path.stat().st_size != file.size:
-            return False
-        with path.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
-    except FileNotFoundError:
-        return False
+    return path.exists() and path.stat().st_size == file.size and disk.has(path, file.sha256)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -60,6 +60,7 @@ class Swapper:
         self._store, self._threads, self._report, self._on_error = models, threads, report, on_error
         self.fetcher = fetch.Fetcher(models, tls, ask, self._check, on_error)
         self._wanted: messages.Desired | None = None
+        self._unfinished = models.wanted()  # it may run already: see `resume`
         self._doing: messages.Desired | None = None
         self._since = time.monotonic()
         self._changed = threading.Condition()
@@ -103,12 +104,29 @@ class Swapper:
         self.fetcher.interrupt()
         self._thread.join()
 
-    def take_desired(self, desired: messages.Desired) -> None:
+    def take_desired(self, desired: messages.Desired | None) -> None:
+        """Have this run, also after a restart before it does; None forgets what would be gone on with."""
+        try:
+            self._store.want(desired)
+        except OSError as error:  # a full disk, most likely: it can be obeyed all the same
+            self._on_error(f"what is to run is not kept over a restart: {error}")
         with self._changed:
-            if desired == self._doing:
-                return
-            self._wanted, self._since = desired, time.monotonic()
-            self._changed.notify_all()
+            self._unfinished = None
+            if desired:
+                self._begin(desired)
+
+    def resume(self) -> None:
+        """Go on with the change that the last run of the agent did not finish, unless the cloud has sent another word."""
+        with self._changed:
+            unfinished, self._unfinished = self._unfinished, None
+            if unfinished and not (self.running and self.running.desired == unfinished):
+                self._begin(unfinished)
+
+    def _begin(self, desired: messages.Desired) -> None:
+        if desired == self._doing:
+            return
+        self._wanted, self._since = desired, time.monotonic()
+        self._changed.notify_all()
         self.fetcher.interrupt()
 
     def take_grants(self, grants: Iterable[messages.FileGrant]) -> None:

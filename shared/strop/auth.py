@@ -23,7 +23,7 @@ LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": 
 """Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
 
 HINT = (
-    "Sign in: open a sign-in link in the browser, or send the header `Authorization: Bearer TOKEN`; "
+    "Sign in: open a sign-in link in the browser and press its button, or send the header `Authorization: Bearer TOKEN`; "
     "`strop token create NAME` makes either."
 )
 
@@ -46,6 +46,11 @@ async def make_token(session: AsyncSession, user: str, kind: str) -> str:
     expires_at = func.now() + lifetime if lifetime else None
     await session.execute(insert(models.Token).values(**values, expires_at=expires_at))
     return token
+
+
+async def invited(session: AsyncSession, link_token: str) -> str | None:
+    """Tell whom a sign-in link is for, without using it up; None when it is unknown, used or expired."""
+    return await _user(session, link_token, "once")
 
 
 async def exchange(session: AsyncSession, link_token: str) -> str | None:

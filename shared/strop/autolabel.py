@@ -7,14 +7,17 @@ must be allowed to read the images.
 """
 
 import asyncio
+import codecs
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from strop import errors, storage
+from strop import errors, hidden, storage
+from strop_wire import fields
 
+NO_IMAGE = "no image by name"
 TYPES = (".jpg", ".jpeg", ".png")
 KINDS = ("TRAIN", "TEST")
 _LARGEST_UPDATE = 5 * 2**20 - 1  # bytes of entries in one call; "must be less than 5 MB"
@@ -34,10 +37,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies below a prefix: images with their label (None at the prefix itself), and keys that are no images."""
+    """What lies below a prefix: images with their label (None at the prefix itself), and why other keys are left out.
+
+    Of hidden folders the folder stands for all that lies in it.
+    """
 
     images: Mapping[str, str | None]
-    left_out: Sequence[str]
+    left_out: Mapping[str, str]
 
     @property
     def labels(self) -> list[str]:
@@ -73,27 +79,50 @@ def place(uri: str) -> Place:
     return Place(bucket, prefix if prefix.endswith("/") or not prefix else f"{prefix}/")
 
 
-def names(text: str) -> dict[str, str]:
-    """Read a `cat_to_name.json`: from the names of folders to those of labels."""
+def names(body: bytes) -> dict[str, str]:
+    """Read a `cat_to_name.json`: from the names of folders to those of labels. UTF-8, with or without a byte order mark."""
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found = json.loads(_text(body))
+    except (ValueError, RecursionError) as error:
         raise errors.Refused(f"the names are not JSON: {error}") from error
     if not (isinstance(found, dict) and all(isinstance(name, str) and name.strip() for name in found.values())):
         raise errors.Refused('the names must be one JSON object such as {"1": "pink primrose"}')
     return found
 
 
+def _text(body: bytes) -> str:
+    """Decode UTF-8, whatever the locale. Another encoding is refused: guessing it would spoil the names."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body:
+        raise errors.Refused("the names are in UTF-16: save the file as UTF-8")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise errors.Refused(
+            f"the names are not in UTF-8 (line {line} holds the byte 0x{body[error.start]:02x}): save the file as UTF-8"
+        ) from error
+
+
 def read(keys: Iterable[str], prefix: str, called: Mapping[str, str]) -> Listing:
     """Tell the label of each image: the first folder below the prefix, by the name that folders are `called`."""
-    images, left_out = {}, []
+    images, left_out = {}, {}
     for key in keys:
         folder, below, _ = key.removeprefix(prefix).partition("/")
-        if key.lower().endswith(TYPES):
-            images[key] = called.get(folder, folder) if below else None
+        if part := hidden.part(key.removeprefix(prefix)):
+            left_out[f"{prefix}{part}"] = hidden.REASON
+        elif key.lower().endswith(TYPES):
+            images[key] = label(folder, called) if below else None
         elif not key.endswith("/"):  # the marker of an empty folder
-            left_out.append(key)
+            left_out[key] = NO_IMAGE
     return Listing(images, left_out)
+
+
+def label(folder: str, called: Mapping[str, str]) -> str:
+    """Return the label of a folder. Refused when it names none, with the folder and the reason."""
+    try:
+        return fields.label(called[folder]) if folder in called else fields.label_of(folder)
+    except fields.Malformed as error:
+        raise errors.Refused(f"folder {folder!r}: {error}") from error
 
 
 def manifest(bucket: str, listing: Listing, at: datetime) -> list[str]:
@@ -133,7 +162,7 @@ async def look(bucket: storage.Storage, prefix: str, called: Mapping[str, str]) 
     found = read([key async for key in bucket.keys(prefix)], prefix, called)
     if not found.images:
         raise errors.Refused(f"s3://{bucket.bucket}/{prefix} has no JPEG or PNG images")
-    if called and not set(called.values()) & set(found.labels):
+    if called and not {label(folder, called) for folder in called} & set(found.labels):
         raise errors.Refused(f"no folder of s3://{bucket.bucket}/{prefix} is among the names given")
     return found
 

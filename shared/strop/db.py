@@ -1,13 +1,13 @@
 """The engine, sessions, inserts of many rows, and the lock under which time-driven work runs."""
 
 import functools
-import json
 import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from pydantic_core import to_json
 from sqlalchemy import JSON, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert
@@ -77,7 +77,7 @@ async def insert_many(session: AsyncSession, table: type[models.Base], rows: Seq
     if not rows:
         return set()
     statement = _insert(table, tuple(rows[0]))
-    return set(await session.scalars(statement, {"rows": json.dumps(rows, default=str)}))
+    return set(await session.scalars(statement, {"rows": to_json(rows).decode()}))
 
 
 @functools.cache

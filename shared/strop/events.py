@@ -71,7 +71,7 @@ class ImageStored(Event):
 
 
 class LabelFiled(Event):
-    """Somebody moved a capture's file by hand into `labeled_field_data/{label}/`."""
+    """Somebody moved a capture's file by hand into the folder of a label, below `labeled_field_data/`."""
 
     capture_id: UUID
     label: str

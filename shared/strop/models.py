@@ -174,7 +174,10 @@ class Upload(Base):
 
 
 class DatasetItem(Base):
-    """A labelled image of a base data set, from `{project}/datasets/{dataset}/{split}/{label}/…`."""
+    """A labelled image of a base data set, from `{project}/datasets/{dataset}/{split}/{label}/…`; gone when the file is.
+
+    The same content may lie under several labels: the newest place counts, by `placed_at`, then `sequencer`.
+    """
 
     __tablename__ = "dataset_items"
     project: Mapped[str] = mapped_column(primary_key=True)
@@ -185,6 +188,10 @@ class DatasetItem(Base):
     sha256: Mapped[str | None]  # None when the file was refused
     refused: Mapped[str | None]  # why
     at: Mapped[datetime] = _created()
+    placed_at: Mapped[datetime] = _created()  # when S3 says that the object was written, in whole seconds
+    sequencer: Mapped[str] = mapped_column(
+        server_default=text("''")
+    )  # of S3's event, padded: the order within a second
 
 
 # --- router ---

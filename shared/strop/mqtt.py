@@ -20,10 +20,16 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from strop.settings import Settings
+from strop_wire import takeover
 
 log = structlog.get_logger()
 
 _PUBACK = struct.Struct("!BBH")
+
+PAUSE = 0.002
+"""Seconds without a message after which a burst is over: the broker may wait for acknowledgements before it sends more."""
+BURST = 16
+"""So many messages are a burst; with fewer, the gain of a larger batch is worth the wait."""
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -95,11 +101,16 @@ class Mqtt:
         self._leaving = leaving  # unsubscribe instead: what lies at the broker still comes, nothing is added to it
         self._inbox: deque[Message] = deque()  # filled by paho's thread
         self._arrived = asyncio.Event()  # set while something may be in it
+        self._taken: deque[tuple[int, int]] = (
+            deque()
+        )  # session and id of what is not acknowledged yet, in order of arrival
+        self._done: set[tuple[int, int]] = set()  # of these, what is acknowledged here and waits for those before it
         self._sent: dict[int, asyncio.Future[None]] = {}
         self._connection = 0  # counted by paho's thread; the loop follows in `_session`
         self._session = 0
         self.resumed = False  # the broker had a session of ours, with whatever lay there
         self.connected = asyncio.Event()  # accepted and, with filters, subscribed: from now on nothing is missed
+        self._takeover = takeover.Takeover(client_id)
         self._client = self._make(client_id, tls)
 
     def _make(self, client_id: str, tls: ssl.SSLContext | None) -> Client:
@@ -113,6 +124,7 @@ class Mqtt:
         client.max_inflight_messages_set(1000)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
@@ -138,6 +150,7 @@ class Mqtt:
         if reason.is_failure:
             log.error("the broker refuses the connection", reason=str(reason))
             return
+        self._takeover.connected()
         self._connection += 1
         connection = self._connection
         self._call(lambda: self._accepted(connection, flags.session_present))
@@ -147,6 +160,9 @@ class Mqtt:
             client.subscribe([(each, 1) for each in self._filters])
         else:
             self._call(self.connected.set)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._takeover.unreachable()
 
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
         if refused := [each for each, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]:
@@ -161,6 +177,8 @@ class Mqtt:
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             log.info("mqtt disconnected", reason=str(reason))
+            if cause := self._takeover.ended():
+                log.warning(cause)
         self._call(self.connected.clear)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
@@ -206,14 +224,26 @@ class Mqtt:
         finally:
             self._sent.pop(mid, None)
 
-    async def batch(self, limit: int = 500, linger: float = 0.05) -> list[Message]:
-        """The next messages: at least one, up to `limit`, gathered for `linger` seconds after the first."""
+    async def batch(self, limit: int = 500, linger: float = 0.05, readers: int = 1) -> list[Message]:
+        """The next messages: at least one, up to `limit`, gathered for up to `linger` seconds after the first.
+
+        Several `readers` at once share what the broker sends ahead of acknowledgements: rumqttd and AWS IoT Core send 100.
+        """
         while True:
             await self._arrived.wait()
-            if len(self._inbox) < limit:
-                await asyncio.sleep(linger)
-            if messages := self._take(limit):
+            await self._gather(limit, linger)
+            share = max(BURST, (len(self._taken) + len(self._inbox)) // readers)
+            if messages := self._take(min(limit, share if readers > 1 else limit)):
                 return messages
+
+    async def _gather(self, limit: int, linger: float) -> None:
+        """Let messages come in until they are enough, or a burst is over, or the time is."""
+        end, before = self._loop.time() + linger, 0
+        while (here := len(self._inbox)) < limit and self._loop.time() < end:
+            if here == before >= BURST:
+                break
+            before = here
+            await asyncio.sleep(PAUSE)
 
     def _take(self, limit: int) -> list[Message]:
         """What arrived, without what an earlier connection brought: not acknowledged, so the broker sends it again."""
@@ -222,6 +252,8 @@ class Mqtt:
             message = self._inbox.popleft()
             if message.session >= self._session:
                 messages.append(message)
+                if message.qos == 1:
+                    self._taken.append((message.session, message.mid))
         if not self._inbox:
             self._arrived.clear()
             if self._inbox:  # paho's thread was quicker, and took the event for set
@@ -229,13 +261,19 @@ class Mqtt:
         return messages
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them."""
-        if not self._client.is_connected():
-            return
-        pubacks = [
-            _PUBACK.pack(0x40, 2, each.mid) for each in messages if each.session == self._connection and each.qos == 1
-        ]
-        if pubacks:
+        """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them.
+
+        They go out in the order in which the messages came, as MQTT wants it (rumqttd ends the connection otherwise): one
+        waits for those before it.
+        """
+        self._done.update((each.session, each.mid) for each in messages)
+        pubacks = []
+        while self._taken and (self._taken[0] in self._done or self._taken[0][0] != self._connection):
+            session, mid = first = self._taken.popleft()
+            self._done.discard(first)
+            if session == self._connection:
+                pubacks.append(_PUBACK.pack(0x40, 2, mid))
+        if pubacks and self._client.is_connected():
             # In one packet of paho's: its own `ack` takes a write of its own for each, and as much time as the commit.
             self._client._packet_queue(0x40, b"".join(pubacks), 0, 1)  # noqa: SLF001
 

@@ -3,17 +3,32 @@
 import os
 
 from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 
-class Settings(BaseSettings):
+class WithSecrets(BaseSettings):
+    """A setting may also be a file of STROP_SECRETS_DIR, named like its variable in small letters (`database_url`).
+
+    So passwords stay out of the environment, which shows in many places.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - made here, of the environment as it is now
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get("STROP_SECRETS_DIR")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+
+class Settings(WithSecrets):
     """Shared by all services; a service adds its own beside these."""
 
-    # A setting may also be a file of STROP_SECRETS_DIR, named like its variable in small letters (`database_url`): so
-    # passwords stay out of the environment, which shows in many places.
-    model_config = SettingsConfigDict(
-        env_prefix="STROP_", extra="ignore", populate_by_name=True, secrets_dir=os.environ.get("STROP_SECRETS_DIR")
-    )
+    model_config = SettingsConfigDict(env_prefix="STROP_", extra="ignore", populate_by_name=True)
 
     database_url: str = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host:port/name")
     mqtt_url: str = Field(validation_alias="MQTT_URL", description="mqtt://[user:password@]host:port, or mqtts://")

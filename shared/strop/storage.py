@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,15 +16,31 @@ from botocore.exceptions import ClientError
 
 from strop import errors
 
+EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+"""What the bucket notifies ingest of."""
+
 
 class NoSuchObject(errors.NotFound):
     """There is no object at this key."""
+
+
+class TooLarge(ValueError):
+    """The object has more bytes than a read was to take; the message says so, to follow its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presigned:
     url: str
     headers: dict[str, str]  # to be sent exactly so, or the signature does not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What S3 tells of an object without its bytes."""
+
+    size: int
+    etag: str
+    modified: datetime
 
 
 def image_key(project: str, sha256: str) -> str:
@@ -43,12 +60,12 @@ class Storage:
         return Storage(self._client, self._public, bucket)
 
     async def create(self, queue_arn: str) -> None:
-        """Make the bucket when it is missing, and send its ObjectCreated events to the queue."""
+        """Make the bucket when it is missing, and send the events of its objects to the queue."""
         try:
             await self._client.head_bucket(Bucket=self.bucket)
         except ClientError:
             await self._client.create_bucket(Bucket=self.bucket, **self._location())
-        wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]}
+        wiring = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": list(EVENTS)}]}
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
     async def reach(self) -> None:
@@ -69,7 +86,7 @@ class Storage:
         await self._client.put_object(Bucket=self.bucket, Key=key, Body=stream, ContentType=content_type)
 
     async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
-        """Read an object; with `limit`, one byte more at the most, so the caller can tell that it is too large."""
+        """Read an object; TooLarge when it has more than `limit` bytes, of which no more than one is read."""
         wanted = ({"Range": f"bytes=0-{limit}"} if limit else {}) | _version(version)
         try:
             answer = await self._client.get_object(Bucket=self.bucket, Key=key, **wanted)
@@ -78,7 +95,10 @@ class Storage:
                 return b""
             raise _translated(error, key) from error
         async with answer["Body"] as stream:
-            return bytes(await stream.read())
+            body = bytes(await stream.read())
+        if limit and len(body) > limit:
+            raise TooLarge(f"larger than {limit:,} bytes")
+        return body
 
     async def chunks(self, key: str, version: str | None = None) -> AsyncIterator[bytes]:
         """Read a large object piece by piece."""
@@ -92,9 +112,14 @@ class Storage:
 
     async def size(self, key: str, version: str | None = None) -> int | None:
         """Bytes of an object, or None when there is none."""
+        found = await self.head(key, version)
+        return found.size if found else None
+
+    async def head(self, key: str, version: str | None = None) -> Head | None:
+        """Describe an object; None when there is none."""
         try:
             answer = await self._client.head_object(Bucket=self.bucket, Key=key, **_version(version))
-            return int(answer["ContentLength"])
+            return Head(int(answer["ContentLength"]), str(answer["ETag"]), answer["LastModified"])
         except ClientError as error:
             if isinstance(_translated(error, key), NoSuchObject):
                 return None

@@ -1,7 +1,7 @@
 """The map of the system: which service's queue gets which event.
 
 Each consuming service has one queue `{prefix}-{service}` and one dead-letter queue `{prefix}-{service}-dlq`. Ingest's queue
-also takes the bucket's `ObjectCreated` events.
+also takes the bucket's events (`storage.EVENTS`).
 """
 
 from strop import events

@@ -2,7 +2,8 @@
 
 import json
 import re
-from datetime import UTC, datetime
+import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from strop_wire import MAX_PAYLOAD
@@ -10,11 +11,30 @@ from strop_wire import MAX_PAYLOAD
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PHASH = re.compile(r"[0-9a-f]{16}")
-_LABEL_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+_ROUNDING = 1e-6
+"""How far a share may lie outside of 0 to 1: float32 has 1.0000001 next to 1, and a softmax adds several of them."""
+_LEAP_SECOND = re.compile(r"(\d{4}-?\d\d-?\d\d[T ]\d\d:?\d\d:?)60(.*)")
+
+MAX_LABEL = 255
+"""Characters of a label, as in the Custom Labels API."""
+_MAX_FOLDER = 765
+"""Bytes of a label as a folder: S3 takes keys of 1,024, and the rest of a key needs up to 200."""
+_REFUSED = r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff"
+"""No label holds control characters, marks of direction or format that cannot be seen, or what XML cannot carry."""
+LABEL_PATTERN = f"^[^{_REFUSED}]*$"
+"""The same for a JSON Schema."""
+_REFUSED_IN_LABEL = re.compile(rf"[{_REFUSED}\ud800-\udfff]")
+_UNSEEN = {"Cf", "Mc", "Me", "Mn", "Zs"}  # joiners and marks need something to join or mark
+_REFUSED_IN_FOLDER = re.compile(r"[/\\%]|^\.")
+_ESCAPED = re.compile(r"%(2[5EF]|5C)", re.IGNORECASE)
 
 
 class Malformed(ValueError):
     """The message does not follow the wire format."""
+
+
+class LabelTooLong(Malformed):
+    """A label has too many characters, or too many bytes as a folder."""
 
 
 def load(payload: bytes | str) -> dict[str, Any]:
@@ -23,7 +43,7 @@ def load(payload: bytes | str) -> dict[str, Any]:
         raise Malformed(f"payload of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
     try:
         text = payload if isinstance(payload, str) else payload.decode()
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = _DECODER.decode(text)
         if "\\u" in text:
             _refuse_unstorable(data)
     except (ValueError, RecursionError) as error:
@@ -37,6 +57,9 @@ def load(payload: bytes | str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise Malformed(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # made once: `json.loads` makes one for each text
 
 
 def _refuse_unstorable(value: Any) -> None:
@@ -112,22 +135,77 @@ def phash(data: dict[str, Any], name: str) -> str | None:
     return value
 
 
+def share(data: dict[str, Any], name: str) -> float:
+    """Read a number from 0 to 1. What float32 arithmetic makes of 1 or 0, such as 1.0000001, is taken as 1 or 0."""
+    value = data.get(name)
+    if isinstance(value, float) and -_ROUNDING <= value <= 1 + _ROUNDING:
+        return min(max(value, 0.0), 1.0)
+    return number(data, name, 0, 1)
+
+
 def time(data: dict[str, Any], name: str) -> datetime:
+    """Read a time; one without a zone is UTC. A leap second, 23:59:60, is the second after it, as in POSIX."""
     value = data.get(name)
     try:
-        parsed = datetime.fromisoformat(value)  # type: ignore[arg-type]
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if isinstance(value, str) and (found := _LEAP_SECOND.fullmatch(value)):
+            return _after_leap_second(_utc(f"{found[1]}59{found[2]}"))
+        return _utc(value)
     except (ValueError, TypeError, OverflowError) as error:
         raise Malformed(f"{name}: expected an ISO 8601 time, got {_show(value)}") from error
 
 
+def _utc(value: Any) -> datetime:
+    parsed = datetime.fromisoformat(value)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _after_leap_second(before: datetime) -> datetime:
+    after = before + timedelta(seconds=1)
+    if (after.hour, after.minute, after.second) != (0, 0, 0):
+        raise ValueError("leap seconds end a day of UTC")
+    return after
+
+
 def label(value: Any) -> str:
-    """A label is a text of 1 to 100 characters that can also be a folder: no slash, backslash or control character."""
-    if not isinstance(value, str) or not value.strip() or len(value) > 100:
-        raise Malformed(f"label: expected a text of 1 to 100 characters, got {_show(value)}")
-    if _LABEL_FORBIDDEN.search(value) or value.strip() in {".", ".."} or not value.isprintable():
-        raise Malformed(f"label {_show(value)} has a slash or a control character, or is a folder's shorthand")
-    return value.strip()
+    """Read a label and return the one spelling that is stored; Malformed names the rule and the character.
+
+    NFC, without white space at its ends, and one plain space for any white space inside. 1 to 255 characters, something
+    to see among them. Joiners, slashes and dots are characters like others (`folder_of` makes a folder of them).
+    """
+    if not isinstance(value, str):
+        raise Malformed(f"label: expected a text, got {_show(value)}")
+    trimmed = value.strip()
+    if found := _REFUSED_IN_LABEL.search(trimmed):
+        raise Malformed(f"label {_show(value)} holds {_named(found[0])}: no control and invisible characters in labels")
+    spelled = unicodedata.normalize("NFC", " ".join(trimmed.split()))
+    if all(unicodedata.category(each) in _UNSEEN for each in spelled):
+        raise Malformed(f"label {_show(value)} is empty: expected a text of 1 to {MAX_LABEL} characters to be seen")
+    if len(spelled) > MAX_LABEL:
+        raise LabelTooLong(f"label {_show(value)} has {len(spelled)} characters, the limit is {MAX_LABEL}")
+    if (size := len(folder_of(spelled).encode())) > _MAX_FOLDER:
+        raise LabelTooLong(f"label {_show(value)} takes {size} bytes as a folder, the limit is {_MAX_FOLDER}")
+    return spelled
+
+
+def _named(character: str) -> str:
+    kinds = {"Cc": "a control character", "Cs": "half of a surrogate pair"}
+    kind = kinds.get(unicodedata.category(character)) or unicodedata.name(character, "no character")
+    return f"U+{ord(character):04X} ({kind})"
+
+
+def folder_of(name: str) -> str:
+    """Name the folder, or the part of a key, of a label. `/`, `\\`, `%` and a first dot become `%2F` and so on."""
+    return _REFUSED_IN_FOLDER.sub(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def label_of(folder: str) -> str:
+    """Read the label that a folder names, whoever made it; `label_of(folder_of(name))` is `name` for every label.
+
+    A `%` that begins none of the four escapes stands for itself. Malformed for a hidden folder, or one that names no label.
+    """
+    if folder.startswith("."):
+        raise Malformed(f"folder {_show(folder)} is hidden: write a label's first dot as %2E")
+    return label(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), folder))
 
 
 def objects(data: dict[str, Any], name: str, limit: int) -> list[dict[str, Any]]:

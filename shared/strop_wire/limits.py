@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
+from strop_wire import fields
+
 
 @dataclass(frozen=True, eq=False)
 class Limits:
@@ -33,5 +35,4 @@ Number = Annotated[int, _whole(0, 2**31 - 1)]
 Count = Annotated[int, _whole(0, 2**53)]
 Positive = Annotated[int, _whole(1, 2**31 - 1)]
 Bytes = Annotated[int, _whole(0, 2**40)]
-# One to a hundred printable characters that can also be a folder.
-Label = Annotated[str, Limits({"minLength": 1, "maxLength": 100, "pattern": "^[^/\\\\\\u0000-\\u001f\\u007f]*$"})]
+Label = Annotated[str, Limits({"minLength": 1, "maxLength": fields.MAX_LABEL, "pattern": fields.LABEL_PATTERN})]

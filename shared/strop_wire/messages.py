@@ -38,8 +38,12 @@ class Message:
     """What all messages share: they are JSON objects with a version."""
 
     def dumps(self) -> bytes:
+        """Write as JSON in UTF-8, which takes half of the bytes of escapes. Half a surrogate pair, of a file's name in an
+        error, becomes `?`: no reader takes it.
+        """
         body: dict[str, Any] = {"v": VERSION, **asdict(self)}  # type: ignore[call-overload]
-        return json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False).encode()
+        text = json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False, ensure_ascii=False)
+        return text.encode(errors="replace")
 
 
 def _plain(value: Any) -> Any:
@@ -52,18 +56,21 @@ def _plain(value: Any) -> Any:
 class Prediction:
     """One label and how sure the model is of it."""
 
-    label: Annotated[Label, "without slash, backslash or control character: it may also be a folder"]
+    label: Annotated[
+        Label, "see Labels: the text as it is, slashes and joiners too; no control or invisible characters"
+    ]
     confidence: Annotated[Share, "of the model"]
 
 
 def _predictions(data: dict[str, Any]) -> tuple[Prediction, ...]:
-    found = tuple(
-        Prediction(fields.label(item.get("label")), fields.number(item, "confidence", 0, 1))
-        for item in fields.objects(data, "predictions", 1000)
-    )
+    """Read the ranking. Confidences of two spellings of one label are added."""
+    found: dict[str, float] = {}
+    for item in fields.objects(data, "predictions", 1000):
+        label = fields.label(item.get("label"))
+        found[label] = min(found.get(label, 0.0) + fields.share(item, "confidence"), 1.0)
     if not found:
         raise fields.Malformed("predictions: expected at least one")
-    return tuple(sorted(found, key=lambda p: -p.confidence))
+    return tuple(sorted(map(Prediction, found, found.values()), key=lambda p: -p.confidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,8 @@ class Capture(Message):
             predictions=_predictions(data),
             reason=fields.choice(data, "reason", REASONS),
             audit=fields.flag(data, "audit"),
-            audit_probability=fields.number(data, "audit_probability", 0, 1),
-            probability=fields.number(data, "probability", 0, 1),
+            audit_probability=fields.share(data, "audit_probability"),
+            probability=fields.share(data, "probability"),
             policy=fields.whole(data, "policy", 0, 2**31 - 1),
             sha256=fields.sha256(data, "sha256"),
             size=fields.whole(data, "size", 1, MAX_IMAGE_BYTES),
@@ -202,8 +209,8 @@ class Policy:
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Self:
-        low = fields.number(data, "low", 0, 1)
-        high = fields.number(data, "high", 0, 1)
+        low = fields.share(data, "low")
+        high = fields.share(data, "high")
         if low > high:
             raise fields.Malformed(f"policy: low {low} is above high {high}")
         return cls(
@@ -211,8 +218,8 @@ class Policy:
             measure=fields.choice(data, "measure", MEASURES),
             low=low,
             high=high,
-            high_rate=fields.number(data, "high_rate", 0, 1),
-            audit_rate=fields.number(data, "audit_rate", 0, 1),
+            high_rate=fields.share(data, "high_rate"),
+            audit_rate=fields.share(data, "audit_rate"),
         )
 
 
@@ -338,7 +345,7 @@ class State(Message):
             dropped={
                 str(k)[:64]: _count({"dropped": v}, "dropped") for k, v in fields.mapping(data, "dropped").items()
             },
-            counts={fields.label(k): _bins(v) for k, v in fields.mapping(data, "counts").items()},
+            counts=_counts(fields.mapping(data, "counts")),
             errors=tuple(str(e)[:500] for e in data.get("errors", [])[:10])
             if isinstance(data.get("errors"), list)
             else (),
@@ -351,6 +358,15 @@ class State(Message):
 
 def _count(data: dict[str, Any], name: str) -> int:
     return fields.whole({name: 0, **data}, name, 0, 2**53)
+
+
+def _counts(data: dict[str, Any]) -> dict[str, list[int]]:
+    """Read the bins of each label. Those of two spellings of one label are added."""
+    found: dict[str, list[int]] = {}
+    for name, value in data.items():
+        bins, label = _bins(value), fields.label(name)
+        found[label] = [min(sum(pair), 2**53) for pair in zip(bins, found.get(label, [0] * BINS), strict=True)]
+    return found
 
 
 def _bins(value: Any) -> list[int]:
@@ -390,6 +406,6 @@ class Answer(Message):
             device=fields.text(data, "device"),
             model=fields.text(data, "model", 64) if data.get("model") is not None else None,
             label=str(data.get("label", "")),
-            confidence=fields.number(data, "confidence", 0, 1),
+            confidence=fields.share(data, "confidence"),
             message=str(data.get("message", "")),
         )

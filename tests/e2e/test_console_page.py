@@ -1,27 +1,24 @@
 """A person judges, starts, tries and stops a model in a real browser, against the running services."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from console import __main__ as console
 from custom_labels import __main__ as custom_labels
 from labeling_queue import __main__ as labeling_queue
-from strop import app, auth
+from strop import app
 from strop.settings import Settings
-from tests import browser as browsers
 from tests import factories, judged
+from tests.e2e import visits
 from tests.integration.custom_labels import colours
 from tests.unit.edge import packages
 
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 VERSION = f"/console/projects/{judged.PROJECT}/versions/{judged.VERSION}"
 PATIENCE = 20_000
 """Milliseconds that a model may take to start on a busy machine."""
@@ -37,50 +34,21 @@ class Place:
     async def arrange(self, shots: Sequence[judged.Shot] = judged.SHOTS, **version: Any) -> None:
         await judged.arrange(self.runtime, shots, **version)
 
-    async def link(self) -> str:
-        async with self.runtime.sessions.begin() as session:
-            return f"{self.url}/sign-in?token={await auth.make_token(session, 'ada', 'once')}"
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with browsers.chromium() as opened:
-        yield opened
-
 
 @pytest.fixture
 async def place(
     runtime: app.Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Place]:
     """Labeling pages, console and the Custom Labels API on one port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = visits.free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    stop, ready = asyncio.Event(), asyncio.Event()
-    changed = settings.model_copy(update={"port": port})
-    builds = [labeling_queue.build, console.build, custom_labels.build]
-    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
-        group.create_task(app.serve(changed, builds, stop=stop, ready=ready))
-        await ready.wait()
-        yield Place(f"http://127.0.0.1:{port}", runtime)
-        stop.set()
+    async with visits.serving(settings, [labeling_queue.build, console.build, custom_labels.build], port) as url:
+        yield Place(url, runtime)
 
 
-@asynccontextmanager
-async def at_work(browser: Browser, place: Place, path: str, **device: Any) -> AsyncIterator[Page]:
-    """A person who signed in by a link and opened a page; errors of its scripts and blocked content fail the test."""
-    failures: list[str] = []
-    context: BrowserContext = await browser.new_context(**(device or LAPTOP))
-    page = await context.new_page()
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.on("console", lambda said: failures.append(said.text) if "Content Security Policy" in said.text else None)
-    await page.goto(await place.link())
-    await page.goto(place.url + path)
-    yield page
-    await context.close()
-    assert not failures
+def at_work(browser: Browser, place: Place, path: str, **device: Any) -> AbstractAsyncContextManager[Page]:
+    return visits.visit(browser, place.runtime, place.url, path, **(device or LAPTOP))
 
 
 async def shown_labels(page: Page) -> list[str]:
@@ -198,7 +166,7 @@ async def test_everything_fits_a_phone(browser: Browser, place: Place) -> None:
     version = VERSION.replace(judged.VERSION, "a.rather-long.name-of-a-version.2026-11-22T20.15.00")
     project = f"/console/projects/{judged.PROJECT}"
     ends = ("", "/results", "/try", "/commands")
-    async with at_work(browser, place, "/console", **PHONE) as page:
+    async with at_work(browser, place, "/console", **visits.PHONE) as page:
         for path in ("/console", project, f"{project}/data", "/console/import", *(version + end for end in ends)):
             await page.goto(place.url + path)
             assert not await page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), path

@@ -2,119 +2,18 @@
 
 import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, expect
 from sqlalchemy import func, select, update
 
-from labeling_queue import __main__ as main
 from labeling_queue import rules
-from strop import app, auth, events, models, outbox, storage
-from strop.settings import Settings
-from tests import browser as browsers
+from strop import models, storage
 from tests import factories, wait
-
-LAPTOP = {"width": 1366, "height": 768}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@dataclass(frozen=True)
-class Place:
-    """The running service, and what a test does behind the browser's back."""
-
-    url: str
-    runtime: app.Runtime
-
-    async def store(self, count: int = 1) -> list[models.Capture]:
-        """Let images arrive, to be labelled in this order; returns once their tasks are there, by the events."""
-        captures = [await self._arrive(number) for number in range(count)]
-        await wait.until(lambda: self._has_tasks(captures))
-        return captures
-
-    async def _arrive(self, number: int) -> models.Capture:
-        body = factories.picture(number, size=(640, 480))
-        capture = factories.capture(body, margin=number / 10)
-        await self.runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, "image/jpeg")
-        async with self.runtime.sessions.begin() as session:
-            session.add(capture)
-            await factories.make_image(session, capture)
-            about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
-            await outbox.add(session, events.ImageStored(project=capture.project, **about))
-        return capture
-
-    async def _has_tasks(self, captures: list[models.Capture]) -> bool:
-        return await self.count(models.LabelTask.capture_id.in_(one.id for one in captures)) == len(captures)
-
-    async def link(self, user: str) -> str:
-        async with self.runtime.sessions.begin() as session:
-            return f"{self.url}/sign-in?token={await auth.make_token(session, user, 'once')}"
-
-    async def count(self, *what: Any) -> int:
-        async with self.runtime.sessions() as session:
-            return await session.scalar(select(func.count()).where(*what)) or 0
-
-    async def truth(self, capture: models.Capture) -> str | None:
-        async with self.runtime.sessions() as session:
-            return await session.scalar(
-                select(models.GroundTruth.label).where(models.GroundTruth.capture_id == capture.id)
-            )
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with browsers.chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def place(runtime: app.Runtime, settings: Settings) -> AsyncIterator[Place]:
-    """The service on a port of its own, with a project that has two labels."""
-    async with runtime.sessions.begin() as session:
-        await factories.make_project(session)
-        for label in ("can", "mug"):
-            item = {"dataset": "base", "split": "train", "label": label, "sha256": "0"}
-            session.add(models.DatasetItem(project=factories.PROJECT, key=label, **item))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    stop, ready = asyncio.Event(), asyncio.Event()
-    serving = app.serve(settings.model_copy(update={"port": port}), [main.build], stop=stop, ready=ready)
-    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
-        group.create_task(serving)
-        await ready.wait()
-        yield Place(f"http://127.0.0.1:{port}", runtime)
-        stop.set()
-
-
-@asynccontextmanager
-async def at_work(browser: Browser, place: Place, user: str = "ada", **device: Any) -> AsyncIterator[Page]:
-    """A person who signed in by a link and opened the labeling page; errors of its scripts fail the test."""
-    failures: list[str] = []
-    context: BrowserContext = await browser.new_context(**(device or {"viewport": LAPTOP}))
-    page = await context.new_page()
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    await page.goto(await place.link(user))
-    await page.goto(f"{place.url}/label/{factories.PROJECT}")
-    yield page
-    await context.close()
-    assert not failures
-
-
-async def press(page: Page, key: str) -> None:
-    """Press a key once the page takes an answer."""
-    await expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
-    await page.keyboard.press(key)
-
-
-async def shown(page: Page) -> str:
-    """Which image is on show, once one is."""
-    return await page.locator("#stage img").get_attribute("src") or ""
+from tests.e2e import visits
+from tests.e2e.labeling import Place, at_work, press, shown
 
 
 async def test_a_person_signs_in_by_a_link_and_labels_with_the_number_keys(browser: Browser, place: Place) -> None:
@@ -152,27 +51,6 @@ async def test_the_next_image_is_there_before_the_answer_is_saved(browser: Brows
         await expect(page.locator("#done")).to_have_text("0")
         release.set()
         await expect(page.locator("#done")).to_have_text("1")
-
-
-async def test_undo_brings_the_image_back_and_takes_the_label_away(browser: Browser, place: Place) -> None:
-    first, second = await place.store(2)
-    async with at_work(browser, place) as page:
-        before = await shown(page)
-        await press(page, "1")
-        await press(page, "2")
-        await expect(page.locator("#undo")).to_have_text("ZUndo: mug")
-
-        await press(page, "z")
-        await expect(page.locator("#undo")).to_have_text("ZUndo: can")
-        await press(page, "Backspace")
-
-        await expect(page.locator("#stage img")).to_have_attribute("src", before)
-        await expect(page.locator("#waiting")).to_have_text("2")
-        assert await place.truth(first) is await place.truth(second) is None
-        await press(page, "2")
-        await expect(page.locator("#done")).to_have_text("1")
-
-    assert await place.truth(first) == "mug"
 
 
 async def test_a_reload_shows_the_same_image_again_and_loses_no_answer(browser: Browser, place: Place) -> None:
@@ -293,7 +171,9 @@ async def test_without_a_connection_the_image_is_brought_back(browser: Browser, 
         await expect(page.locator("#done")).to_have_text("1")
 
 
-@pytest.mark.parametrize("viewport", [LAPTOP, {"width": 1024, "height": 700}, PHONE["viewport"]])
+@pytest.mark.parametrize(
+    "viewport", [visits.LAPTOP["viewport"], {"width": 1024, "height": 700}, visits.PHONE["viewport"]]
+)
 async def test_a_message_covers_no_answer(browser: Browser, place: Place, viewport: dict[str, int]) -> None:
     await place.store()
     async with at_work(browser, place, viewport=viewport) as page:
@@ -321,7 +201,7 @@ async def test_who_is_signed_out_is_told_and_goes_on_after_signing_in(browser: B
         await expect(page.locator("#trouble")).to_contain_text("You are signed out.")
 
         other = await page.context.new_page()
-        await other.goto(await place.link("ada"))
+        await visits.sign_in(other, place.runtime, place.url)
         await other.close()
 
         await expect(page.locator("#trouble")).to_be_empty(timeout=15_000)
@@ -333,8 +213,7 @@ async def test_an_image_that_somebody_took_over_is_not_answered_twice(browser: B
     (capture,) = await place.store()
     async with at_work(browser, place) as page:
         await shown(page)
-        async with place.runtime.sessions.begin() as session:
-            await session.execute(update(models.LabelTask).values(leased_by="bob"))
+        await place.give_to("bob")
 
         await press(page, "1")
 
@@ -358,9 +237,19 @@ async def test_an_image_that_cannot_be_shown_can_be_called_bad_and_nothing_else(
     assert await place.count(models.Annotation.answer == "bad") == 1
 
 
+async def test_a_phone_names_the_project_and_shows_the_keys_in_the_help(browser: Browser, place: Place) -> None:
+    async with at_work(browser, place, **visits.PHONE) as page:
+        await expect(page.get_by_role("heading", name=factories.PROJECT)).to_be_visible()
+        await expect(page.locator(".panel kbd").first).to_be_hidden()
+        await page.get_by_role("button", name="Help").tap()
+
+        for key in await page.locator("#help kbd").all():
+            await expect(key).to_be_visible()
+
+
 async def test_a_phone_labels_by_tapping_and_everything_fits(browser: Browser, place: Place) -> None:
     (capture,) = await place.store()
-    async with at_work(browser, place, **PHONE) as page:
+    async with at_work(browser, place, **visits.PHONE) as page:
         await expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
         overflow = "() => document.documentElement.scrollWidth > innerWidth || document.body.scrollHeight > innerHeight"
         assert not await page.evaluate(overflow)

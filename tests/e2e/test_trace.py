@@ -26,7 +26,7 @@ HOPS = [  # service and span, in the order in which they begin
     ("router", "CaptureReceived"),
     ("outbox", "send ingest"),
     ("ingest", "ImageRequested"),
-    ("ingest", "ObjectsCreated"),
+    ("ingest", "ObjectsChanged"),
     ("outbox", "send labeling-queue"),
     ("labeling-queue", "ImageStored"),
 ]
@@ -87,9 +87,9 @@ async def test_an_image_leaves_one_trace_from_mqtt_to_its_label_task(
         "CaptureReceived": "capture",
         "send ingest": "CaptureReceived",
         "ImageRequested": "CaptureReceived",
-        "ObjectsCreated": "capture",  # the bucket knows the capture, and nothing else
-        "send labeling-queue": "ObjectsCreated",
-        "ImageStored": "ObjectsCreated",
+        "ObjectsChanged": "capture",  # the bucket knows the capture, and nothing else
+        "send labeling-queue": "ObjectsChanged",
+        "ImageStored": "ObjectsChanged",
     }
 
 

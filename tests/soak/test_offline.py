@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from strop_edge import journal, spool
+from tests import brokers
 from tests.integration.edge import web as webs
-from tests.integration.edge.broker import MOSQUITTO, Broker
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud
 from tests.soak import returning
 from tests.unit.edge import packages
@@ -38,7 +38,7 @@ def test_it_classifies_at_once_uploads_what_fits_and_counts_every_drop(tmp_path:
         (images / f"{number:02}.jpg").write_bytes(packages.RED)
     returning.install(state)
     limit = returning.fill(state, returning.numbered(OLD, SPOOLED), "image/png")
-    broker = Broker(tmp_path / "broker", MOSQUITTO)  # not there yet; and when it comes, it knows no session
+    broker = brokers.Broker(tmp_path / "broker")  # not there yet; and when it comes, it knows no session
     own = ["--project", PROJECT, "--device", DEVICE, "--state", str(state), "--spool-bytes", str(limit)]
     command = [sys.executable, "-m", "strop_edge", "run", "--source", str(images), "--broker", broker.url, *own]
 

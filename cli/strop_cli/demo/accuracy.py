@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from strop import stats
-from strop_edge import image, model
+from strop import errors, stats
+from strop_edge import disk, image, model
+from strop_image import decoder
 
 BATCH = 32
 
@@ -42,8 +43,15 @@ def measure(package: Path, heldout: Path) -> Accuracy:
 
 
 def _right(loaded: model.Model, files: Sequence[Path]) -> int:
-    found = loaded.predict(np.stack([image.load(file.read_bytes()) for file in files]))
+    found = loaded.predict(np.stack([_pixels(file) for file in files]))
     return sum(loaded.labels[best] == file.parent.name for best, file in zip(found.argmax(axis=1), files, strict=True))
+
+
+def _pixels(file: Path) -> image.Pixels:
+    try:
+        return image.load(decoder.read(file))
+    except decoder.BadImage as error:
+        raise errors.Refused(f"{file}: {error}") from error
 
 
 async def download(storage: Any, files: dict[str, Any], folder: Path) -> Path:
@@ -51,8 +59,8 @@ async def download(storage: Any, files: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         target = folder / name
-        if not target.exists():
-            target.write_bytes(await storage.get(file["key"]))
+        if not disk.has(target, file["sha256"]):
+            disk.write(target, await storage.get(file["key"]))
     return folder
 
 

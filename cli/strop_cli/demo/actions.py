@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ingest import enrolment
 from router import policies
-from strop import app, auth, errors
+from strop import app, auth
 from strop_cli import datasets
 from trainer import triggers
 
@@ -21,12 +21,10 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
         await policies.set_policy(session, project, POLICY)
 
 
-async def import_base(runtime: app.Runtime, project: str, folder: Path) -> str:
-    """Import the base set; a refused image of ours is a mistake worth stopping for."""
-    found = await datasets.load(runtime, project, datasets.tree(project, folder, "base"), lambda _sent, _checked: None)
-    if found.refused:
-        raise errors.Refused(f"base images were refused: {dict(found.refused)}")
-    return f"{found.taken} images"
+async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
+    """Import the base set."""
+    files = datasets.look(folder, "base").keys(f"{project}/datasets/base/")
+    return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
 
 
 async def train(runtime: app.Runtime, project: str) -> None:
@@ -35,6 +33,6 @@ async def train(runtime: app.Runtime, project: str) -> None:
 
 
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
-    """A link that signs its first user in."""
+    """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
         return f"{url}/sign-in?token={await auth.make_token(session, 'you', 'once')}"

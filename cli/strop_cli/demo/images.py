@@ -7,21 +7,22 @@ STATE/demo/heldout/{label}/…              shifted too, seen by nobody until th
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 from strop import errors
-from strop_cli import render, shift
+from strop_cli import render, shift, tree
+from strop_edge import disk, image
 
 SHARES = {"base": 0.4, "field": 0.4, "heldout": 0.2}
 VALID = 5
 """Every so many base images goes to `valid`."""
 
 RENDERED_PER_LABEL = 140
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Prepared:
     base: int
     field: int
     heldout: int
+    unused: tuple[str, ...] = ()  # what of a tree of images is not used and why, in lines for people
 
     def truth(self) -> dict[str, str]:
         """The true label by content hash, for the simulated labeler."""
@@ -51,39 +53,101 @@ class _Job:
 
 
 def prepare(folder: Path, images: Path | None, report: Callable[[int, int], None]) -> Prepared:
-    """Fill the folder from a tree `<label>/*.jpg`, or from the renderer; what is there already is kept.
+    """Fill the folder from a tree `<label>/…`, or from the renderer; what is there already and whole is kept.
 
-    `report` hears how many of how many are done.
+    Images that cannot be used are left out and named. `report` is called with how many of how many are done.
     """
     done = folder / "prepared.json"
-    if not done.exists():
-        jobs = list(_from_tree(folder, images) if images else _rendered(folder))
+    if not _is_whole(folder):
+        for name in (done.name, *SHARES):
+            _remove(folder / name)
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            found = _usable(images, pool.map) if images else None
+            jobs = list(_from_tree(folder, found) if found else _rendered(folder))
             made = []
             for sha256 in pool.map(_write, jobs, chunksize=16):
                 made.append(sha256)
                 report(len(made), len(jobs))
         truth = {sha: job.label for job, sha in zip(jobs, made, strict=True)}
-        (folder / "truth.json").write_text(json.dumps(truth))
-        done.write_text(json.dumps({part: sum(job.part == part for job in jobs) for part in SHARES}))
-    counts = json.loads(done.read_text())
+        disk.write(folder / "truth.json", json.dumps(truth).encode())
+        counts = {part: sum(job.part == part for job in jobs) for part in SHARES}
+        disk.write(done, json.dumps({**counts, "unused": found.unused if found else []}).encode())
+    known = json.loads(done.read_text())
     labels = sorted(path.name for path in (folder / "field").iterdir())
-    return Prepared(folder, tuple(labels), **counts)
+    return Prepared(folder, tuple(labels), **{**known, "unused": tuple(known.get("unused", ()))})
 
 
-def _from_tree(folder: Path, images: Path) -> Iterator[_Job]:
-    labels = sorted(path for path in images.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {label.name: sorted(p for p in label.iterdir() if p.suffix.lower() in SUFFIXES) for label in labels}
-    found = {label: files for label, files in found.items() if files}
-    if len(found) < 2 or min(map(len, found.values())) < 10:
-        raise errors.Refused(
-            f"{images}: expected at least 2 folders <label>/ with at least 10 images each, found "
-            + (", ".join(f"{label} {len(files)}" for label, files in found.items()) or "none")
-        )
-    for label, files in found.items():
-        # A hash orders the files: the same split on every machine, and no trace of the order they were taken in.
-        mixed = sorted(files, key=lambda path: hashlib.sha256(path.read_bytes()).digest())
-        yield from _split(folder, label, mixed)
+def _is_whole(folder: Path) -> bool:
+    """Whether everything is there that an earlier demo made: a power cut leaves empty files."""
+    try:
+        truth, counts = (json.loads((folder / name).read_bytes()) for name in ("truth.json", "prepared.json"))
+        files = [file for part in SHARES for file in (folder / part).rglob("*.jpg")]
+        found = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        return found == set(truth) and len(files) == sum(int(counts[part]) for part in SHARES)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Usable:
+    """The images of a tree by label, and what of the tree is not used."""
+
+    labels: dict[str, list[Path]]
+    unused: list[str]
+
+
+def _usable(images: Path, spread: Callable[..., Iterator[tuple[str, str]]]) -> _Usable:
+    """Find the images that can be decoded, those of each label in the order of their hashes.
+
+    So the split is the same on every machine, without a trace of the order in which they were taken. Refused when too few are left.
+    """
+    found = tree.walk(images)
+    places: dict[str, str] = {}  # path by hash
+    labels: dict[str, list[tuple[str, Path]]] = {}
+    for (path, file), (sha256, wrong) in zip(
+        found.files.items(), spread(_judge, found.files.values(), chunksize=16), strict=True
+    ):
+        label, below, _ = path.partition("/")
+        if not below:
+            found.left_out[path] = "in no folder of a label"
+        elif wrong:
+            found.problems[tree.shown(path)] = wrong
+        elif (other := places.setdefault(sha256, path)).partition("/")[0] != label:
+            found.problems[tree.shown(path)] = f"the same image as {tree.shown(other)}, which has another label"
+        else:
+            labels.setdefault(label, []).append((sha256, file))
+    if len(labels) < 2 or min(map(len, labels.values())) < 10:
+        raise errors.Refused("\n".join([*found.report(), f"{images}: {_too_few(labels)}"]))
+    return _Usable({label: [file for _, file in sorted(files)] for label, files in labels.items()}, found.report())
+
+
+def _too_few(labels: Mapping[str, Sequence[object]]) -> str:
+    usable = ", ".join(f"{label} {len(files)}" for label, files in labels.items()) or "none"
+    return f"expected at least 2 folders <label>/ with at least 10 images each, found {usable}"
+
+
+def _judge(file: Path) -> tuple[str, str]:
+    """Return the hash of an image, and why it cannot be used ("" when it can)."""
+    try:
+        data = file.read_bytes()
+        image.decode(data)
+    except OSError as error:
+        return str(file), f"cannot be read: {error.strerror}"
+    except image.BadImage as error:
+        return hashlib.sha256(data).hexdigest(), str(error)
+    return hashlib.sha256(data).hexdigest(), ""
+
+
+def _from_tree(folder: Path, found: _Usable) -> Iterator[_Job]:
+    for label, files in found.labels.items():
+        yield from _split(folder, label, files)
 
 
 def _rendered(folder: Path) -> Iterator[_Job]:

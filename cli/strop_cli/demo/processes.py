@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from strop import errors
+from strop_cli import tree
 from strop_cli.demo.fleet import Spec
 from strop_cli.demo.images import Prepared
 from strop_cli.platform import envfile
@@ -31,7 +32,7 @@ def name_of(images: Path | None) -> str:
     """A folder name for images prepared from this source: another name, file or size, and they are prepared anew."""
     if images is None:
         return "rendered"
-    files = sorted(f"{path.relative_to(images)} {path.stat().st_size}" for path in images.rglob("*") if path.is_file())
+    files = [f"{path} {file.stat().st_size}" for path, file in tree.walk(images).files.items()]
     return f"{images.resolve().name}-{hashlib.sha256(chr(10).join(files).encode()).hexdigest()[:8]}"
 
 

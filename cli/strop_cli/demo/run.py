@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from strop import app, errors
 from strop.settings import Settings
 from strop_cli import ledger
-from strop_cli.demo import accuracy, actions, closing, images, memory, processes, progress
+from strop_cli.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_cli.demo.fleet import Spec, share_out
 from strop_cli.demo.labeler import Labeler
 from strop_cli.demo.story import Story
@@ -57,7 +56,9 @@ async def _run(options: Options) -> ledger.Ledger:
         story.say(
             "The images are [bold]rendered[/] (beverage containers on a sorting line). Real ones: make demo IMAGES=DIR"
         )
-    _fresh(options.state)
+    folder.check(options.state)
+    processes.end_leftover(folder.platform(options.state))
+    folder.renew(options.state)
     async with AsyncExitStack() as stack:
         with story.telling():
             demo = await stack.enter_async_context(_prepared(options, story))
@@ -77,18 +78,6 @@ async def _run(options: Options) -> ledger.Ledger:
             story.say(f"\nEverything stays up. The pages: {link}\nCtrl-C ends it.")
             await _until_interrupted(demo.platform)
     return found
-
-
-def _fresh(state: Path) -> None:
-    """Each demo starts from nothing; prepared images are kept, they cost most of the time. Refuses a folder that is not its own."""
-    marker = state / ".strop-demo"
-    if state.exists() and any(state.iterdir()) and not marker.exists():
-        raise Failed(f"{state} is not empty and no earlier demo made it; choose another STATE")
-    state.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-    processes.end_leftover(state / "platform")
-    for name in ("platform", "devices", "models"):
-        shutil.rmtree(state / name, ignore_errors=True)
 
 
 @dataclass
@@ -157,8 +146,8 @@ class Demo:
 
     async def _measure(self, version: int) -> tuple[accuracy.Accuracy, int, int]:
         files = await progress.model_files(self.runtime, PROJECT, version)
-        folder = await accuracy.download(self.runtime.storage, files, self.options.state / "models" / f"v{version}")
-        found = await asyncio.to_thread(accuracy.measure, folder, self.prepared.folder / "heldout")
+        model = await accuracy.download(self.runtime.storage, files, self.options.state / "models" / f"v{version}")
+        found = await asyncio.to_thread(accuracy.measure, model, self.prepared.folder / "heldout")
         return found, *accuracy.sizes(files)
 
     @property
@@ -195,9 +184,11 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
 
             prepared = await asyncio.to_thread(images.prepare, kept, options.images, report)
             step.note = f"{prepared.base} base, {prepared.field} field (shifted), {prepared.heldout} held out"
+            for line in prepared.unused:
+                story.say(line)
         with story.step("platform", "start PostgreSQL, broker, S3/SQS and the services") as step:
             platform = await stack.enter_async_context(
-                processes.platform(options.state / "platform", processes.settings(prepared))
+                processes.platform(folder.platform(options.state), processes.settings(prepared))
             )
             os.environ.update(platform.env)
             runtime = await stack.enter_async_context(app.runtime(Settings()))
@@ -208,7 +199,12 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
-            step.note = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            base = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            if base.refused and not options.images:
+                raise Failed(f"images of the demo itself were refused: {dict(base.refused)}")
+            step.note = f"{base.taken} images"
+            for key, reason in base.refused.items():
+                story.say(f"refused {key}: {reason}")
         fleet = await stack.enter_async_context(processes.fleet(options.state, spec))
         labeler = _labeler(platform, prepared) if options.auto_label else None
         yield Demo(

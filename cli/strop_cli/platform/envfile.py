@@ -1,24 +1,26 @@
-"""A file of `export` lines: what a shell sources to talk to a running platform, and what our own commands read."""
+"""A file of `export` lines: what a shell sources to use a running platform, and what our own commands read."""
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
 
-def write(path: Path, env: Mapping[str, str], programs: Path | None = None) -> None:
+
+def write(path: Path, env: Mapping[str, str], head: str = "", programs: Sequence[Path] = ()) -> None:
     """Write the file, readable by its owner alone, whole or not at all.
 
-    A shell that sources it finds the commands in the folder `programs` first; `read` leaves that line out.
+    `head` is shell code that comes first. A shell that sources the file, once or again, finds the commands of the folders
+    `programs` before others. `read` leaves out both.
     """
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        for name, value in env.items():
-            print(f"export {name}={_quoted(value)}", file=file)
-        if programs:
-            print(f'export PATH={_quoted(str(programs))}:"$PATH"', file=file)
-    new.replace(path)
+    lines = [*head.splitlines(), *(f"export {name}={_quoted(value)}" for name, value in env.items())]
+    if programs:
+        first = _quoted(":".join(map(str, programs)))
+        lines.append(f'case "$PATH:" in {first}:*) : ;; *) PATH={first}:"$PATH" ;; esac')
+    disk.write(path, os.fsencode("\n".join([*lines, ""])), mode=0o600)
 
 
 def _quoted(value: str) -> str:
@@ -26,8 +28,13 @@ def _quoted(value: str) -> str:
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return what the file exports, but for PATH: that line is for shells, which know the rest of it."""
-    words = shlex.split(path.read_text(), comments=True)
-    env = dict(word.split("=", 1) for word in words if "=" in word)
-    env.pop("PATH", None)
+    """Return what the file exports. Raises PlatformError when the file is damaged."""
+    try:
+        words = shlex.split(os.fsdecode(path.read_bytes()), comments=True)
+    except ValueError:
+        words = []
+    pairs = (word.split("=", 1) for before, word in pairwise(words) if before == "export")
+    env = {name: value for name, *values in pairs for value in values}
+    if not env:
+        raise PlatformError(f"{path} is damaged: `strop up` on its folder writes it anew")
     return env

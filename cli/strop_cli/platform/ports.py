@@ -4,6 +4,9 @@ import random
 import socket
 from pathlib import Path
 
+from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
+
 # Below the ranges that Linux and macOS give to outgoing connections, so that none of those takes a port while we are down.
 _CHOICE = range(20_000, 32_000)
 
@@ -11,15 +14,23 @@ _CHOICE = range(20_000, 32_000)
 def stable(state: Path, name: str) -> int:
     """Return the port this folder used for `name` before, or a new free one."""
     memory = _memory(state, name)
-    port = remembered(state, name) if memory.exists() else random.choice(_CHOICE)
-    while not is_free(port):
+    before = port = remembered(state, name) if memory.exists() else None
+    while port is None or not is_free(port):
         port = random.choice(_CHOICE)
-    memory.write_text(str(port))
+    if port != before:
+        disk.write(memory, str(port).encode())
     return port
 
 
 def remembered(state: Path, name: str) -> int:
-    return int(_memory(state, name).read_text())
+    """PlatformError when the file does not hold a port: to choose another one in silence would cut off the devices."""
+    memory = _memory(state, name)
+    text = memory.read_bytes()
+    if not (text.isdigit() and 0 < int(text) < 2**16):
+        raise PlatformError(
+            f"{memory} is damaged: write the port into it that clients use, or remove it to have a new one"
+        )
+    return int(text)
 
 
 def _memory(state: Path, name: str) -> Path:

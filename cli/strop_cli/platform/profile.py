@@ -1,17 +1,18 @@
 """What AWS clients need on one machine: a key pair of this folder's own, and the files that name it as a profile.
 
-The profile is the walkthrough's. Its files take the place of the person's own, so that nothing meant for Strop can reach an
-account at AWS, and no profile there is hidden by one of the same name here.
+The profiles are those of AWS's guides, all with the same keys. Their files take the place of the person's own, so that
+nothing meant for Strop can reach an account at AWS, and no profile there is hidden by one of the same name here.
 """
 
 import configparser
-import os
 import secrets
 from pathlib import Path
 
-NAME = "customlabels-iam"
-REGION = "us-east-1"
-"""Of the profile alone: what it is for has one endpoint for every region."""
+from strop_cli.platform import aws
+from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
+
+NAMES = ("default", "customlabels-iam", "custom-labels-access")
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -21,23 +22,34 @@ _WAITERS = Path(__file__).parent / "waiters"
 
 
 def env(state: Path) -> dict[str, str]:
-    """Make the files where they are missing, and return the environment that leads clients to them."""
+    """Make the files, with the keys that are there already, and return the environment that leads clients to them.
+
+    It names no profile: keys and a profile in one environment are two sources, of which the JavaScript SDK warns.
+    """
     folder = state / "profile"
+    folder.mkdir(mode=0o700, exist_ok=True)
     config, credentials = folder / "config", folder / "credentials"
-    if not credentials.exists():
-        folder.mkdir(mode=0o700, exist_ok=True)
-        config.write_text(f"[profile {NAME}]\nregion = {REGION}\n")
-        _write_secret(credentials, f"[{NAME}]\naws_access_key_id = {_key_id()}\naws_secret_access_key = {_secret()}\n")
-    pair = configparser.RawConfigParser()
-    pair.read(credentials)
+    key_id, secret = _read(credentials) if credentials.exists() else (_key_id(), _secret())
+    pair = f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+    _keep(config, "".join(f"[{_section(name)}]\nregion = {aws.REGION}\n" for name in NAMES))
+    _keep(credentials, "".join(f"[{name}]\n{pair}" for name in NAMES))
     return {
-        "AWS_ACCESS_KEY_ID": pair[NAME]["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": pair[NAME]["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
-        "AWS_PROFILE": NAME,  # the one of the person's shell is not in these files
         "AWS_DATA_PATH": str(_WAITERS),
     }
+
+
+def _section(name: str) -> str:
+    """Return the head of a profile in the file `config`: there, the prefix is needed by all but one."""
+    return name if name == "default" else f"profile {name}"
+
+
+def _keep(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        disk.write(path, text.encode(), mode=0o600)
 
 
 def _key_id() -> str:
@@ -49,9 +61,18 @@ def _secret() -> str:
     return secrets.token_urlsafe(30)
 
 
-def _write_secret(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
+def _read(credentials: Path) -> tuple[str, str]:
+    """Return the keys that an earlier start made."""
+    pair = configparser.RawConfigParser()
+    try:
+        text = credentials.read_text()
+        pair.read_string(text)
+        kept = pair[pair.sections()[0]]
+        if text.endswith("\n"):  # else it was cut
+            return kept["aws_access_key_id"], kept["aws_secret_access_key"]
+    except (configparser.Error, IndexError, KeyError, UnicodeDecodeError):
+        pass
+    raise PlatformError(
+        f"{credentials} is damaged: put it back from a copy, or remove it to have a new key pair "
+        "(clients that use the old one must then be given the new one)"
+    )

@@ -14,6 +14,7 @@ from typing import IO
 import psutil
 
 from strop_cli.platform.errors import PlatformError
+from strop_edge import disk
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -31,6 +32,7 @@ class Plan:
     stop_signal: signal.Signals = signal.SIGTERM
     wrapper: tuple[str, ...] = ()  # a program that changes what the server may do and then becomes it
     env: Mapping[str, str] = field(default_factory=dict)  # beside our own
+    probed: Callable[[], str] = str  # what the probe behind `answers` prints, for the report of a failure
 
 
 class Server:
@@ -43,9 +45,8 @@ class Server:
         self._missed = 0
         with self.log.open("ab") as log:
             self._process = self._spawn(log)
-        self._pid_file.write_text(
-            json.dumps({"pid": self._process.pid, "argv": plan.argv, "signal": int(plan.stop_signal)})
-        )
+        record = {"pid": self._process.pid, "argv": plan.argv, "signal": int(plan.stop_signal)}
+        disk.write(self._pid_file, json.dumps(record).encode())
 
     @property
     def pid(self) -> int:
@@ -97,7 +98,10 @@ class Server:
 
     def _report(self, what: str) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-8:]
-        return "\n".join([f"{self.plan.name} {what}. The end of {self.log}:", *(f"    {line}" for line in lines)])
+        probed = f" ({found})" if (found := self.plan.probed()) else ""
+        return "\n".join(
+            [f"{self.plan.name} {what}{probed}. The end of {self.log}:", *(f"    {line}" for line in lines)]
+        )
 
 
 def stop_leftovers(state: Path) -> None:
@@ -115,7 +119,7 @@ def stop_leftovers(state: Path) -> None:
 def _leftover(pid_file: Path) -> tuple[psutil.Process, int] | None:
     """Return the process the file tells of, and how to stop it, if that process is still the one it was.
 
-    The pid may belong to another program by now, so the arguments must be the same too. The first is left out:
+    None for a damaged file too: only a power cut leaves one, and no server survives that. The pid may belong to another program by now, so the arguments must be the same too. The first is left out:
     it is the one that an interpreter may change on its way.
     """
     try:
@@ -123,6 +127,6 @@ def _leftover(pid_file: Path) -> tuple[psutil.Process, int] | None:
         process = psutil.Process(record["pid"])
         if process.cmdline()[1:] == record["argv"][1:]:
             return process, record["signal"]
-    except (psutil.Error, ValueError, KeyError):
+    except (psutil.Error, ValueError, KeyError, TypeError):
         return None
     return None

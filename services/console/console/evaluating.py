@@ -31,7 +31,8 @@ async def evaluation(
     row = await queries.evaluation(session, found, chosen)
     mixups = rules.mixups(row.metrics["confusion"])
     size = len(row.metrics["confusion"]["labels"])
-    return frame.page(request, "evaluation.html", part=chosen, scores=scores[chosen], mixups=mixups, size=size, **shown)
+    shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
+    return frame.page(request, "evaluation.html", skipped=row.metrics.get("skipped", []), **shown)
 
 
 @pages.get("/projects/{project}/versions/{version}/{part}/{picture}.svg")

@@ -62,7 +62,7 @@ def _explained(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[R
         try:
             return await handler(request)
         except SignedOut:
-            return page(request, "sign_in.html", 401, used=False)
+            return page(request, "sign_in.html", 401)
         except Elsewhere:
             return page(request, "trouble.html", 403, what="This request came from another site.")
         except errors.NotFound as error:

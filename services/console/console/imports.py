@@ -29,7 +29,7 @@ async def import_(
     """Read the folder and hand it over; the data set's own page then shows how far it is."""
     try:
         where = autolabel.place(place.strip())
-        called = autolabel.names(names) if names.strip() else {}
+        called = autolabel.names(names.encode()) if names.strip() else {}
         bucket = runtime.storage.at(where.bucket)
         await tools.rekognition.import_folder(project.strip(), kind, bucket, where.prefix, called)
     except (errors.Refused, errors.NotFound) as error:

@@ -6,19 +6,19 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from strop import errors, storage
+from strop_image import decoder
 
 SIDE = 320
 """Pixels of the longer side: sharp at 160 on a phone's screen."""
 _DECODERS = 2
 
-TAKEN = ("JPEG", "PNG")
-FORMATS = (*TAKEN, "WEBP", "GIF", "BMP")
+TAKEN = {"image/jpeg", "image/png"}
 LARGEST = 4 * 2**20
 SHORTEST, LONGEST = 64, 4096
-"""What DetectCustomLabels takes: formats, bytes of an image sent with the request, pixels of a side."""
+"""What DetectCustomLabels takes: types, bytes of an image sent with the request, pixels of a side."""
 SMALLER = 2048
 """Pixels of the longer side of an image that does not fit: models look at far fewer."""
 
@@ -34,12 +34,15 @@ class Pictures:
         self._decoding = asyncio.Semaphore(_DECODERS)
 
     async def thumbnail(self, project: str, sha256: str) -> bytes:
-        """A small JPEG of a stored image; NoSuchObject when its bytes are gone."""
+        """A small JPEG of a stored image; NoSuchObject when its bytes are gone, Refused when they are none."""
 
         async def make() -> bytes:
             async with self._decoding:
                 body = await self._store.get(storage.image_key(project, sha256))
-                return await asyncio.to_thread(small, body)
+                try:
+                    return await asyncio.to_thread(small, body)
+                except decoder.BadImage as error:
+                    raise errors.Refused(f"image {sha256}: {error}") from error
 
         return await self.kept(("thumbnail", project, sha256), make)
 
@@ -58,9 +61,7 @@ class Pictures:
 
 def small(body: bytes, side: int = SIDE) -> bytes:
     """A JPEG of at most `side` x `side` pixels, upright, without what the file says beside its pixels."""
-    with Image.open(io.BytesIO(body)) as opened:
-        opened.draft("RGB", (side, side))  # JPEG decodes straight to about this size
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+    image = decoder.decode(body, side)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     made = io.BytesIO()
     image.save(made, "JPEG", quality=82)
@@ -75,19 +76,30 @@ class Prepared:
     changed: str = ""  # what had to be done to it
 
 
+def _still(body: bytes) -> bytes:
+    """The first picture of a GIF or BMP as a PNG, decoder.BadImage when it has none; anything else as it is."""
+    if not body.startswith((b"GIF8", b"BM")):
+        return body
+    made = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(body), formats=("GIF", "BMP")) as opened:
+            opened.save(made, "PNG")
+    except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
+        raise decoder.BadImage(f"cannot be decoded: {error}") from error
+    return made.getvalue()
+
+
 def prepare(body: bytes) -> Prepared:
     """Make an image fit the API's limits where that costs nothing but pixels. Refused when it is none, or too small."""
     try:
-        with Image.open(io.BytesIO(body), formats=FORMATS) as opened:
-            if min(opened.size) < SHORTEST:
-                raise errors.Refused(f"This image is too small: each side needs {SHORTEST} pixels or more.")
-            if opened.format in TAKEN and len(body) <= LARGEST and max(opened.size) <= LONGEST:
-                opened.load()
-                return Prepared(body)
-            opened.draft("RGB", (SMALLER, SMALLER))
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise errors.Refused("This is no image that can be read: choose a JPEG or PNG file.") from error
+        still = _still(body)
+        image, size = decoder.decode(still, SMALLER), decoder.size(still)
+    except decoder.BadImage as error:
+        raise errors.Refused(f"This is no image that can be read ({error}): choose a JPEG or PNG file.") from error
+    if min(size) < SHORTEST:
+        raise errors.Refused(f"This image is too small: each side needs {SHORTEST} pixels or more.")
+    if decoder.content_type(still) in TAKEN and len(still) <= LARGEST and max(size) <= LONGEST:
+        return Prepared(still, "" if still is body else "sent as a PNG")
     image.thumbnail((SMALLER, SMALLER), Image.Resampling.LANCZOS)
     if min(image.size) < SHORTEST:
         raise errors.Refused("This image is too narrow: no model would see what is in it.")

@@ -24,6 +24,9 @@ GROUND: Mapping[Theme, str] = {"light": "#ffffff", "dark": "#201e1b"}
 NUMBERED = 40
 """Up to so many labels the cells of a confusion matrix carry their numbers."""
 
+LONGEST = 24
+"""Characters of a label beside a confusion matrix."""
+
 _lock = threading.Lock()  # matplotlib keeps caches that are not made for several threads
 
 
@@ -44,7 +47,7 @@ def svg(draw: Draw, theme: Theme) -> bytes:
 
 def confusion(found: Mapping[str, Any]) -> Draw:
     """True labels down, predicted ones across; each row's colour is the share of its images."""
-    names, counts = found["labels"], found["counts"]
+    names, counts = [*map(_short, found["labels"])], found["counts"]
     size = len(names)
     side = 1.8 + max(0.16 * size, min(0.42 * size, 6.2))
     font = 9 if size <= 15 else 7.5 if size <= NUMBERED else 6
@@ -64,6 +67,11 @@ def confusion(found: Mapping[str, Any]) -> Draw:
             _numbers(axes, counts, font, colours)
 
     return draw
+
+
+def _short(name: str) -> str:
+    """Shorten a label that would leave no room for the matrix; the table beside it has the whole one."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _shades(counts: list[list[int]], colours: Mapping[str, str]) -> Any:

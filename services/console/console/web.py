@@ -1,10 +1,9 @@
 """All addresses of the console. Those of other services are elsewhere: everything here begins with /console."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from console import data, evaluating, frame, imports, results, trying, versions
-from strop import auth, errors, models, shell, storage
+from strop import errors, models, shell, signin, storage
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
 pages = frame.router()
@@ -15,26 +14,6 @@ static = shell.static(frame.HERE / "static")
 async def console_files(path: str, request: Request) -> Response:
     """Scripts and styles."""
     return await shell.file(static, path, request)
-
-
-@open_to_all.get("/sign-in")
-async def console_sign_in(request: Request, token: str | None = None) -> Response:
-    """The address of a sign-in link where the labeling pages have another port. It works once."""
-    async with frame.runtime(request).sessions.begin() as session:
-        made = await auth.exchange(session, token) if token else None
-        if made is None and await auth.find(session, request) is None:
-            return frame.page(request, "sign_in.html", 401, used=token is not None)
-    answer = RedirectResponse("/console", 303, shell.SAFE)
-    if made:
-        auth.remember(request, answer, made)
-    return answer
-
-
-@pages.post("/sign-out")
-async def console_sign_out(request: Request, runtime: frame.Runtime) -> Response:
-    async with runtime.sessions.begin() as session:
-        await auth.forget(session, request)
-    return RedirectResponse("/console", 303, shell.SAFE)
 
 
 @pages.get("/images/{project}/{sha256}")
@@ -60,5 +39,6 @@ async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: fr
 
 router = APIRouter()
 router.include_router(open_to_all)
+router.include_router(signin.SignIn("/console", frame.page).router())
 for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
     router.include_router(part)

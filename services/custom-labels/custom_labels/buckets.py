@@ -46,7 +46,7 @@ async def size(store: storage.Storage, s3_object: dict[str, Any]) -> int:
 
 
 async def read(store: storage.Storage, bucket: str, key: str, limit: int, version: str | None = None) -> bytes:
-    """Read an object; one byte more than `limit` at the most, so the caller can tell that it is too large."""
+    """Read an object; storage.TooLarge when it has more than `limit` bytes."""
     return bytes(await _guard(store.at(bucket).get(key, limit, version)))
 
 

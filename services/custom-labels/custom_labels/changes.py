@@ -99,9 +99,9 @@ class Changes:
             total = await asyncio.to_thread(_count, _rewound(file))
             manifest.judge_size(total)
             taken = await self._take_in(dataset, _rewound(file), total)
-        manifest.judge(total, taken.bad)
+        manifest.judge_new(total, taken.bad)
         async with self._runtime.sessions.begin() as session:
-            await _end(session, change)
+            await _end(session, change, noted=manifest.counted(total, taken.bad))
 
     async def _fetch(self, source: dict[str, Any], file: BinaryIO) -> None:
         """Get the manifest, or say in AWS's words why not."""
@@ -151,7 +151,7 @@ class Changes:
             await self._intake.take(dataset.project, batch, taken)
         manifest.judge(len(lines), taken.bad)
         async with self._runtime.sessions.begin() as session:
-            if await _end(session, change):
+            if await _end(session, change, noted=manifest.counted(len(lines), taken.bad)):
                 await intake.write(session, dataset, taken)
                 count = select(func.count()).select_from(Entry).where(Entry.dataset_id == dataset.id)
                 manifest.judge_size(await session.scalar(count) or 0)
@@ -198,8 +198,13 @@ async def _before(session: AsyncSession, dataset: Dataset) -> tuple[int, _Seen]:
     return (0 if last is None else last + 1), _Seen(one.split("/")[2] if one else None, set(labels))
 
 
-async def _end(session: AsyncSession, change: Change, code: str = "SUCCESS", message: str = "") -> bool:
-    """Write how the change ended, in the transaction that applies it; False when it had ended already."""
+async def _end(
+    session: AsyncSession, change: Change, code: str = "SUCCESS", message: str = "", noted: str = ""
+) -> bool:
+    """Write how the change ended, in the transaction that applies it; False when it had ended already.
+
+    `noted` goes with the message of a success: what could not be used.
+    """
     locked = await session.get_one(Change, change.id, with_for_update=True, populate_existing=True)
     if locked.done_at:
         return False
@@ -209,7 +214,7 @@ async def _end(session: AsyncSession, change: Change, code: str = "SUCCESS", mes
     for dataset in await session.scalars(select(Dataset).where(Dataset.id.in_(touched)).with_for_update()):
         verb = dataset.status.partition("_")[0]  # CREATE or UPDATE
         dataset.status, dataset.code, dataset.updated_at = f"{verb}_{ended}", code, func.now()
-        dataset.message = message or f"The dataset was successfully {verb.lower()}d."
+        dataset.message = message or f"The dataset was successfully {verb.lower()}d. {noted}".rstrip()
     return True
 
 

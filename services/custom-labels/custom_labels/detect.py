@@ -10,6 +10,8 @@ from typing import Any
 from custom_labels import arns, buckets, faults, images, units, versions
 from custom_labels.call import Call
 from custom_labels.hosts import Hosted, Hosts
+from strop import storage
+from strop_image import decoder
 
 MAX_BYTES = 4 * 2**20
 """Of an image that comes in the request. The description allows 5 MiB, the guide 4 MB."""
@@ -58,20 +60,22 @@ async def _image(call: Call, image: dict[str, Any]) -> bytes:
     if len(image) != 1:
         raise faults.InvalidParameterException("Image has either Bytes or S3Object.")
     if "Bytes" in image:
-        return _bounded(image["Bytes"], MAX_BYTES)
+        return _bounded(image["Bytes"])
     wanted = buckets.named(image["S3Object"])
-    limit = images.MAX_BYTES
+    place = wanted["Bucket"], wanted["Name"], images.MAX_BYTES, wanted.get("Version")
     try:
-        body = await buckets.read(call.runtime.storage, wanted["Bucket"], wanted["Name"], limit, wanted.get("Version"))
+        return await buckets.read(call.runtime.storage, *place)
     except buckets.Unreadable as error:
         raise buckets.refused(error) from error
-    return _bounded(body, limit)
+    except storage.TooLarge as error:
+        raise faults.ImageTooLargeException(f"The image is {error}.") from error
 
 
-def _bounded(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise faults.ImageTooLargeException(f"The image has more than {limit} bytes.")
-    return body
+def _bounded(body: bytes) -> bytes:
+    try:
+        return decoder.bounded(body, MAX_BYTES)
+    except decoder.BadImage as error:
+        raise faults.ImageTooLargeException(f"The image is {error}.") from error
 
 
 async def _ask(hosted: Hosted, data: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from custom_labels import changes, datasets, faults, manifest, paging
 from custom_labels.call import Call
 from strop.models import HostedDataset as Dataset
 from strop.models import HostedEntry as Entry
+from strop_wire import fields
 
 
 async def update(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def _filters(request: dict[str, Any]) -> list[Any]:
     """Conditions of a request, all of which must hold."""
     conditions: list[Any] = []
     if "ContainsLabels" in request:  # any of them
-        conditions.append(Entry.labels.has_any(cast(array(request["ContainsLabels"]), ARRAY(Text))))
+        conditions.append(Entry.labels.has_any(cast(array([*map(_spelled, request["ContainsLabels"])]), ARRAY(Text))))
     if "Labeled" in request:
         conditions.append((func.jsonb_array_length(Entry.labels) > 0).is_(request["Labeled"]))
     if "SourceRefContains" in request:
@@ -55,6 +56,14 @@ def _filters(request: dict[str, Any]) -> list[Any]:
     if "HasErrors" in request:
         conditions.append((func.jsonb_array_length(Entry.errors) > 0).is_(request["HasErrors"]))
     return conditions
+
+
+def _spelled(label: str) -> str:
+    """Return a label as entries have it; a text that no entry can have stays as it is."""
+    try:
+        return fields.label(label)
+    except fields.Malformed:
+        return label
 
 
 async def list_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The errors of the API, one class each, named exactly as AWS names them: the class name is the code that clients see.
+"""The errors of the API, one class each, named as AWS names them: the class name is the code that clients see.
 
 First those of the protocol, which every AWS service has; then those of Rekognition's own model.
 """
@@ -16,6 +16,10 @@ class Fault(Exception):
 
 class UnknownOperationException(Fault):
     """There is no such operation, or not here."""
+
+
+class UnsupportedServiceException(Fault):
+    """The request is for an AWS service that is not here. Not a code of AWS's."""
 
 
 class MissingAuthenticationTokenException(Fault):

@@ -20,6 +20,7 @@ from custom_labels.settings import Settings
 from custom_labels.units import Units
 from strop import app, storage
 from strop.models import ProjectVersion as Version
+from strop_edge import disk
 
 log = structlog.get_logger()
 
@@ -172,21 +173,21 @@ class Hosts:
             await session.execute(update(Version).where(*same).values(**values))
 
     async def _files(self, row: Version) -> Path:
-        """Bring the files of a model into the cache, by content, and lay its folder out of them."""
+        """Bring the files of a model into the cache, by content, and make its folder of links to them."""
         contents = self._settings.cache / "files"
         folder: Path = self._settings.cache / "models" / row.files["model.json"]["sha256"]
         for place in (contents, folder):
             place.mkdir(parents=True, exist_ok=True)
         for name, file in row.files.items():
-            if not (kept := contents / file["sha256"]).exists():
-                new = kept.with_suffix(f".{os.getpid()}.new")
+            kept = contents / file["sha256"]
+            if not await asyncio.to_thread(disk.has, kept, file["sha256"]):
                 body = await self._runtime.storage.get(file["key"])
                 if storage.digest(body) != file["sha256"]:
                     raise Damaged(f"{file['key']} is not the file that was registered")
-                new.write_bytes(body)
-                new.replace(kept)
-            if not (folder / name).exists():
+                await asyncio.to_thread(disk.write, kept, body)
+            if not ((folder / name).exists() and kept.samefile(folder / name)):
                 new = folder / f"{name}.{os.getpid()}.new"
+                new.unlink(missing_ok=True)  # of a process that was killed, and had the same number
                 os.link(kept, new)
                 new.replace(folder / name)
         return folder

@@ -1,15 +1,15 @@
 """May this image be in a data set? Rekognition's limits. Decodes it fully; pure, but slow: call it in a thread."""
 
-import io
+from contextlib import suppress
 from dataclasses import dataclass
 
-from PIL import Image
+from strop_image import decoder
 
 MAX_BYTES = 15 * 2**20
 SMALLEST, LARGEST = 64, 4096  # pixels a side
 MAX_ASPECT = 20
 
-_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
+TYPES = {"image/jpeg", "image/png"}
 
 
 class BadImage(ValueError):
@@ -29,25 +29,31 @@ class Checked:
 
 def check(body: bytes) -> Checked:
     """Decode the whole image, or raise BadImage."""
-    if len(body) > MAX_BYTES:
-        raise BadImage(f"The image is invalid: it has more than {MAX_BYTES} bytes.")
     try:
-        return _decode(body)
-    except BadImage:
-        raise
-    except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
-        raise BadImage("The image is invalid: it is no JPEG or PNG that can be decoded.") from error
+        decoder.bounded(body, MAX_BYTES)
+        checked = Checked(content_type(body), *decoder.size(body))
+        _judge(checked)
+        decoder.decode(body)
+    except decoder.BadImage as error:
+        raise BadImage(f"The image is invalid: {error}.") from error
+    return checked
 
 
-def _decode(body: bytes) -> Checked:
-    with Image.open(io.BytesIO(body), formats=["JPEG", "PNG"]) as image:
-        if not SMALLEST <= min(image.size) <= max(image.size) <= LARGEST:
-            raise BadImage(
-                f"The image dimension(s) do not conform to allowed dimensions: {image.width} x {image.height}, "
-                f"where each is {SMALLEST} to {LARGEST}.",
-                "ERROR_INVALID_IMAGE_DIMENSION",
-            )
-        if max(image.size) > MAX_ASPECT * min(image.size):
-            raise BadImage(f"The image is invalid: {image.width} x {image.height} is longer than {MAX_ASPECT}:1.")
-        image.load()
-        return Checked(_TYPES[image.format or ""], image.width, image.height)
+def content_type(body: bytes) -> str:
+    """Return the type of a JPEG or PNG; decoder.BadImage when it is neither."""
+    with suppress(decoder.BadImage):
+        if (found := decoder.content_type(body)) in TYPES:
+            return found
+    raise decoder.BadImage("neither JPEG nor PNG")
+
+
+def _judge(image: Checked) -> None:
+    sides, shape = (image.width, image.height), f"{image.width} x {image.height}"
+    if not SMALLEST <= min(sides) <= max(sides) <= LARGEST:
+        raise BadImage(
+            f"The image dimension(s) do not conform to allowed dimensions: {shape}, "
+            f"where each is {SMALLEST} to {LARGEST}.",
+            "ERROR_INVALID_IMAGE_DIMENSION",
+        )
+    if max(sides) > MAX_ASPECT * min(sides):
+        raise BadImage(f"The image is invalid: {shape} is longer than {MAX_ASPECT}:1.")

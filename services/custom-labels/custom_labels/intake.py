@@ -16,7 +16,7 @@ READERS = 16
 """Images read at a time."""
 
 DECODERS = 2
-"""Images decoded at a time: each takes up to 70 MB while it is."""
+"""Images decoded at a time: each takes up to 140 MB while it is."""
 
 Numbered = tuple[int, manifest.Line]
 
@@ -47,7 +47,7 @@ class Intake:
             if image is not None:
                 taken.images.append(image)
             else:
-                taken.bad[line.errors[0]["code"]] += 1
+                taken.bad[manifest.reason(line.errors)] += 1
             taken.entries.append(
                 {
                     "source_ref": line.source_ref or f"#{position}",
@@ -70,6 +70,9 @@ class Intake:
                     checked = await asyncio.to_thread(images.check, body)
             except buckets.Unreadable as error:
                 line.refuse("ERROR_INVALID_IMAGE", f"The image is invalid. Check S3 path: {error}.")
+                return None
+            except storage.TooLarge as error:
+                line.refuse("ERROR_INVALID_IMAGE", f"The image is invalid: {error}.")
                 return None
             except images.BadImage as error:
                 line.refuse(error.code, str(error))

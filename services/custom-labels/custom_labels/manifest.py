@@ -1,7 +1,10 @@
-"""Lines of a manifest, in SageMaker Ground Truth's form for image classification, judged one by one. Pure.
+"""Lines of a manifest, in SageMaker Ground Truth's forms for image classification, judged one by one. Pure.
 
     {"source-ref": "s3://bucket/a.jpg", "kind": 0, "kind-metadata": {"class-name": "rose", "confidence": 1,
      "human-annotated": "yes", "creation-date": "2026-11-22T08:00:00", "type": "groundtruth/image-classification"}}
+
+A multi-label line is taken when it has one label, in the form of Ground Truth (`"kind": [3]`, with `class-map` and
+`confidence-map`) and in that of the script by which the guide transforms it (as above, but for its type).
 
 Codes and messages are those of the Custom Labels guide ("Non-terminal JSON line validation errors", "Debugging terminal
 dataset errors"). ERROR_DUPLICATE_SOURCE_REF is ours: there such a line vanishes without a code.
@@ -10,22 +13,36 @@ dataset errors"). ERROR_DUPLICATE_SOURCE_REF is ours: there such a line vanishes
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, BinaryIO
+
+from strop_wire import fields
 
 MAX_BYTES = 2**30
 MAX_LINES = 250_000
 MAX_LINE = 100_000
 MAX_LABELS = 250
 MAX_BAD = 0.2
-"""Quotas of a manifest; the last is the share of lines that may be of no use."""
+"""Quotas of a manifest; the last is the share of lines that may have a terminal error."""
 
 ERRORS, FACTS = "cl-errors", "cl-metadata"
 """What a listed line says beside what came: its errors, and whether it has a label."""
 
 CLASSIFICATION = "groundtruth/image-classification"
+MULTILABEL = "groundtruth/image-classification-multilabel"
+
+NON_TERMINAL = {
+    "ERROR_NO_LABEL_ATTRIBUTES",
+    "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT",
+    "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT",
+    "ERROR_NO_VALID_LABEL_ATTRIBUTES",
+    "ERROR_MISSING_CLASS_MAP_ID",
+    "ERROR_UNSUPPORTED_USE_CASE_TYPE",
+    "ERROR_INVALID_LABEL_NAME_LENGTH",
+    "ERROR_INVALID_IMAGE_DIMENSION",
+}
+"""Codes that never fail a data set ("Debugging non-terminal dataset errors"): its other lines are used, however many these are."""
 
 _NOT_LABELS = {"source-ref", ERRORS, FACTS, "errors", "warnings"}
 _SOURCE = re.compile(r"[sS]3://(?P<bucket>[0-9A-Za-z.\-_]{3,255})/(?P<key>[^\x00]{1,1024})", re.DOTALL)
@@ -91,13 +108,14 @@ def _read_source(line: Line, data: dict[str, Any]) -> bool:
 
 
 def _read_labels(line: Line, data: dict[str, Any]) -> Line:
-    """Take the labels; a line with nothing but an image is one that waits for its label, and no error."""
+    """Take the label; a line with nothing but an image is one that waits for its label, and no error."""
     others = data.keys() - _NOT_LABELS
     names = [name for name in data if name in others and name + _SUFFIX in others]
     for name in names:
-        label = _read_label(line, name, data[name], data[name + _SUFFIX])
-        if label is not None and label not in line.labels:
-            line.labels.append(label)
+        found = _read_attribute(line, name, data[name], data[name + _SUFFIX])
+        line.labels.extend(label for label in found if label not in line.labels)
+    if len(line.labels) > 1:
+        _refuse_several(line)
     if others and not names:
         line.refuse("ERROR_NO_LABEL_ATTRIBUTES", "No label attributes found.")
     elif names and not line.labels:
@@ -107,17 +125,50 @@ def _read_labels(line: Line, data: dict[str, Any]) -> Line:
     return line
 
 
+def _refuse_several(line: Line) -> None:
+    """One image, one label: which of several is the right one only the caller can decide."""
+    line.refuse(
+        "ERROR_UNSUPPORTED_USE_CASE_TYPE",
+        f"The image has several labels ({', '.join(line.labels)}), and one is supported here.",
+    )
+    line.labels.clear()
+
+
+def _read_attribute(line: Line, name: str, value: Any, metadata: Any) -> list[str]:
+    """Return the labels of an attribute; for each that it lacks, the line has the error that says why."""
+    if not isinstance(metadata, dict) or not isinstance(value, list) or metadata.get("type") != MULTILABEL:
+        label = _read_label(line, name, value, metadata)
+        return [] if label is None else [label]
+    return _read_classes(line, name, value, metadata)
+
+
+def _read_classes(line: Line, name: str, numbers: list[Any], metadata: dict[str, Any]) -> list[str]:
+    """Return the labels of Ground Truth's multi-label form: numbers of classes, which two maps name and rate."""
+    names, confidences = (metadata.get(key) for key in ("class-map", "confidence-map"))
+    labels = []
+    for number in dict.fromkeys(map(str, numbers)):
+        if not isinstance(names, dict) or number not in names:
+            line.refuse(
+                "ERROR_MISSING_CLASS_MAP_ID", "One or more class ids is missing from the class map.", name + _SUFFIX
+            )
+            continue
+        confidence = confidences.get(number) if isinstance(confidences, dict) else None
+        label = _read_label(line, name, 0, {**metadata, "class-name": names[number], "confidence": confidence})
+        labels += [] if label is None else [label]
+    return labels
+
+
 def _read_label(line: Line, name: str, value: Any, metadata: Any) -> str | None:
     """Return the label of an attribute, or say what is wrong with it."""
     where = name + _SUFFIX
     if not isinstance(metadata, dict) or not isinstance(metadata.get("type"), str):
         _refuse_metadata(line, where, "type")
         return None
-    if metadata["type"] != CLASSIFICATION:
+    if metadata["type"] not in {CLASSIFICATION, MULTILABEL}:
         line.refuse(
             "ERROR_UNSUPPORTED_USE_CASE_TYPE",
             f"The use case type of the {where} label attribute metadata is unsupported. Check the type field: "
-            f"here it is {CLASSIFICATION}.",
+            f"here it is {CLASSIFICATION}, or {MULTILABEL} with one label.",
             where,
         )
         return None
@@ -129,41 +180,46 @@ def _read_label(line: Line, name: str, value: Any, metadata: Any) -> str | None:
     if wrong := next((key for key, fits in _METADATA.items() if not fits(metadata.get(key))), None):
         _refuse_metadata(line, where, wrong)
         return None
-    label: str = metadata["class-name"]
-    if len(label) > 255:
-        line.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", "A label name has 255 characters at the most.", where)
-        return None
-    return label
+    return _read_name(line, where, "class-name", metadata["class-name"])
 
 
-def _refuse_metadata(line: Line, where: str, wrong: str) -> None:
+def _read_name(line: Line, where: str, wrong: str, value: Any) -> str | None:
+    """Return the name of a label in the spelling that is stored, or refuse it with the rule that it breaks."""
+    try:
+        return fields.label(value)
+    except fields.LabelTooLong as error:
+        line.refuse("ERROR_INVALID_LABEL_NAME_LENGTH", f"The length of the label name is invalid: {error}.", where)
+    except fields.Malformed as error:
+        _refuse_metadata(line, where, wrong, str(error))
+    return None
+
+
+def _refuse_metadata(line: Line, where: str, wrong: str, reason: str = "") -> None:
     line.refuse(
         "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT",
-        f"The format of the label attribute metadata is invalid. Check {wrong} of {where}.",
+        f"The format of the label attribute metadata is invalid. Check {wrong} of {where}{reason and ': '}{reason}.",
         where,
     )
 
 
-def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
+def _is(read: Callable[[dict[str, Any], str], object]) -> Callable[[Any], bool]:
+    """Make a check of a value from the reader of such a field."""
 
+    def fits(value: Any) -> bool:
+        try:
+            read({"value": value}, "value")
+        except fields.Malformed:
+            return False
+        return True
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_date(value: Any) -> bool:
-    try:
-        return bool(datetime.fromisoformat(value))
-    except (TypeError, ValueError):
-        return False
+    return fits
 
 
 _METADATA = {
-    "class-name": _is_label,
-    "confidence": _is_share,
+    "class-name": lambda value: isinstance(value, str),
+    "confidence": _is(fields.share),
     "human-annotated": lambda value: value in ("yes", "no"),
-    "creation-date": _is_date,
+    "creation-date": _is(fields.time),
 }
 """What the metadata of a label must have."""
 
@@ -185,16 +241,38 @@ def show(text: str, labels: list[str], errors: list[dict[str, str]]) -> str:
     return json.dumps(shown, separators=(",", ":"))
 
 
+def reason(errors: Sequence[Mapping[str, str]]) -> str:
+    """Return the code that decides why a line cannot be used: its first terminal one, if it has any."""
+    codes = [error["code"] for error in errors]
+    return next((code for code in codes if code not in NON_TERMINAL), codes[0])
+
+
 def judge(total: int, bad: Counter[str]) -> None:
-    """Raise Unusable when too many lines are of no use; `bad` counts those by the first error of each."""
+    """Raise Unusable when too many lines have a terminal error; `bad` counts useless lines by the reason of each."""
     if not total:
         raise Unusable("ERROR_EMPTY_MANIFEST: The manifest file is empty.")
-    if bad.total() > MAX_BAD * total:
-        codes = ", ".join(f"{code} {count}" for code, count in bad.most_common())
+    terminal = sum(count for code, count in bad.items() if code not in NON_TERMINAL)
+    if terminal > MAX_BAD * total:
         raise Unusable(
-            "ERROR_TOO_MANY_RECORDS_IN_ERROR: The manifest file has too many terminal errors. "
-            f"{bad.total()} of {total} lines cannot be used: {codes}."
+            f"ERROR_TOO_MANY_RECORDS_IN_ERROR: The manifest file has too many terminal errors. {counted(total, bad)}"
         )
+
+
+def judge_new(total: int, bad: Counter[str]) -> None:
+    """Raise Unusable for a new data set that no model can ever be made of: not one of its lines can be used."""
+    judge(total, bad)
+    if bad.total() == total:
+        raise Unusable(
+            f"ERROR_TOO_MANY_RECORDS_IN_ERROR: The manifest file has no line without an error. {counted(total, bad)}"
+        )
+
+
+def counted(total: int, bad: Counter[str]) -> str:
+    """Say how many lines cannot be used, and why; nothing when all can."""
+    if not bad:
+        return ""
+    codes = ", ".join(f"{code} {count}" for code, count in bad.most_common())
+    return f"{bad.total()} of {total} lines cannot be used: {codes}."
 
 
 def judge_size(count: int) -> None:

@@ -17,8 +17,11 @@ def write(operation: str, request: dict[str, Any], after: str) -> str:
 
 
 def read(operation: str, request: dict[str, Any]) -> str | None:
-    """Where the page begins: after this row, or None at the beginning; a token of another request is refused."""
-    if "NextToken" not in request:
+    """Return the row that the page follows, or None for the first page; a token of another request is refused.
+
+    An empty token means the first page, as on AWS: the scripts of its guide begin every list with one.
+    """
+    if not request.get("NextToken"):
         return None
     try:
         scope, after = json.loads(base64.b64decode(request["NextToken"], altchars=b"-_", validate=True))

@@ -40,7 +40,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     name = request["ProjectName"]
     if name in RESERVED:
         raise faults.InvalidParameterException(f"A project cannot be named {name!r}.")
-    if request.get("Feature", FEATURE) != FEATURE or "AutoUpdate" in request:
+    if request.get("Feature", FEATURE) != FEATURE or request.get("AutoUpdate") == "ENABLED":
         raise faults.InvalidParameterException(
             "Only Feature CUSTOM_LABELS is here; AutoUpdate belongs to CONTENT_MODERATION."
         )

@@ -1,10 +1,13 @@
 """What DescribeProjectVersions says of a training, and how the files in the caller's bucket are named. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strop import models
 from strop.models import ProjectVersion as Version
+
+NAMED = 5
+"""Images that a message names."""
 
 
 def key(version: Version, kind: str) -> str:
@@ -62,6 +65,15 @@ def trained(version: Version, run: models.TrainingRun, answers: Mapping[str, Any
             "Summary": _object(version, "EvaluationResultSummary"),
         },
     }
+
+
+def ready(skipped: Sequence[Mapping[str, str]]) -> str:
+    """Tell the caller that the model can be started, and which images it was made without."""
+    if not skipped:
+        return "The model is ready to run."
+    named = "; ".join(f"{each['source']}: {each['reason']}" for each in skipped[:NAMED])
+    more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+    return f"The model is ready to run. {len(skipped)} images cannot be used and were left out: {named}{more}"
 
 
 def fleets(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """What custom-labels can be told, beside what every service can."""
 
-import os
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from custom_labels import cors
+from strop.settings import WithSecrets
 
 
-class Settings(BaseSettings):
+class Settings(WithSecrets):
     """The signing keys, the names that stand in every ARN, and what bounds hosted models."""
 
     # The keys may be the file `strop_custom_labels_keys` of STROP_SECRETS_DIR: see strop.settings.
@@ -17,7 +19,6 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         populate_by_name=True,
-        secrets_dir=os.environ.get("STROP_SECRETS_DIR"),
     )
 
     keys: SecretStr | None = Field(
@@ -27,6 +28,9 @@ class Settings(BaseSettings):
     own_secret: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY", description="and its secret")
     account: str = Field("123456789012", pattern=r"^[0-9]{12}$", description="account id in ARNs")
     region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", description="region in ARNs; clients may sign for any")
+    origins: str = Field(
+        "", description="web pages that may call: *, local (any port of this machine), or origins; empty: none"
+    )
     cache: Path = Field(Path("custom-labels-cache"), description="folder for the files of models that run here")
     idle_stop: float = Field(3600, ge=0, description="seconds without a request until a model stops itself; 0: never")
     max_units: int = Field(5, ge=1, description="inference units that one model may have")
@@ -38,6 +42,12 @@ class Settings(BaseSettings):
             if not (key_id and secret):
                 raise ValueError("keys are pairs AKID:SECRET, with commas between them")
         return self
+
+    @field_validator("origins")
+    @classmethod
+    def _origins_can_be_read(cls, value: str) -> str:
+        cors.Origins(value)
+        return value
 
     def secrets(self) -> dict[str, str]:
         """Who may ask: access key id -> secret."""

@@ -1,4 +1,4 @@
-"""Signature version 4: is the request signed by somebody we know, just now, for this service, and unchanged since?
+"""Signature version 4: is the request signed with a key of ours, just now, for this service, and unchanged since?
 
 botocore's own signer computes the signature again, over the very headers that the client says it signed. The region is
 the client's choice. Messages are worded like AWS's: people search the web for them.
@@ -23,6 +23,12 @@ SERVICE = "rekognition"
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=5)
 
+_TEMPORARY = (
+    "The security token included in the request is invalid: Strop issues no session tokens, and the client sent one "
+    "(X-Amz-Security-Token). Unset AWS_SESSION_TOKEN and AWS_SECURITY_TOKEN, and take aws_session_token out of the "
+    "profile in use."
+)
+_SCOPE = re.compile(r"Credential=[^,\s]*/([A-Za-z0-9.\-]{1,60})/aws4_request\b")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMPS = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
@@ -47,10 +53,22 @@ class _Presented(SigV4Auth):  # type: ignore[misc]  # botocore ships no types
         return request.headers
 
 
+def service_of(authorization: str) -> str | None:
+    """Return the name of the service that a request is signed for, of any version 4 algorithm; None when it names none."""
+    found = _SCOPE.search(authorization)
+    return found[1] if found else None
+
+
 def verify(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], now: datetime
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Mapping[str, str],
+    now: datetime,
+    service: str = SERVICE,
 ) -> str:
-    """Return the access key id of whoever signed the request, or raise the fault that AWS would answer.
+    """Return the access key id that signed the request, or raise the fault that AWS would answer.
 
     `headers` have names in small letters, `url` is the path with its query.
     """
@@ -59,9 +77,11 @@ def verify(
     signed = read(headers["authorization"])
     stamp = headers.get("x-amz-date", "")
     _check_time(stamp, signed, now)
-    if signed.service != SERVICE or signed.scope_end != "aws4_request":
-        raise faults.InvalidSignatureException(f"Credential should be scoped to correct service: '{SERVICE}'.")
-    if signed.key_id not in secrets or "x-amz-security-token" in headers:  # we issue no tokens
+    if signed.service != service or signed.scope_end != "aws4_request":
+        raise faults.InvalidSignatureException(f"Credential should be scoped to correct service: '{service}'.")
+    if "x-amz-security-token" in headers:
+        raise faults.UnrecognizedClientException(_TEMPORARY)
+    if signed.key_id not in secrets:
         raise faults.UnrecognizedClientException("The security token included in the request is invalid.")
     _check_content(headers, signed, body)
     expected = _sign(method, url, headers, body, signed, secrets[signed.key_id], stamp)
@@ -124,8 +144,8 @@ def _check_content(headers: Mapping[str, str], signed: Signed, body: bytes) -> N
     announced = headers.get("x-amz-content-sha256")
     if announced is not None and announced != hashlib.sha256(body).hexdigest():
         raise _mismatch()
-    unsigned = {"x-amz-date", "x-amz-target"}.difference(signed.headers)
-    if unsigned or not headers.keys() >= set(signed.headers):
+    needed = {"x-amz-date", "x-amz-target"} & headers.keys()
+    if needed.difference(signed.headers) or not headers.keys() >= set(signed.headers):
         raise _mismatch()
 
 

@@ -95,26 +95,30 @@ class Training:
 
     async def _complete(self, session: AsyncSession, version: Version, model: models.ModelVersion) -> None:
         run = await session.get_one(models.TrainingRun, model.run_id)
-        trained = await self._trained(session, version, model)
+        found = await session.get_one(models.Evaluation, (model.project, model.version, "base"))
+        trained = await self._trained(version, model, found)
         try:
             for key, body in _outputs(version, trained):
                 await self._put(version, key, body)
         except buckets.Unreadable as error:
             _fail(version, f"The results cannot be written to s3://{version.output['S3Bucket']}: {error}.")
             return
-        version.status, version.message = "TRAINING_COMPLETED", "The model is ready to run."
+        version.status, version.message = "TRAINING_COMPLETED", results.ready(found.metrics.get("skipped", []))
         version.model_version, version.files, version.trained_at = model.version, model.files, run.finished_at
         version.results = {**version.results, **results.trained(version, run, trained.answers)}
         log.info("hosted model trained", project=version.project, version=version.name)
 
-    async def _trained(self, session: AsyncSession, version: Version, model: models.ModelVersion) -> evaluation.Trained:
-        found = await session.get_one(models.Evaluation, (model.project, model.version, "base"))
+    async def _trained(
+        self, version: Version, model: models.ModelVersion, found: models.Evaluation
+    ) -> evaluation.Trained:
         store = self._runtime.storage
+        skipped = {each["sha256"] for each in found.metrics.get("skipped", [])}
+        lines = _loads(await store.get(manifest_key(version)))
         return evaluation.Trained(
             arns.version(self._settings, version),
             model.at,
             model.labels,
-            _loads(await store.get(manifest_key(version))),
+            [line for line in lines if line["sha256"] not in skipped],
             found.metrics["answers"],
             _loads(await store.get(found.outcomes_key)) if found.outcomes_key else [],
         )
@@ -158,7 +162,8 @@ async def _rows(session: AsyncSession, dataset: Dataset) -> Sequence[Row]:
 
 
 def _entry(row: Row) -> selection.Entry:
-    return selection.Entry(row.source_ref, tuple(row.labels), row.sha256)
+    refused = bool(row.errors) and manifest.reason(row.errors) in manifest.NON_TERMINAL
+    return selection.Entry(row.source_ref, tuple(row.labels), row.sha256, refused)
 
 
 def _loads(body: bytes) -> list[dict[str, Any]]:

@@ -4,20 +4,15 @@ It answers images on standard input, in their order, on standard output (`frames
 never outlives the service. An image that it cannot use is answered with the reason.
 """
 
-import io
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image
-
-from custom_labels import frames
-from strop_edge import image, model
-
-SMALLEST, LARGEST = 64, 4096
-"""Pixels a side."""
+from custom_labels import frames, images
+from strop_edge import model
+from strop_image import decoder
 
 
 class Refused(Exception):
@@ -35,8 +30,8 @@ def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
         rows, novelties = loaded.assess(loaded.prepare(data)[None])
     except Refused as error:
         return {"refused": error.code, "reason": str(error)}
-    except image.BadImage as error:
-        return {"refused": "InvalidImageFormatException", "reason": f"The image {error}."}
+    except decoder.BadImage as error:
+        return {"refused": "InvalidImageFormatException", "reason": f"The image is invalid: {error}."}
     novelty = None if novelties is None else float(novelties[0])
     return {
         "ranked": [[each.label, each.confidence] for each in loaded.rank(rows[0])],
@@ -47,17 +42,16 @@ def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
 
 def _check(data: bytes) -> None:
     """Refuse what Rekognition refuses, by the file's header alone; the decoder finds out about the rest."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as opened:
-            size = opened.size
-    except Exception as error:  # readers fed with hostile bytes raise nearly every kind
-        raise Refused("InvalidImageFormatException", "The image is neither JPEG nor PNG.") from error
-    if max(size) > LARGEST:
+    images.content_type(data)
+    width, height = decoder.size(data)
+    if max(width, height) > images.LARGEST:
         raise Refused(
-            "ImageTooLargeException", f"The image has {size[0]} x {size[1]} pixels; {LARGEST} a side is most."
+            "ImageTooLargeException", f"The image has {width} x {height} pixels; {images.LARGEST} a side is most."
         )
-    if min(size) < SMALLEST:
-        raise Refused("InvalidParameterException", f"The image has {size[0]} x {size[1]} pixels; {SMALLEST} is least.")
+    if min(width, height) < images.SMALLEST:
+        raise Refused(
+            "InvalidParameterException", f"The image has {width} x {height} pixels; {images.SMALLEST} is least."
+        )
 
 
 def serve(folder: Path, source: BinaryIO, sink: BinaryIO) -> None:

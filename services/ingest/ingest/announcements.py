@@ -17,6 +17,8 @@ from strop_wire import topics
 
 log = structlog.get_logger()
 
+AT_ONCE = 2
+"""Batches in hand: one is read and checked while the other is in the database."""
 RETRY = 1.0
 """Seconds between tries to store a batch while the database is away."""
 
@@ -48,9 +50,14 @@ class Announcements:
         self._tell = tell
 
     async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._listen(stop))
+
+    async def _listen(self, stop: asyncio.Event) -> None:
         stopping = asyncio.ensure_future(stop.wait())
         while not stop.is_set():
-            arriving = asyncio.ensure_future(self._broker.batch())
+            arriving = asyncio.ensure_future(self._broker.batch(readers=AT_ONCE))
             await asyncio.wait((arriving, stopping), return_when=asyncio.FIRST_COMPLETED)
             if arriving.done():
                 await self.take(arriving.result(), stop)

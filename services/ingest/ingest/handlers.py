@@ -70,6 +70,6 @@ def table(
     return {
         events.ImageRequested: consumer.Together(decisions.on_images_requested),
         events.ImageDeclined: consumer.Together(decisions.on_images_declined),
-        objects.ObjectsCreated: consumer.Together(files.on_objects_created),
+        objects.ObjectsChanged: consumer.Together(files.on_objects_changed),
         rules.MessageRetried: listening.retry,
     }

@@ -1,6 +1,6 @@
-"""The S3 side: an object appeared in the bucket. Whose is it, is it what it claims to be, and what follows?
+"""The S3 side: an object of the bucket was written or removed. Whose is it, is it what it claims to be, what follows?
 
-S3 tells at least once and says no id, so every step can be repeated: rows say what was done before.
+S3 notifies at least once, in any order and without an id, so every step can be repeated: rows say what was done before.
 """
 
 import asyncio
@@ -13,19 +13,26 @@ from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-from ingest import answers, images, originals, places, queries, rules, uploads
+import structlog
+
+from ingest import answers, originals, places, queries, rules, uploads
 from strop import db, errors, events, inbox, metrics, models, outbox, storage, traces
+from strop_image import decoder
 from strop_wire import messages
+
+log = structlog.get_logger()
 
 AT_ONCE = 8
 """Objects handled side by side that are no uploads: each may be an image of 20 MiB."""
+
+_REMOVED = ("ObjectRemoved:", "LifecycleExpiration:")
 
 Object = tuple[str, str]
 """A key, and the sequencer by which S3 orders the events of a key."""
 
 
-class ObjectsCreated(events.Event):
-    """S3's notification, read as an event: files appeared in the bucket. S3 sends it to ingest's queue itself."""
+class ObjectsChanged(events.Event):
+    """S3's notification, read as an event: files were written or removed. S3 sends it to ingest's queue itself."""
 
     objects: tuple[Object, ...]
 
@@ -46,23 +53,31 @@ def loads(body: str) -> events.Event | None:
     if "topic" in data:
         return rules.read_letter(data)
     try:
-        told = [(_object(record), record) for record in data["Records"] if "ObjectCreated:" in record["eventName"]]
+        told = [(_object(record), record) for record in data["Records"] if _concerns(record)]
     except (KeyError, TypeError, AttributeError) as error:
         raise errors.InvalidMessage(f"neither an event nor S3's: {type(error).__name__}: {error}") from error
-    # Not the originals that we put ourselves, nor anything else that is nobody's upload.
-    created = [(found, record) for found, record in told if _looked_after(found[0])]
-    if not created:
+    if not told:
         return None
-    (key, _), first = created[0]
-    objects = tuple(found for found, _ in created)
-    return ObjectsCreated(project=key.partition("/")[0], objects=objects, trace=_trace(key), at=_time(first))
+    (key, _), first = told[0]
+    objects = tuple(found for found, _ in told)
+    return ObjectsChanged(project=key.partition("/")[0], objects=objects, trace=_trace(key), at=_time(first))
 
 
-def _looked_after(key: str) -> bool:
+def _concerns(record: dict[str, Any]) -> bool:
+    """Whether ingest looks after the object: not the originals that we put ourselves, nor what is hidden.
+
+    Of what is removed only base images count: people's copies of captures are no truth, and what was never taken is not missed.
+    """
+    name, (key, _) = record["eventName"], _object(record)
     try:
-        return places.read(key) is not None
+        place = places.read(key)
     except errors.InvalidMessage:  # said when it is handled
-        return True
+        return "ObjectCreated:" in name
+    if place is None and places.is_hidden(key):
+        log.info("hidden_object_ignored", key=key)
+    if "ObjectCreated:" in name:
+        return place is not None
+    return isinstance(place, places.DatasetImage) and any(kind in name for kind in _REMOVED)
 
 
 def _trace(key: str) -> str | None:
@@ -87,7 +102,7 @@ def _time(record: dict[str, Any]) -> datetime:
 
 
 class Objects:
-    """Handles what appeared: uploads of devices many at a time, anything else by itself."""
+    """Handles what was written or removed: uploads of devices many at a time, anything else by itself."""
 
     def __init__(self, make: db.Sessions, store: storage.Storage, tell: answers.Answers) -> None:
         self._make = make
@@ -96,7 +111,7 @@ class Objects:
         self._uploads = uploads.Uploads(make, store, tell, self._originals)
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def on_objects_created(self, happened: Sequence[ObjectsCreated]) -> None:
+    async def on_objects_changed(self, happened: Sequence[ObjectsChanged]) -> None:
         """Handle each object; one that is invalid does not keep the others from being handled."""
         failed: dict[str, Exception] = {}  # by key
         fields: dict[str, places.FieldImage] = {}
@@ -113,7 +128,7 @@ class Objects:
                 case places.LabeledImage():
                     others[key, sequencer] = self._labeled(key, sequencer, place, at)
                 case places.DatasetImage():
-                    others[key, sequencer] = self._dataset(key, place)
+                    others[key, sequencer] = self._dataset(key, sequencer, place)
         failed |= await self._each(others)
         unknown = [error for error in failed.values() if isinstance(error, errors.InvalidMessage)]
         metrics.IMAGES_REFUSED.labels("unknown").inc(len(unknown))
@@ -136,6 +151,10 @@ class Objects:
         """Take the folder for the label, unless the move was ours: then the label is already there."""
         if await self._store.size(key) is None:
             return  # moved on since
+        if key != (target := places.spelled(key, place)):
+            await self._store.copy(key, target)  # whose event follows
+            await self._store.delete(key)
+            return
         async with self._make.begin() as session:
             found = (await queries.captures(session, [place.capture])).get(place.capture)
             if found is None or found[0].project != place.project:
@@ -150,22 +169,38 @@ class Objects:
 
     # --- a base data set ---
 
-    async def _dataset(self, key: str, place: places.DatasetImage) -> None:
+    async def _dataset(self, key: str, sequencer: str, place: places.DatasetImage) -> None:
+        """Bring the row of a base image in line with what lies at its key now, whatever the event said.
+
+        So events may come late, twice and in any order. What changes the object in the meantime has an event of its own.
+        """
+        found = await self._store.head(key)
+        judged = await self._judge(key, place) if found else None
+        if found and judged is None:
+            return
+        async with self._make.begin() as session:
+            await queries.take_turn(session, key)
+            if await self._store.head(key) != found:
+                return
+            if found and judged is not None:
+                await queries.put_dataset_item(session, key, place, found.modified, sequencer, **judged)
+            elif await queries.delete_dataset_item(session, place.project, key):
+                log.info("base_image_removed", project=place.project, key=key)
+
+    async def _judge(self, key: str, place: places.DatasetImage) -> dict[str, str] | None:
+        """Keep the image that lies at a key; its hash, or why it is refused. None when it is gone."""
         async with self._make() as session:
             if not await queries.has_project(session, place.project):
                 raise errors.InvalidMessage(f"{key}: there is no project {place.project}")
         try:
             body = await self._store.get(key, limit=messages.MAX_IMAGE_BYTES)
-        except storage.NoSuchObject:
-            return
-        sha256 = storage.digest(body)
-        try:
+            sha256 = storage.digest(body)
             checked = await self._originals.check(body)
-        except images.BadImage as error:
+        except storage.NoSuchObject:
+            return None
+        except (storage.TooLarge, decoder.BadImage) as error:
             metrics.IMAGES_REFUSED.labels("undecodable").inc()
-            async with self._make.begin() as session:
-                await queries.put_dataset_item(session, key, place, sha256=None, refused=str(error))
-            return
+            return {"refused": str(error)}
         async with self._make() as session:
             known = await queries.known_images(session, {(place.project, sha256)})
         if not known:
@@ -173,10 +208,10 @@ class Objects:
         async with self._make.begin() as session:
             row = {"project": place.project, "sha256": sha256, "size": len(body), **asdict(checked)}
             await queries.add_images(session, [row])
-            await queries.put_dataset_item(session, key, place, sha256=sha256, refused=None)
+        return {"sha256": sha256}
 
 
-def _blamed(happened: Sequence[ObjectsCreated], failed: Mapping[str, Exception]) -> Iterator[tuple[UUID, Exception]]:
+def _blamed(happened: Sequence[ObjectsChanged], failed: Mapping[str, Exception]) -> Iterator[tuple[UUID, Exception]]:
     """The error of each event that has one: of its only object, or of several what is wrong with them."""
     for event in happened:
         match [failed[key] for key, _ in event.objects if key in failed]:

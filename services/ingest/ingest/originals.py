@@ -6,7 +6,7 @@ from ingest import images
 from strop import storage
 
 DECODERS = 2
-"""Images decoded at a time: each can take 200 MB while it is."""
+"""Images decoded at a time: each can take 400 MB while it is."""
 
 
 class Originals:
@@ -17,7 +17,7 @@ class Originals:
         self._decoders = asyncio.Semaphore(DECODERS)
 
     async def check(self, body: bytes, announced: str | None = None) -> images.Checked:
-        """Decode in a thread; BadImage when it is none, or not of the announced type."""
+        """Decode in a thread; decoder.BadImage when it is none, or not of the announced type."""
         async with self._decoders:
             return await asyncio.to_thread(images.check, body, announced)
 

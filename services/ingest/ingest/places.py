@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from strop import errors
+from strop import errors, hidden
 from strop_wire import fields
 
 MAX_ATTEMPTS = 3
@@ -23,7 +23,7 @@ class FieldImage:
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """`{project}/labeled_field_data/{label}/{capture}.{extension}`: a labelled capture, moved by us or by hand."""
+    """`{project}/labeled_field_data/{folder}/…/{capture}.{extension}`: a labelled capture, moved by us or by hand."""
 
     project: str
     label: str
@@ -32,7 +32,7 @@ class LabeledImage:
 
 @dataclass(frozen=True, slots=True)
 class DatasetImage:
-    """`{project}/datasets/{dataset}/{train|valid}/{label}/…`: an image of a base data set."""
+    """`{project}/datasets/{dataset}/{train|valid}/{folder}/…`: an image of a base data set."""
 
     project: str
     dataset: str
@@ -47,21 +47,44 @@ def field_key(project: str, device: str, capture: UUID, content_type: str) -> st
     return f"{project}/raw_field_data/{device}/{capture}.{_EXTENSIONS[content_type]}"
 
 
+def is_hidden(key: str) -> bool:
+    """Whether a file below a project is one that systems and tools leave behind (`strop.hidden`)."""
+    return hidden.part(key.partition("/")[2]) is not None
+
+
 def read(key: str) -> Place | None:
-    """Say which place a key names; None for those that are nobody's upload, InvalidMessage for a wrong name."""
+    """Say which place a key names; None for those that ingest leaves alone, InvalidMessage for a wrong name or place.
+
+    In the folder of a label files may lie at any depth: the first folder is the label.
+    """
+    if is_hidden(key):
+        return None
     try:
-        match key.split("/"):
-            case [*_, ""]:  # the marker of an empty folder
-                return None
-            case [project, "raw_field_data", device, name]:
-                return FieldImage(project, device, _capture_id(name))
-            case [project, "labeled_field_data", label, name]:
-                return LabeledImage(project, fields.label(label), _capture_id(name))
-            case [project, "datasets", dataset, ("train" | "valid") as split, label, _, *_]:
-                return DatasetImage(project, dataset, split, fields.label(label))
+        return _read(key.split("/"))
     except ValueError as error:
         raise errors.InvalidMessage(f"{key}: {error}") from error
+
+
+def _read(parts: list[str]) -> Place | None:
+    match parts:
+        case [*_, ""]:  # the marker of an empty folder
+            return None
+        case [project, "raw_field_data", device, name]:
+            return FieldImage(project, device, _capture_id(name))
+        case [project, "labeled_field_data", label, *_, name]:
+            return LabeledImage(project, fields.label_of(label), _capture_id(name))
+        case [project, "datasets", dataset, ("train" | "valid") as split, label, _, *_]:
+            return DatasetImage(project, dataset, split, fields.label_of(label))
+        case [_, "raw_field_data", _, _, *_]:
+            raise ValueError("expected raw_field_data/DEVICE/CAPTURE.jpg")
+        case [_, "raw_field_data" | "labeled_field_data", _] | [_, "datasets", _, "train" | "valid", _]:
+            raise ValueError("the file lies in no folder of a device or label")
     return None
+
+
+def spelled(key: str, place: LabeledImage) -> str:
+    """Return where the file of this key belongs: people may write the folder of a label in several ways."""
+    return "/".join((place.project, "labeled_field_data", fields.folder_of(place.label), key.rpartition("/")[2]))
 
 
 def _capture_id(name: str) -> UUID:

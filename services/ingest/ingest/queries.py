@@ -232,17 +232,37 @@ async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -
     await db.insert_many(session, models.Image, sorted(rows, key=itemgetter("project", "sha256")))
 
 
+async def take_turn(session: AsyncSession, key: str) -> None:
+    """Wait until no other transaction writes the row of this key; the end of this one lets the next in."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"dataset-item {key}", 0))))
+
+
 async def put_dataset_item(
-    session: AsyncSession, key: str, place: places.DatasetImage, *, sha256: str | None, refused: str | None
+    session: AsyncSession,
+    key: str,
+    place: places.DatasetImage,
+    placed_at: datetime,
+    sequencer: str,
+    **judged: str | None,
 ) -> None:
-    """Write down an image of a base data set, or why it was refused; a file written again replaces its row."""
+    """Write down an image of a base data set (`sha256`) or why it was `refused`; a file written again replaces its row.
+
+    The sequencer of a late event never takes the place of a newer one.
+    """
     table = models.DatasetItem
-    values = {"sha256": sha256, "refused": refused}
-    await session.execute(
-        postgresql.insert(table)
-        .values(project=place.project, key=key, dataset=place.dataset, split=place.split, label=place.label, **values)
-        .on_conflict_do_update(index_elements=[table.project, table.key], set_={**values, "at": func.now()})
-    )
+    values = {"label": place.label, "placed_at": placed_at, "sha256": None, "refused": None, **judged}
+    about = {"project": place.project, "key": key, "dataset": place.dataset, "split": place.split}
+    new = postgresql.insert(table).values(**about, **values, sequencer=sequencer.lower().rjust(32, "0"))
+    newest = func.greatest(table.sequencer, new.excluded.sequencer)
+    changes = {**values, "sequencer": newest, "at": func.now()}
+    await session.execute(new.on_conflict_do_update(index_elements=[table.project, table.key], set_=changes))
+
+
+async def delete_dataset_item(session: AsyncSession, project: str, key: str) -> bool:
+    """Forget a file of a base data set; False when it was not known."""
+    table = models.DatasetItem
+    statement = delete(table).where(table.project == project, table.key == key).returning(table.key)
+    return (await session.execute(statement)).first() is not None
 
 
 # --- enrolment ---

@@ -14,6 +14,7 @@ import structlog
 
 from ingest import answers, images, originals, places, queries, rules
 from strop import db, errors, events, metrics, models, outbox, storage
+from strop_image import decoder
 
 log = structlog.get_logger()
 
@@ -95,6 +96,8 @@ class Uploads:
             body = await self._store.get(key, limit=capture.size)
         except storage.NoSuchObject:
             return None  # an earlier delivery took it away
+        except storage.TooLarge as error:
+            raise Mismatch(f"longer than the announced {capture.size} bytes") from error
         if reason := places.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
             raise Mismatch(reason)
         checked = await self._originals.check(body, capture.content_type)
@@ -120,7 +123,7 @@ class Uploads:
         """Act on what is wrong with an upload, and raise what is to be said about it."""
         if found and isinstance(error, Mismatch):
             await self._reject(key, found[0], str(error))
-        elif found and isinstance(error, images.BadImage):
+        elif found and isinstance(error, decoder.BadImage):
             await self._give_up(key, found[0], str(error))
         else:
             if isinstance(error, errors.InvalidMessage):

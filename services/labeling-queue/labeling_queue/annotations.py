@@ -52,9 +52,14 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
         await _record(session, task, FOLDER, FOLDER, answer)
 
 
-async def undo(session: AsyncSession, project: str, author: str) -> tuple[models.Annotation, models.LabelTask]:
-    """Take back the author's latest answer. Unless another one stands, the task is open again and leased to the author."""
-    annotation = await queries.lock_latest(session, project, author)
+async def undo(
+    session: AsyncSession, project: str, author: str, task_id: UUID | None = None
+) -> tuple[models.Annotation, models.LabelTask]:
+    """Take back the author's latest answer, or the latest to one task.
+
+    Unless another answer stands, the task is open again and leased to the author.
+    """
+    annotation = await queries.lock_latest(session, project, author, task_id)
     if annotation is None:
         raise errors.NotFound("There is no answer of yours to take back.")
     task, _ = await queries.lock(session, annotation.task_id)
@@ -73,6 +78,17 @@ async def skip(session: AsyncSession, task_id: UUID, person: str) -> None:
     if task.leased_by == person:
         task.leased_by, task.leased_until = None, None
         task.priority += rules.SKIPPED
+
+
+async def unskip(session: AsyncSession, task_id: UUID, person: str) -> None:
+    """Lease a skipped task to the person again, at the place it had before; a repeat changes nothing.
+
+    Refused when the task was answered or somebody else has it.
+    """
+    task, holder = await queries.lock(session, task_id)
+    rules.check_open(task.state, person, holder)
+    task.leased_by, task.leased_until = person, await queries.now(session) + rules.LEASE
+    task.priority %= rules.SKIPPED
 
 
 async def _record(

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, progress, queries, rules, schemas
 from strop import app, auth, shell, storage
-from strop_wire import messages, topics
+from strop_wire import messages
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def _problem(description: str) -> dict[str, Any]:
 
 NOT_FOUND = _problem("There is no such thing; `detail` says what.")
 UNREADABLE = _problem("The body is not JSON in UTF-8.")
+POST_ONLY = _problem("Asked with the pages' cookie: only a POST may lease tasks then.")
 REFUSED = _problem("Understood and not allowed at the moment; `detail` says why, for the person.")
 
 router = APIRouter(
@@ -59,22 +60,20 @@ async def signed_in(request: Request, session: Session) -> auth.Person:
 
 
 Me = Annotated[auth.Person, Depends(signed_in)]
-NAME = f"^{topics.NAME.pattern}$"
 Project = Annotated[
-    str, Path(description="Name of the project: letters, digits, `_` and `-`.", pattern=NAME, examples=["beverages"])
+    str,
+    Path(
+        description="Name of the project: letters, digits, `_` and `-`.", pattern=schemas.NAME, examples=["beverages"]
+    ),
 ]
 Task = Annotated[UUID, Path(description="Id of the label task.")]
 
 
-@router.get("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
-async def next_tasks(
-    project: Project,
-    me: Me,
-    session: Session,
-    count: Annotated[
-        int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")
-    ] = 1,
-) -> list[schemas.Task]:
+Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")]
+
+
+@router.post("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
+async def next_tasks(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
     """Nobody else gets them for ten minutes.
 
     Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
@@ -83,6 +82,19 @@ async def next_tasks(
     await queries.require_project(session, project)
     leased = await queries.lease(session, project, me.name, count)
     return [schemas.Task.of(*row) for row in await queries.details(session, leased)]
+
+
+@router.get(
+    "/projects/{project}/tasks/next",
+    summary="Lease the next tasks (older programs)",
+    deprecated=True,
+    responses={404: NOT_FOUND, 405: POST_ONLY},
+)
+async def next_tasks_by_get(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
+    """The same as the POST, which replaces it. With a token only: a browser follows links on its own, with its cookie."""
+    if me.source == "page":
+        raise HTTPException(405, "Send a POST: this request leases tasks.", {"Allow": "POST"})
+    return await next_tasks(project, me, session, count)
 
 
 @router.post("/tasks/{task}/answer", summary="Answer a task", responses={400: UNREADABLE, 404: NOT_FOUND, 409: REFUSED})
@@ -102,19 +114,24 @@ async def skip(task: Task, me: Me, session: Session) -> None:
     await annotations.skip(session, task, me.name)
 
 
+@router.post("/tasks/{task}/unskip", summary="Take back a skip", responses={404: NOT_FOUND, 409: REFUSED})
+async def unskip(task: Task, me: Me, session: Session) -> schemas.Task:
+    """The task is leased to you again and comes at its place, as if it had not been skipped.
+
+    409: somebody else has it now, or it was answered.
+    """
+    await annotations.unskip(session, task, me.name)
+    (row,) = await queries.details(session, [task])
+    return schemas.Task.of(*row)
+
+
 @router.post("/annotations/undo", summary="Take back your latest answer", responses={400: UNREADABLE, 404: NOT_FOUND})
-async def undo(
-    project: Annotated[
-        str, Body(embed=True, description="The project in which to take it back.", pattern=NAME, examples=["beverages"])
-    ],
-    me: Me,
-    session: Session,
-) -> schemas.Undone:
-    """Again: the one before, and so on.
+async def undo(wanted: schemas.Undo, me: Me, session: Session) -> schemas.Undone:
+    """Again: the one before, and so on. With `task`, only the answer to that one.
 
     The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
     """
-    annotation, task = await annotations.undo(session, project, me.name)
+    annotation, task = await annotations.undo(session, wanted.project, me.name, wanted.task)
     rows = await queries.details(session, [task.id]) if task.state == "open" else []
     return schemas.Undone(
         annotation=schemas.Annotation.model_validate(annotation),

@@ -123,11 +123,15 @@ async def labels_given(session: AsyncSession, capture_id: UUID) -> set[str]:
     return set(filter(None, await session.scalars(given)))
 
 
-async def lock_latest(session: AsyncSession, project: str, author: str) -> Annotation | None:
-    """The author's latest answer that stands; None also when another request took it back at the same moment."""
+async def lock_latest(
+    session: AsyncSession, project: str, author: str, task_id: UUID | None = None
+) -> Annotation | None:
+    """The author's latest answer that stands, to one task or to any; None also when another request took it back at the same moment."""
     mine = select(Annotation).where(
         Annotation.project == project, Annotation.author == author, Annotation.undone_at.is_(None)
     )
+    if task_id:
+        mine = mine.where(Annotation.task_id == task_id)
     latest = mine.order_by(Annotation.at.desc(), Annotation.id.desc()).limit(1)
     return await session.scalar(latest.with_for_update())
 

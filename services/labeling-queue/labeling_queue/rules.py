@@ -80,6 +80,14 @@ def check_turn(author: str, standing: Given | None, holder: str | None) -> None:
         raise errors.Refused("Your time for this image ran out and somebody else has it now.")
 
 
+def check_open(state: str, person: str, holder: str | None) -> None:
+    """Refuse to lease a task to a person when it is answered or somebody else has it at this moment."""
+    if state != "open":
+        raise errors.Refused("This image was answered in the meantime.")
+    if holder not in {None, person}:
+        raise errors.Refused("Somebody else has this image now.")
+
+
 def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
     """Whether a file that appeared in a label's folder is the late echo of our own move.
 
@@ -91,5 +99,5 @@ def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -
 
 def copy_key(capture: models.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
-    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{label}"
+    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{fields.folder_of(label)}"
     return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"

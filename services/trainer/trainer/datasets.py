@@ -4,16 +4,23 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import models, storage
+from strop_edge import disk
 from trainer import queries, rules
 
+log = structlog.get_logger()
+
 ASIDE = rules.ASIDE
+CONFLICTS = "base/label conflicts"
+"""What the counts of a dataset version call base images that lie under several labels."""
 DOWNLOADS = 16
 """Images fetched side by side."""
 
@@ -31,10 +38,14 @@ class Item:
     part: str  # "train", "valid" (held-out base), "golden" (held-out field) or "aside" (would straddle)
     origin: str  # "base" or "field"
     group: str  # near copies share it: device and day; a base image is on its own
+    source: str = ""  # where it came from: the key of a base image, the id of a capture, what an order says
 
 
 async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
-    """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere."""
+    """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere.
+
+    A base image that lies under several labels has that of its newest place; `conflicts` names it.
+    """
     base = await queries.base(session, project)
     base_parts = rules.base_parts((str(row.sha256), row.split) for row in base)
     field = await queries.field(session, project, until)
@@ -42,8 +53,10 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[I
     field_parts = rules.field_parts(shots, base_parts)
     labels = {row.sha256: row.label for row in [*field, *base]}
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
-    items = [Item(sha256, labels[sha256], part, "base", sha256) for sha256, part in base_parts.items()]
-    items += [Item(sha256, labels[sha256], part, "field", groups[sha256]) for sha256, part in field_parts.items()]
+    keys = {str(row.sha256): row.key for row in base}
+    captures = {row.sha256: f"capture {row.capture_id}" for row in field}
+    items = [Item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items += [Item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
 
@@ -52,13 +65,46 @@ def manifest(items: Sequence[Item]) -> bytes:
     return b"".join(json.dumps(asdict(item), sort_keys=True).encode() + b"\n" for item in items)
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A base image that lies under several labels."""
+
+    sha256: str
+    label: str  # that of the newest place, which counts
+    keys: tuple[str, ...]  # of all places, the newest last
+
+    def __str__(self) -> str:
+        """Name the places and the label that counts, in one line."""
+        return f"{self.keys[-1]} counts as {self.label!r}, the newest place; the same image is also {', '.join(self.keys[:-1])}"
+
+
+async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
+    """The base images whose places disagree about the label, by hash."""
+    places: dict[str, list[models.DatasetItem]] = {}
+    for row in await queries.base(session, project):
+        places.setdefault(str(row.sha256), []).append(row)
+    return [
+        Conflict(sha256, rows[-1].label, tuple(row.key for row in rows))
+        for sha256, rows in sorted(places.items())
+        if len({row.label for row in rows}) > 1
+    ]
+
+
 async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[Item]) -> int:
-    """Write the manifest and its row in the caller's transaction; returns the version."""
+    """Write the manifest and its row in the caller's transaction; returns the version.
+
+    The counts of the row say how many base images lie under several labels; each of them is logged.
+    """
     body = manifest(items)
     version = await queries.next_dataset(session, project)
     key = f"{project}/datasets/versions/{version}/manifest.jsonl"
     await store.put(key, body, "application/jsonl")
-    session.add(_row(project, version, key, body, items))
+    row = _row(project, version, key, body, items)
+    if found := await conflicts(session, project):
+        row.counts = {**row.counts, CONFLICTS: len(found)}
+        for each in found:
+            log.warning("base_image_label_conflict", project=project, dataset=version, conflict=str(each))
+    session.add(row)
     return version
 
 
@@ -83,7 +129,10 @@ def read(body: bytes) -> list[Item]:
     """Read a manifest; what else a line says is left to those who wrote it."""
     try:
         lines = [json.loads(line) for line in body.splitlines()]
-        return [Item(**{name: str(line[name]) for name in Item.__slots__}) for line in lines]
+        return [
+            Item(**{"source": "", **{name: str(line[name]) for name in Item.__slots__ if name in line}})
+            for line in lines
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
 
@@ -96,16 +145,21 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item
 
 
 async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there already is not fetched again."""
+    """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again.
+
+    An image that is missing in the bucket has no file then: the training leaves it out, and names it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     places = {item.sha256: folder / item.sha256 for item in items}
     gate = asyncio.Semaphore(DOWNLOADS)
 
     async def fetch(sha256: str, path: Path) -> None:
         async with gate:
-            new = path.with_suffix(".new")
-            new.write_bytes(await store.get(storage.image_key(project, sha256)))
-            new.replace(path)
+            if await asyncio.to_thread(disk.has, path, sha256):
+                return
+            with suppress(storage.NoSuchObject):
+                data = await store.get(storage.image_key(project, sha256))
+                await asyncio.to_thread(disk.write, path, data)
 
-    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items() if not path.exists()))
+    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))
     return places

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from strop_edge import image, model
+from strop_image import decoder
 from strop_wire import messages
 from trainer import head
 
@@ -65,7 +66,7 @@ def write(
 
 
 def _sample(loaded: model.Model, path: Path) -> dict[str, object]:
-    picture = image.decode(path.read_bytes())
+    picture = decoder.decode(path.read_bytes())
     picture.thumbnail((_SAMPLE_SIDE * 4, _SAMPLE_SIDE))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=_SAMPLE_QUALITY)

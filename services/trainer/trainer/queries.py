@@ -108,17 +108,18 @@ async def _mine(session: AsyncSession, run_id: UUID, token: UUID, values: dict[s
 
 
 async def base(session: AsyncSession, project: str) -> Sequence[models.DatasetItem]:
+    """The usable base images, the newest place last."""
     table = models.DatasetItem
     found = select(table).where(table.project == project, table.sha256.is_not(None))
-    return (await session.scalars(found.order_by(table.key))).all()
+    return (await session.scalars(found.order_by(table.placed_at, table.sequencer, table.key))).all()
 
 
 async def field(session: AsyncSession, project: str, until: datetime) -> Sequence[Any]:
-    """Labelled captures as (sha256, label, device, day, phash, audit), in the order they were labelled."""
+    """Labelled captures as (capture_id, sha256, label, device, day, phash, audit), in the order they were labelled."""
     truth, capture = models.GroundTruth, models.Capture
     day = func.date(func.timezone("UTC", capture.at)).label("day")
     found = (
-        select(truth.sha256, truth.label, truth.device, day, capture.phash, capture.audit)
+        select(truth.capture_id, truth.sha256, truth.label, truth.device, day, capture.phash, capture.audit)
         .join(capture, capture.id == truth.capture_id)
         .where(truth.project == project, truth.label.is_not(None), truth.at <= until)
         .order_by(truth.at, truth.capture_id)

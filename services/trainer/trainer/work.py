@@ -12,14 +12,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from strop_edge import model
-from trainer import backbone, evaluation, features, gate, head, package, views
+from trainer import backbone, evaluation, features, gate, head, package, skips, views
 
 PARTS = {"base": "valid", "field": "golden"}
 """By origin: what its held-out part is called."""
@@ -39,6 +39,7 @@ class Item:
     part: str  # "train", "valid" (held-out base) or "golden" (held-out field)
     origin: str  # "base" or "field"
     group: str  # near copies share it
+    source: str  # where it came from, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,16 @@ class Job:
         kind = data.get("backbone", backbone.LITE0)
         source = package.Source(data["version"], data["project"], data["dataset"], data["created_at"], kind)
         images = tuple(
-            Item(i["sha256"], Path(i["path"]), i["label"], i["part"], i["origin"], i["group"]) for i in data["images"]
+            Item(
+                i["sha256"],
+                Path(i["path"]),
+                i["label"],
+                i["part"],
+                i["origin"],
+                i["group"],
+                i.get("source") or f"sha256 {i['sha256']}",
+            )
+            for i in data["images"]
         )
         champion = Path(data["champion"]) if data.get("champion") else None
         paths = Path(data["cache"]), Path(data["output"])
@@ -88,9 +98,11 @@ Progress = Callable[[str, int, int], None]
 
 def run(job: Job, progress: Progress) -> dict[str, Any]:
     """Train, package, judge, decide; returns what the registry keeps and writes the outcomes beside the package."""
+    path = backbone.ensure(job.cache / "backbones", job.backbone)
+    everything = len(job.images)
+    job, skipped = _usable(job, path, progress)
     images = [item for item in job.images if item.part == "train"]
     labels = sorted({item.label for item in images})
-    path = backbone.ensure(job.cache / "backbones", job.backbone)
     examples = _examples(job, path, images, labels, progress)
     trained = head.train(examples, len(labels), job.known_rejected, lambda done, total: progress("head", done, total))
     files = package.write(job.output, job.source, labels, trained, path, _samples(images))
@@ -101,11 +113,41 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
     return {
         "labels": labels,
         "files": {name: asdict(file) for name, file in files.items()},
-        "evaluations": {origin: evaluation.metrics(found, labels, assumed) for origin, found in challenger.items()},
+        "evaluations": {
+            origin: {
+                **evaluation.metrics(found, labels, assumed),
+                "skipped": [asdict(each) for each in skipped if each.origin == origin],
+            }
+            for origin, found in challenger.items()
+        },
         "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
         "approved": verdict.approved,
-        "reasons": [*verdict.reasons, _amounts(job.images)],
+        "reasons": [
+            *verdict.reasons,
+            *([f"{skips.told(skipped, everything)}. The others were used"] if skipped else []),
+            _amounts(job.images),
+        ],
     }
+
+
+def _usable(job: Job, path: Path, progress: Progress) -> tuple[Job, list[skips.Skipped]]:
+    """Compute all features, and return the job without the images that have none; CannotTrain when it is too many."""
+    bad = {}
+    for item in job.images:  # also those whose features are known: samples and evaluation read the files
+        try:
+            features.read(item.path, item.sha256)
+        except features.WrongImage as error:
+            bad[item.sha256] = str(error)
+    wanted = [
+        features.View(item.sha256, item.path, view)
+        for item in job.images
+        if item.sha256 not in bad
+        for view in (job.views[item.origin] if item.part == "train" else [views.PLAIN])
+    ]
+    with features.Cache(job.features, path, job.backbone.sha256) as cache:
+        bad |= cache.fill(wanted, lambda done, total: progress("features", done, total))
+    kept, skipped = skips.split(job.images, bad)
+    return replace(job, images=kept), skipped
 
 
 def _examples(job: Job, path: Path, images: Sequence[Item], labels: Sequence[str], progress: Progress) -> head.Examples:
@@ -203,7 +245,10 @@ def main(spec: Path, result: Path) -> None:
     job = Job.loads(spec.read_text())
     if job.parent:
         threading.Thread(target=_end_with, args=(job.parent,), daemon=True).start()
-    result.write_text(json.dumps(run(job, _Teller())))
+    try:
+        result.write_text(json.dumps(run(job, _Teller())))
+    except head.CannotTrain as error:
+        sys.exit(str(error))  # for people: without the traceback
 
 
 if __name__ == "__main__":

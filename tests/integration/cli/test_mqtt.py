@@ -1,4 +1,4 @@
-"""Each broker there is on this machine keeps what the services and devices count on."""
+"""Each broker keeps what the services and devices count on."""
 
 import queue
 import signal
@@ -14,10 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from strop_cli.platform import mqtt, ports
 from strop_cli.platform.server import Plan, Server
-
-BROKERS = [pytest.param(None, id="wheel")]
-if program := mqtt.find_mosquitto():
-    BROKERS.append(pytest.param(program, id="mosquitto"))
+from tests import brokers
 
 
 @pytest.fixture
@@ -27,9 +24,9 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=BROKERS)
+@pytest.fixture(params=brokers.NAMES)
 def broker(state: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
-    with running(mqtt.plan(state, ports.stable(state, "mqtt"), request.param), state) as server:
+    with running(mqtt.plan(state, ports.stable(state, "mqtt"), brokers.program(request.param)), state) as server:
         yield server
 
 
@@ -92,10 +89,9 @@ def test_a_large_payload_passes_and_a_retained_one_waits(broker: Server, state: 
     late.leave()
 
 
-@pytest.mark.parametrize("mosquitto", BROKERS[1:])
-def test_mosquitto_keeps_what_it_saved_over_a_kill(state: Path, mosquitto: str) -> None:
+def test_mosquitto_keeps_what_it_saved_over_a_kill(state: Path) -> None:
     port = ports.stable(state, "mqtt")
-    plan = mqtt.plan(state, port, mosquitto)
+    plan = mqtt.plan(state, port, brokers.mosquitto())
     with running(plan, state) as first:
         Subscriber(port, "away").leave()
         publish(port, "strop/p/d/capture", b"kept")

@@ -75,8 +75,7 @@ async def fill(env: dict[str, str]) -> None:
     await database.execute("create table kept (name text)")
     await database.execute("insert into kept values ('a row')")
     await database.close()
-    place = {"LocationConstraint": env["AWS_REGION"]}
-    client(env, "s3").create_bucket(Bucket="kept", CreateBucketConfiguration=place)
+    client(env, "s3").create_bucket(Bucket="kept")
     client(env, "s3").put_object(Bucket="kept", Key="a/b", Body=b"an object")
     queue = client(env, "sqs").create_queue(QueueName="kept")["QueueUrl"]
     client(env, "sqs").send_message(QueueUrl=queue, MessageBody="a message")
@@ -103,6 +102,22 @@ async def test_a_restart_keeps_rows_objects_messages_and_addresses(state: Path) 
     with Stack(state) as stack:
         assert stack.env() == before
         assert await contents(before) == KEPT
+
+
+@pytest.mark.parametrize("content", [b"", b"half"])
+def test_a_damaged_password_is_named_with_what_to_do(state: Path, content: bytes) -> None:
+    (state / "postgres.password").write_bytes(content)
+
+    with pytest.raises(PlatformError, match=r"postgres\.password is damaged, .*: put the file back"), Stack(state):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pid": 1', b"[]"])
+def test_a_damaged_pid_file_is_no_obstacle(state: Path, content: bytes) -> None:
+    (state / "run" / "mqtt.pid").write_bytes(content)
+
+    with Stack(state) as stack:
+        assert stack.failed() is None
 
 
 async def test_killing_every_server_loses_nothing(state: Path) -> None:
@@ -206,6 +221,16 @@ def test_a_server_that_cannot_start_is_named_and_the_others_stop(state: Path) ->
         pass
 
     assert not list((state / "run").glob("*.pid"))
+
+
+def test_a_database_that_does_not_start_is_reported_with_what_its_probe_printed(state: Path) -> None:
+    (state / "postgres" / "data" / "global" / "pg_control").unlink()
+
+    with (
+        pytest.raises(PlatformError, match=r"postgres did not start \(pg_isready returned 2: .*no response"),
+        Stack(state),
+    ):
+        pass
 
 
 def test_a_database_of_another_major_version_is_refused(state: Path) -> None:

@@ -49,3 +49,13 @@ async def test_the_wait_from_arrival_to_task_is_that_of_all_but_the_slowest_twen
     await session.flush()
 
     assert (await shown(session))["arrival to task, p95 of the newest 1,000"] == "19.0 s"
+
+
+async def test_base_images_under_several_labels_are_counted(session: AsyncSession) -> None:
+    await factories.make_project(session)
+    about = {"project": factories.PROJECT, "dataset": "base", "split": "train"}
+    for key, label, sha256 in (("1", "cat", "aa"), ("2", "dog", "aa"), ("3", "cat", "bb"), ("4", "cat", "bb")):
+        session.add(models.DatasetItem(**about, key=key, label=label, sha256=sha256))
+    await session.flush()
+
+    assert (await shown(session))["base images under several labels"] == "1"

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,6 +20,7 @@ import httpx
 import psutil
 import pytest
 import structlog
+from botocore.exceptions import ClientError
 from click.testing import Result
 from paho.mqtt import publish
 from typer.testing import CliRunner
@@ -26,6 +28,7 @@ from typer.testing import CliRunner
 from strop import errors
 from strop_cli import render
 from strop_cli.__main__ import cli
+from strop_cli.demo import folder
 from strop_cli.platform import envfile
 from tests import factories, wait
 
@@ -79,6 +82,14 @@ def ask(strop: CliRunner, state: Path, command: str) -> Result:
     return strop.invoke(cli, [*command.split(), "--state", str(state)])
 
 
+def until(look: Callable[[], str], fits: Callable[[str], bool]) -> str:
+    """Run a command until its answer fits, and return that."""
+    end = time.monotonic() + wait.PATIENCE
+    while not fits(found := look()):
+        assert time.monotonic() < end, found
+    return found
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     for label in ("soda-can", "clutter"):
@@ -112,6 +123,42 @@ def test_a_project_its_devices_and_its_base_images(strop: CliRunner, state: Path
     assert (first.exit_code, again.exit_code) == (1, 1)
 
 
+def test_base_images_follow_what_happens_to_them_in_the_bucket(
+    strop: CliRunner, state: Path, env: dict[str, str], tree: Path
+) -> None:
+    say(strop, state, "projects create moved")
+    (tree / "train/clutter/dangling.jpg").symlink_to("nowhere")
+    imported = ask(strop, state, f"datasets import moved {tree}")
+    assert "cannot use train/clutter/dangling.jpg: a link that leads nowhere" in imported.output
+    assert imported.exit_code == 1
+    s3, base = client(env), "moved/datasets/base"
+
+    def check() -> str:
+        return say(strop, state, "datasets check moved")
+
+    before = s3.list_objects_v2(Bucket="strop", Prefix=f"{base}/train/clutter/")["Contents"]
+    kept, removed = (each["Key"] for each in before[:2])
+
+    s3.copy_object(Bucket="strop", Key=f"{base}/train/soda-can/moved.jpg", CopySource={"Bucket": "strop", "Key": kept})
+    s3.put_object(Bucket="strop", Key=f"{base}/train/.git/x.jpg", Body=b"x")
+    conflicted = until(check, lambda shown: "label conflict" in shown)
+    assert "moved.jpg counts as 'soda-can', the newest place" in conflicted
+    assert f"1 left out, hidden: {base}/train/.git/x.jpg" in conflicted
+    s3.delete_object(Bucket="strop", Key=kept)
+    s3.delete_object(Bucket="strop", Key=removed)
+
+    shown = until(check, lambda shown: "label conflict" not in shown and "train │ clutter" not in shown)
+    assert "train │ soda-can │ 3" in shown
+
+    kept = ask(strop, state, f"datasets import moved {tree}").output
+    assert f"1 kept, not in the folder any more (--delete removes them): {base}/train/soda-can/moved.jpg" in kept
+    assert "label conflict: " in kept
+    followed = ask(strop, state, f"datasets import moved {tree} --delete").output
+    assert f"1 removed, not in the folder any more: {base}/train/soda-can/moved.jpg" in followed
+    assert "label conflict: " not in followed
+    assert "train │ soda-can │ 2" in check()
+
+
 def test_a_wrong_name_is_refused_by_every_command(strop: CliRunner, state: Path, tree: Path) -> None:
     for command in (
         f"datasets import no {tree}",
@@ -140,7 +187,7 @@ def test_a_training_is_waited_for_and_its_outcome_shown(strop: CliRunner, state:
     (tree / "notes.txt").touch()
     say(strop, state, "projects create trained")
     say(strop, state, "devices add trained line-8")
-    assert "1 file left out: notes.txt" in say(strop, state, f"datasets import trained {tree}")
+    assert "1 left out, no image by name: notes.txt" in say(strop, state, f"datasets import trained {tree}")
 
     told = say(strop, state, "train trained --wait")
     assert "v1 approved:\n  first model, base: 2 of 2 right" in told
@@ -234,7 +281,9 @@ def dead_letter(strop: CliRunner, state: Path) -> str:
 def test_a_sign_in_link_works_once(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
     link = say(strop, state, f"token create anna --link {env['STROP_URL']}").strip()
 
-    assert [httpx.get(link).status_code for _ in range(2)] == [303, 401]
+    page, _, token = link.partition("?token=")
+    assert httpx.get(link).status_code == 200
+    assert [httpx.post(page, data={"token": token}).status_code for _ in range(2)] == [303, 401]
 
 
 def test_it_goes_on_where_it_stopped_and_ends_when_a_server_dies(strop: CliRunner, tmp_path: Path) -> None:
@@ -259,6 +308,21 @@ def test_it_goes_on_where_it_stopped_and_ends_when_a_server_dies(strop: CliRunne
     assert not (tmp_path / "strop.env").exists()
 
 
+def test_up_on_the_folder_of_a_demo_continues_its_platform(strop: CliRunner, tmp_path: Path) -> None:
+    folder.renew(tmp_path)
+    with up(folder.platform(tmp_path)):  # as a demo runs it
+        say(strop, tmp_path, "projects create of-the-demo")
+        before = envfile.read(tmp_path / "strop.env")
+
+    with up(tmp_path):
+        assert envfile.read(tmp_path / "strop.env") == before
+        assert "of-the-demo" in say(strop, tmp_path, "projects list")
+
+    refused = ask(strop, tmp_path, "demo")
+    assert "a demo starts from nothing: give another --state" in str(refused.exception)
+    assert folder.platform(tmp_path).exists()
+
+
 def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(tmp_path), "--port", env["STROP_PORT"]]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
@@ -267,15 +331,19 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
     assert done.stderr == f"strop: port {env['STROP_PORT']} is taken: choose another, or leave --port out\n"
 
 
-def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
-    """A bucket of the person's own, made and filled with the region of the profile."""
-    s3 = boto3.Session().client(
+def client(env: dict[str, str]) -> Any:
+    return boto3.Session().client(
         "s3",
         "us-east-1",
         endpoint_url=env["AWS_ENDPOINT_URL_S3"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
+    """A bucket of the person's own, made and filled with the region of the profile."""
+    s3 = client(env)
     s3.create_bucket(Bucket=bucket)
     for key, body in objects.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -312,6 +380,11 @@ def test_a_local_folder_becomes_a_hosted_data_set(strop: CliRunner, state: Path,
         in shown
     )
 
+    (tree / "train/clutter/0 ü+.jpg").rename(tree / "train/soda-can/moved.jpg")
+    again = say(strop, state, f"datasets import tulips {tree / 'train'} --auto-label --type test")
+    assert "1 kept in the data set, not in the folder any more" in again
+    assert "tulips/import/test/clutter/0 ü+.jpg" in again
+
 
 def test_a_data_set_that_failed_says_why_and_is_made_anew(
     strop: CliRunner, state: Path, env: dict[str, str], tree: Path
@@ -331,13 +404,30 @@ def test_what_s3_refuses_is_said_in_its_words(strop: CliRunner, state: Path) -> 
         say(strop, state, "datasets import ferns s3://nobodys/ --auto-label --create")
 
 
-def test_the_profile_of_the_walkthrough_signs_with_the_key_of_this_folder(state: Path, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("profile", [None, "default", "customlabels-iam", "custom-labels-access"])
+def test_the_profiles_of_the_guides_sign_with_the_key_of_this_folder(
+    profile: str | None, state: Path, env: dict[str, str]
+) -> None:
     with mock.patch.dict(os.environ, env):
-        client = boto3.Session(profile_name="customlabels-iam").client("rekognition")
+        client = boto3.Session(profile_name=profile).client("rekognition")
 
+    assert client.meta.region_name == "us-east-1"
     assert client.describe_projects(ProjectNames=["nobody"])["ProjectDescriptions"] == []
     assert env["AWS_SECRET_ACCESS_KEY"] in (state / "profile" / "credentials").read_text()
     assert (state / "profile" / "credentials").stat().st_mode & 0o077 == 0
+
+
+def test_the_file_names_one_source_of_credentials(env: dict[str, str]) -> None:
+    assert "AWS_ACCESS_KEY_ID" in env
+    assert "AWS_PROFILE" not in env
+
+
+@pytest.mark.parametrize("service", ["sts", "sagemaker", "ssm", "iam"])
+def test_clients_of_other_services_end_at_this_machine(service: str, env: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, env):
+        client = boto3.Session().client(service)
+
+    assert client.meta.endpoint_url == env["AWS_ENDPOINT_URL"] == env["STROP_URL"]
 
 
 def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env: dict[str, str]) -> None:
@@ -350,3 +440,24 @@ def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env:
     assert ours == {
         name: each | {"delay": 1, "maxAttempts": each["delay"] * each["maxAttempts"]} for name, each in usual.items()
     }
+
+
+def test_pages_of_this_machine_may_call_the_hosted_models_and_nothing_else(env: dict[str, str]) -> None:
+    asks = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
+
+    with mock.patch.dict(os.environ, env):
+        answered = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers=asks)
+        foreign = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers={**asks, "Origin": "https://example.org"})
+        page = httpx.get(f"{env['STROP_URL']}/healthz", headers=asks)
+
+    assert answered.headers["access-control-allow-origin"] == asks["Origin"]
+    assert "access-control-allow-origin" not in {**foreign.headers, **page.headers}
+
+
+def test_a_client_of_another_aws_service_ends_at_the_services_of_one_port(env: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, env):
+        session, url = boto3.Session(region_name="us-east-1"), env["AWS_ENDPOINT_URL_REKOGNITION"]
+        assert session.client("sts", endpoint_url=url).get_caller_identity()["UserId"] == env["AWS_ACCESS_KEY_ID"]
+        for service, operation in (("iam", "list_users"), ("lambda", "list_functions")):
+            with pytest.raises(ClientError, match=f"{service} is not available"):
+                getattr(session.client(service, endpoint_url=url), operation)()

@@ -20,6 +20,18 @@ async def test_an_evaluation_tells_the_figures_and_the_worst_label_first(ask: As
     assert 'title="95 % interval 20.7 % to 100.0 %"' in page
 
 
+async def test_an_evaluation_names_the_images_that_were_left_out(ask: Ask, runtime: app.Runtime) -> None:
+    await judged.arrange(runtime)
+    async with runtime.sessions.begin() as session:
+        row = await session.get_one(models.Evaluation, ("flowers", 1, "base"))
+        row.metrics = {**row.metrics, "skipped": [{"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}]}
+
+    page = (await (await ask("ada")).get(VERSION)).text
+
+    assert "1 image cannot be used and was left out" in page
+    assert "s3://a/1.jpg (rose): cut &lt;off&gt;" in page
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("picture", ["confusion", "calibration"])
 async def test_pictures_are_drawn_for_both_themes(ask: Ask, runtime: app.Runtime, picture: str, theme: str) -> None:

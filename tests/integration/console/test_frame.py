@@ -30,9 +30,11 @@ async def test_a_sign_in_link_works_once_at_the_consoles_own_address(runtime: ap
     async with runtime.sessions.begin() as session:
         token = await auth.make_token(session, "ada", "once")
     async with stranger(runtime) as ada, stranger(runtime) as other:
-        first = await ada.get("/console/sign-in", params={"token": token})
-        again = await other.get("/console/sign-in", params={"token": token})
+        shown = await other.get("/console/sign-in", params={"token": token})
+        first = await ada.post("/console/sign-in", data={"token": token})
+        again = await other.post("/console/sign-in", data={"token": token})
 
+        assert 'action="/console/sign-in"' in shown.text
         assert first.status_code == 303
         assert first.headers["location"] == "/console"
         assert "ada" in (await ada.get("/console")).text

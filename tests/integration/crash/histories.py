@@ -203,7 +203,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=people, label=st.sampled_from([*LABELS, None]), dies=st.booleans())
     def answer(self, name: str, label: str | None, dies: bool) -> None:
-        tasks = self.run(self.world.person(name, f"/api/projects/{factories.PROJECT}/tasks/next"))
+        tasks = self.run(self.world.person(name, f"/api/projects/{factories.PROJECT}/tasks/next", {}))
         for task in tasks[:1]:
             self.world.doomed = dies
             given = {"answer": "label", "label": label} if label else {"answer": "unclear"}

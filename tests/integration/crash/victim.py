@@ -29,6 +29,8 @@ class Victim:
             "DATABASE_URL": settings.database_url,
             "STROP_BUCKET": settings.bucket,
             "STROP_QUEUE_PREFIX": settings.queue_prefix,
+            "MQTT_URL": settings.mqtt_url,
+            "STROP_MQTT_SHARED": str(int(settings.mqtt_shared)),
             "STROP_MQTT_CLIENT_ID": str(settings.mqtt_client_id),
             "STROP_PORT": "0",  # any
             "STROP_CRASH_AT": f"{point}@{folder / 'crashed'}",

@@ -88,9 +88,14 @@ class Colours:
         body = await self.runtime.storage.get(ordered.manifest)
         return ordered, [json.loads(line) for line in body.splitlines()]
 
-    async def deliver(self) -> None:
-        """Play the trainer: a model for the next order, which knows every test image but the first."""
+    async def deliver(self, *skipped: int) -> None:
+        """Play the trainer: a model for the next order, which knows every test image but the first.
+
+        It left out the images of these lines of the order.
+        """
         ordered, lines = await self.taken()
+        left_out = [{**lines[number], "reason": "cannot be decoded"} for number in skipped]
+        lines = [line for number, line in enumerate(lines) if number not in skipped]
         outcomes = [
             {"sha256": line["sha256"], "label": line["label"], "answers": [line["label"]] if number else [],
              "confidences": {"red": 0.6, "green": 0.4}}
@@ -107,7 +112,7 @@ class Colours:
             session.add(
                 models.Evaluation(
                     project=ordered.project, model_version=1, part="base",
-                    metrics={"images": len(outcomes), "answers": answers}, outcomes_key=key,
+                    metrics={"images": len(outcomes), "answers": answers, "skipped": left_out}, outcomes_key=key,
                 )
             )  # fmt: skip
             done = events.ModelRegistered(project=ordered.project, run_id=ordered.run_id, model_version=1)

@@ -195,3 +195,21 @@ async def test_a_request_of_a_wrong_shape_fails_as_the_model_says(
     deployment: Deployment, call: tuple[str, Any]
 ) -> None:
     await deployment.answer(*call)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("DescribeProjects", {}),
+        ("DescribeProjectVersions", {"ProjectArn": "@flowers"}),
+        ("ListDatasetEntries", {"DatasetArn": "@TRAIN"}),
+        ("ListDatasetLabels", {"DatasetArn": "@TRAIN"}),
+        ("ListProjectPolicies", {"ProjectArn": "@flowers"}),
+    ],
+)
+async def test_an_empty_token_asks_for_the_first_page(
+    deployment: Deployment, operation: str, request_: dict[str, Any]
+) -> None:
+    """The scripts of AWS's guide begin every list with one."""
+    assert await deployment.answer(operation, {**request_, "NextToken": ""}) == ""
+    assert await deployment.answer(operation, {**request_, "NextToken": "x"}) == "InvalidPaginationTokenException"

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 from strop import app, models, storage
 from tests import factories
@@ -59,6 +60,24 @@ async def test_lines_with_errors_are_listed_with_their_codes(
     assert len(await rekognition.entries(arn, HasErrors=False)) == ROSES
 
 
+async def test_labels_have_one_spelling_and_what_is_refused_is_an_error_of_its_line(
+    rekognition: Rekognition, project: str, bucket: Bucket
+) -> None:
+    told = ["N/A", "rose", "rose ", "eau\u00a0plate", "\u06af\u0644\u200c\u0631\u0632", "a\u202eb"]
+    lines = [await bucket.line(f"{seed}.jpg", label, seed) for seed, label in enumerate(told)]
+    arn, described = await rekognition.dataset(project, await bucket.manifest(lines))
+
+    assert (described["Status"], described["DatasetStats"]["ErrorEntries"]) == ("CREATE_COMPLETE", 1)
+    listed = (await rekognition.list_dataset_labels(DatasetArn=arn))["DatasetLabelDescriptions"]
+    counts = {each["LabelName"]: each["LabelStats"]["EntryCount"] for each in listed}
+    assert counts == {"N/A": 1, "rose": 2, "eau plate": 1, "\u06af\u0644\u200c\u0631\u0632": 1}
+    assert len(await rekognition.entries(arn, ContainsLabels=["rose "])) == 2
+    (bad,) = await rekognition.entries(arn, HasErrors=True)
+    (error,) = bad["kind-metadata"]["cl-errors"]
+    assert error["code"] == "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"
+    assert "holds U+202E (RIGHT-TO-LEFT OVERRIDE)" in error["message"]
+
+
 async def test_too_many_bad_lines_fail_the_data_set_which_says_which(
     rekognition: Rekognition, project: str, bucket: Bucket
 ) -> None:
@@ -79,6 +98,46 @@ async def test_too_many_bad_lines_fail_the_data_set_which_says_which(
     _, again = await rekognition.dataset(project, await bucket.manifest(lines[:1]))
     assert again["Status"] == "CREATE_COMPLETE"
     assert "ResourceNotFoundException" in await rekognition.fails("describe_dataset", DatasetArn=arn)
+
+
+MULTILABEL = "groundtruth/image-classification-multilabel"
+UNSUPPORTED = ["ERROR_UNSUPPORTED_USE_CASE_TYPE", "ERROR_NO_VALID_LABEL_ATTRIBUTES"]
+
+
+def coded(entry: dict[str, Any]) -> list[str]:
+    """The codes of a listed line: those of its attributes, then its own."""
+    of_attributes = [each["cl-errors"] for each in entry.values() if isinstance(each, dict) and "cl-errors" in each]
+    return [error["code"] for errors in [*of_attributes, entry["cl-errors"]] for error in errors]
+
+
+async def test_lines_of_another_kind_are_refused_one_by_one_when_the_data_set_is_made(
+    rekognition: Rekognition, project: str, bucket: Bucket
+) -> None:
+    good = [await bucket.line("a.jpg", "rose"), bucket.text("b.jpg", "tulip", type=MULTILABEL)]
+    await bucket.put("b.jpg", factories.picture(2, (80, 64)))
+    both = json.loads(bucket.text("both.jpg", "rose"))
+    both |= {"more": 1, "more-metadata": both["kind-metadata"] | {"class-name": "tulip"}}
+    boxes = bucket.text("boxes.jpg", "rose", type="groundtruth/object-detection")
+    arn, described = await rekognition.dataset(project, await bucket.manifest([*good, json.dumps(both), boxes]))
+
+    assert described["Status"] == "CREATE_COMPLETE"
+    assert described["StatusMessage"] == (
+        "The dataset was successfully created. 2 of 4 lines cannot be used: ERROR_UNSUPPORTED_USE_CASE_TYPE 2."
+    )
+    assert described["DatasetStats"] == {"LabeledEntries": 2, "TotalEntries": 4, "TotalLabels": 2, "ErrorEntries": 2}
+    listed = await rekognition.entries(arn, HasErrors=True)
+    assert [entry["source-ref"].rpartition("/")[2] for entry in listed] == ["both.jpg", "boxes.jpg"]
+    assert [coded(entry) for entry in listed] == [UNSUPPORTED, UNSUPPORTED]
+
+
+async def test_a_data_set_of_another_kind_altogether_fails_when_it_is_made(
+    rekognition: Rekognition, project: str, bucket: Bucket
+) -> None:
+    boxes = bucket.text("boxes.jpg", "rose", type="groundtruth/object-detection")
+    _, described = await rekognition.dataset(project, await bucket.manifest([boxes]))
+
+    assert described["Status"] == "CREATE_FAILED"
+    assert "1 of 1 lines cannot be used: ERROR_UNSUPPORTED_USE_CASE_TYPE 1" in described["StatusMessage"]
 
 
 async def test_a_manifest_that_breaks_a_rule_as_a_whole_fails(

@@ -96,6 +96,17 @@ async def test_an_update_with_too_many_bad_lines_changes_nothing(
     assert described["Status"] == "UPDATE_COMPLETE"
 
 
+async def test_a_line_of_another_kind_fails_no_update(rekognition: Rekognition, train: str, bucket: Bucket) -> None:
+    boxes = bucket.text("a/rose1.jpg", "rose", type="groundtruth/object-detection")
+
+    described = await changed(rekognition, train, boxes)
+
+    assert described["Status"] == "UPDATE_COMPLETE"
+    assert "1 of 1 lines cannot be used: ERROR_UNSUPPORTED_USE_CASE_TYPE 1" in described["StatusMessage"]
+    assert await names(rekognition, train, HasErrors=True) == ["rose1.jpg", "missing.jpg"]
+    assert await names(rekognition, train, ContainsLabels=["rose"]) == ["rose2.jpg"]
+
+
 async def test_an_update_from_another_bucket_fails(rekognition: Rekognition, train: str) -> None:
     described = await changed(rekognition, train, json.dumps({"source-ref": "s3://another-bucket/a.jpg"}))
 

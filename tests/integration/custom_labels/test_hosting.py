@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,22 @@ async def test_a_model_whose_files_are_gone_or_wrong_fails_and_says_why(lab: Col
     altered = await colours.add_version(lab.runtime, "altered", files=files)
     await lab.rekognition.start_project_version(ProjectVersionArn=altered, MinInferenceUnits=1)
     assert "is not the file that was registered" in (await lab.reaches(altered, "FAILED"))["StatusMessage"]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"half", None])
+async def test_a_damaged_file_in_the_cache_is_fetched_again(
+    lab: Colours, tmp_path: Path, damaged: bytes | None
+) -> None:
+    arn = await running(lab)
+    await lab.rekognition.stop_project_version(ProjectVersionArn=arn)
+    await lab.reaches(arn, "STOPPED")
+    for file in (tmp_path / "cache" / "files").iterdir():
+        file.unlink() if damaged is None else file.write_bytes(damaged)
+
+    await lab.rekognition.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)
+    await lab.reaches(arn, "RUNNING")
+
+    assert list(await detect(lab, arn)) == ["red"]
 
 
 async def test_a_killed_unit_costs_no_answer(lab: Colours) -> None:

@@ -74,6 +74,20 @@ async def test_data_sets_become_a_model_with_its_evaluation_in_the_callers_bucke
     assert len(await result(lab, "TestingGroundTruth")) == 2
 
 
+async def test_images_that_the_trainer_left_out_are_named_and_in_no_result(lab: Colours) -> None:
+    await lab.datasets()
+    arn = await lab.order()
+
+    await lab.deliver(0, 5)
+
+    described = await lab.reaches(arn, "TRAINING_COMPLETED")
+    assert "2 images cannot be used and were left out: s3://" in described["StatusMessage"]
+    assert described["StatusMessage"].endswith(": cannot be decoded")
+    summary = await result(lab, "EvaluationResultSummary")
+    assert summary["EvaluationDetails"]["NumberOfTrainingImages"] == 3
+    assert len(await result(lab, "TestingGroundTruth")) == 1
+
+
 async def test_the_trainer_gets_exactly_the_labelled_images_of_both_sets(lab: Colours) -> None:
     bad = lab.bucket.text("missing.jpg", "red")
     await lab.dataset("TRAIN", [*await lab.lines(red=3, green=3), bad, await lab.bucket.line("x.jpg", None, 99)])
@@ -129,7 +143,7 @@ async def test_test_images_must_be_others_and_their_labels_known(lab: Colours) -
     assert "An image is in the training and in the test data set" in await lab.refusal()
 
     await lab.rekognition.delete_dataset(DatasetArn=test)
-    await lab.dataset("TEST", await lab.lines(red=1, blue=1, white=1))
+    await lab.dataset("TEST", await lab.lines(blue=1, white=1))
     assert "InvalidParameterException: ERROR_INSUFFICIENT_LABEL_OVERLAP" in await lab.refusal()
 
 

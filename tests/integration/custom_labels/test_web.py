@@ -57,3 +57,44 @@ async def test_what_breaks_here_is_a_500_that_clients_may_repeat(
     assert [entry["operation"] for entry in logs if entry["event"] == "operation broke"] == ["DescribeProjects"]
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     assert "hosted_datasets" not in str(caught.value)
+
+
+PREFLIGHT = {
+    "Origin": "http://localhost:5173",
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type,x-amz-date,x-amz-target",
+}
+
+
+async def test_web_pages_may_not_call_by_default(hosted: Hosted) -> None:
+    async with httpx.AsyncClient() as client:
+        asked = await client.options(hosted.url, headers=PREFLIGHT)
+        answer = await client.post(hosted.url, headers={**TARGET, "Origin": PREFLIGHT["Origin"]}, content=b"{}")
+
+    assert (asked.status_code, asked.json()["__type"]) == (400, "AccessDeniedException")
+    assert "STROP_CUSTOM_LABELS_ORIGINS" in asked.json()["Message"]
+    assert not [name for name in {**asked.headers, **answer.headers} if name.startswith("access-control")]
+
+
+@pytest.fixture
+def local_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STROP_CUSTOM_LABELS_ORIGINS", "local")
+
+
+@pytest.mark.usefixtures("local_origins")  # before the service starts
+async def test_pages_of_allowed_origins_may_call_and_read_errors_too(hosted: Hosted) -> None:
+    async with httpx.AsyncClient() as client:
+        asked = await client.options(hosted.url, headers=PREFLIGHT)
+        answer = await client.post(hosted.url, headers={**TARGET, "Origin": PREFLIGHT["Origin"]}, content=b"{}")
+        foreign = await client.options(hosted.url, headers={**PREFLIGHT, "Origin": "https://example.org"})
+
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["access-control-allow-origin"] == PREFLIGHT["Origin"]
+    assert asked.headers["access-control-allow-headers"] == PREFLIGHT["Access-Control-Request-Headers"]
+    assert asked.headers["access-control-allow-methods"] == "POST"
+    assert asked.headers["access-control-max-age"] == "172800"
+    assert answer.status_code == 400
+    assert answer.headers["access-control-allow-origin"] == PREFLIGHT["Origin"]
+    assert "x-amzn-RequestId" in answer.headers["access-control-expose-headers"]
+    assert foreign.status_code == 400
+    assert "access-control-allow-origin" not in foreign.headers

@@ -6,41 +6,22 @@ import pytest
 
 from deployer import mqtt_target, ticks
 from strop import app, mqtt
-from strop_cli.platform import mqtt as broker
-from strop_cli.platform import ports, server
+from tests import brokers
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish
 
 
-class Broker:
-    """rumqttd, which keeps what it retains in memory only."""
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        port = ports.stable(state, "mqtt")
-        self.url = f"mqtt://127.0.0.1:{port}"
-        self._plan = broker.plan(state, port, None)
-
-    def start(self) -> None:
-        self._server = server.Server(self._plan, self._state)
-        self._server.await_answer()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-
 @pytest.fixture
-def forgetful(tmp_path: Path) -> Iterator[Broker]:
-    for folder in ("run", "logs"):
-        (tmp_path / folder).mkdir()
-    made = Broker(tmp_path)
+def forgetful(tmp_path: Path) -> Iterator[brokers.Broker]:
+    """The embedded one, which keeps what it retains in memory only."""
+    made = brokers.Broker(tmp_path, brokers.EMBEDDED)
     made.start()
     yield made
-    made.stop()
+    made.kill()
 
 
 async def test_a_broker_that_lost_what_it_retained_is_told_again(
-    lab: labs.Lab, runtime: app.Runtime, forgetful: Broker
+    lab: labs.Lab, runtime: app.Runtime, forgetful: brokers.Broker
 ) -> None:
     lab.url = forgetful.url
     async with mqtt.connect(forgetful.url, labs.unique_client_id()) as client:
@@ -51,7 +32,7 @@ async def test_a_broker_that_lost_what_it_retained_is_told_again(
             await finish(lab, ticking, fleet)
 
         session = client.session
-        await asyncio.to_thread(forgetful.stop)
+        await asyncio.to_thread(forgetful.kill)
         await asyncio.to_thread(forgetful.start)
         while client.session == session or not client.connected.is_set():
             await asyncio.sleep(0.02)
@@ -62,11 +43,13 @@ async def test_a_broker_that_lost_what_it_retained_is_told_again(
                 assert (await device.hears()).model == "v1"
 
 
-async def test_while_the_broker_is_away_nothing_is_sent(lab: labs.Lab, runtime: app.Runtime, forgetful: Broker) -> None:
+async def test_while_the_broker_is_away_nothing_is_sent(
+    lab: labs.Lab, runtime: app.Runtime, forgetful: brokers.Broker
+) -> None:
     async with mqtt.connect(forgetful.url, labs.unique_client_id()) as client:
         await client.connected.wait()
         target = mqtt_target.MqttTarget(client)
-        await asyncio.to_thread(forgetful.stop)
+        await asyncio.to_thread(forgetful.kill)
         while target.epoch is not None:
             await asyncio.sleep(0.02)
         async with lab.fleet(1):
@@ -77,7 +60,7 @@ async def test_while_the_broker_is_away_nothing_is_sent(lab: labs.Lab, runtime: 
         await asyncio.to_thread(forgetful.start)
 
 
-async def test_an_empty_desired_clears_what_the_wheels_broker_retains(forgetful: Broker) -> None:
+async def test_an_empty_desired_clears_what_the_embedded_broker_retains(forgetful: brokers.Broker) -> None:
     device, other = labs.PahoDevice("p", "one"), labs.PahoDevice("p", "two")
     async with mqtt.connect(forgetful.url, labs.unique_client_id()) as client:
         await client.connected.wait()

@@ -7,8 +7,11 @@ import pytest
 from deployer import mqtt_target, ticks
 from strop import app, mqtt
 from strop_wire import messages
+from tests import brokers
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish, turn
+
+pytestmark = brokers.each
 
 
 class TestSending:

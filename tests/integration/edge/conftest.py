@@ -7,7 +7,7 @@ import pytest
 from strop_edge import fetch, upload
 from strop_edge.agent import Agent
 from strop_edge.config import Config
-from tests.integration.edge import broker as brokers
+from tests import brokers
 from tests.integration.edge import cloud as clouds
 from tests.integration.edge import web as webs
 
@@ -20,7 +20,7 @@ def web() -> Iterator[webs.Web]:
 
 @pytest.fixture
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[brokers.Broker]:
-    """The best broker there is; tests that are marked with `both_brokers` run on each."""
+    """One of the test's own, which it may kill: Mosquitto, and the embedded one for tests that are marked with `brokers.each`."""
     running = brokers.Broker(tmp_path / "broker", getattr(request, "param", brokers.MOSQUITTO))
     running.start()
     yield running

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from strop_edge import agent as agents
-from strop_edge import heartbeat, image, intake, journal
+from strop_edge import heartbeat, image, intake, journal, source
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
 from strop_wire import messages
-from tests.integration.edge.broker import Broker, both_brokers
+from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
 from tests.unit.edge import packages
 
@@ -27,7 +27,7 @@ ENROL = f"strop devices add {PROJECT} {DEVICE}"
 V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
 
 
-@both_brokers
+@brokers.each
 def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path) -> None:
     agent = start_agent(answer_after=60.0)  # so that it announces once, however long the answer takes
     cloud.wait(lambda: cloud.states and cloud.states[0].model is None)
@@ -81,7 +81,7 @@ def test_unwanted_captures_are_freed(cloud: Cloud, start_agent: Start, feed: Fee
     assert cloud.web.asked("PUT") == []
 
 
-@both_brokers
+@brokers.each
 def test_a_put_alone_frees_nothing(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     cloud.confirms = False
     agent = start_agent()
@@ -150,7 +150,7 @@ def test_a_bad_message_is_told_and_the_next_one_heard(cloud: Cloud, start_agent:
     assert len([error for error in errors if "not JSON" in error]) == 2
 
 
-@both_brokers
+@brokers.each
 def test_requests_are_answered_on_both_topics(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     start_agent(alias="beverage_container")
     cloud.offer(packages.package(thresholds={"green": 0.9, "red": 0.9}), "d1")
@@ -198,7 +198,7 @@ def test_a_device_that_nobody_enrolled_says_so_again_and_again(
 
 
 def test_without_a_connection_nothing_is_said_about_enrolment(
-    start_agent: Start, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    start_agent: Start, broker: brokers.Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.kill()
     monkeypatch.setattr(agents, "LINE_EVERY", 0.0)
@@ -260,7 +260,7 @@ def test_a_source_that_breaks_is_told_and_the_rest_goes_on(cloud: Cloud, start_a
     assert agent.exhausted.is_set()
 
 
-def test_two_agents_do_not_share_a_folder(start_agent: Start, broker: Broker, tmp_path: Path) -> None:
+def test_two_agents_do_not_share_a_folder(start_agent: Start, broker: brokers.Broker, tmp_path: Path) -> None:
     start_agent()
 
     with pytest.raises(BadConfig, match="another agent"):
@@ -284,9 +284,9 @@ def test_a_large_spool_is_announced_at_a_measured_pace(
         assert Counter(agent.journal().values()) == {"announced": announced, "kept": 20 - announced}
 
 
-@both_brokers
+@brokers.each
 def test_a_broker_that_dies_costs_nothing(
-    cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker, caplog: pytest.LogCaptureFixture
+    cloud: Cloud, start_agent: Start, feed: Feed, broker: brokers.Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = start_agent(answer_after=2.0)  # the cloud may come back after the device
     cloud.offer(V1, "d1", ALL)
@@ -303,8 +303,9 @@ def test_a_broker_that_dies_costs_nothing(
     assert len(agent.journal()) == 3
 
 
+@brokers.each
 def test_a_broker_that_was_never_there_is_waited_for(
-    start_agent: Start, feed: Feed, broker: Broker, web: object, tmp_path: Path
+    start_agent: Start, feed: Feed, broker: brokers.Broker, web: object, tmp_path: Path
 ) -> None:
     broker.kill()
     start_agent()
@@ -316,23 +317,49 @@ def test_a_broker_that_was_never_there_is_waited_for(
     cloud.stop()
 
 
-def test_its_heart_beats_until_an_image_holds_it_up(
-    cloud: Cloud, start_agent: Start, feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
+    """Whether the agent touches its file while we wait; it has little patience."""
     monkeypatch.setattr(heartbeat, "EVERY", 0.0)
     monkeypatch.setattr(intake, "PATIENCE", 0.1)
-    agent, alive = start_agent(), tmp_path / "device" / heartbeat.FILE
-    until(alive.exists)
-    cloud.offer(V1, "d1", ALL)
-    cloud.wait_model("v1")
+    alive = tmp_path / "device" / heartbeat.FILE
 
     def beats() -> bool:
         alive.unlink(missing_ok=True)
         time.sleep(3 * agents.TICK)
         return alive.exists()
 
+    return beats
+
+
+def test_its_heart_beats_until_an_image_holds_it_up(
+    cloud: Cloud, start_agent: Start, feed: Feed, beats: Callable[[], bool]
+) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_model("v1")
+
     until(beats)
     with agent._swapper.switching:  # no image is classified meanwhile
         feed.pour(packages.RED)
         until(lambda: not beats())
+    until(beats)
+
+
+def test_a_watched_folder_that_vanishes_is_reported_noticed_by_health_and_tried_again(
+    cloud: Cloud, start_agent: Start, images: Path, beats: Callable[[], bool]
+) -> None:
+    agent = start_agent(source.watch(images))
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_model("v1")
+    until(beats)
+
+    images.rename(images.with_name("away"))
+    cloud.wait(lambda: any("source: cannot look at" in error for error in cloud.states[-1].errors))
+    until(lambda: not beats())
+    assert not agent.exhausted.is_set()
+
+    images.mkdir()
+    (images / "new.jpg").write_bytes(packages.RED)
+    until(lambda: "stored" in agent.journal().values())
     until(beats)

@@ -7,7 +7,7 @@ import pytest
 
 from strop_edge.agent import Agent
 from strop_wire import messages
-from tests.integration.edge.broker import both_brokers
+from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
 from tests.unit.edge import packages
 
@@ -38,7 +38,7 @@ def test_a_policy_alone_is_applied_without_a_download(cloud: Cloud, start_agent:
     assert len(cloud.fetches) == 3
 
 
-@both_brokers
+@brokers.each
 def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     agent = start_agent()
     cloud.offer(V1, "d1", ALL)
@@ -131,7 +131,7 @@ def test_going_back_needs_no_download(cloud: Cloud, start_agent: Start) -> None:
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2", "v1"]
 
 
-@both_brokers
+@brokers.each
 def test_a_restart_goes_on_with_model_policy_and_spool(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     cloud.decide = lambda _: None
     first = start_agent()

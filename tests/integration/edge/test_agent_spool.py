@@ -7,7 +7,7 @@ import pytest
 from strop_edge import agent as agents
 from strop_edge.agent import Agent
 from strop_wire import ids, messages
-from tests.integration.edge.broker import Broker
+from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed
 from tests.unit.edge import packages
 
@@ -33,8 +33,9 @@ def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: St
     assert agent.counters().lost == {"full": 2}
 
 
+@brokers.each
 def test_a_capture_that_was_announced_and_lost_is_told_until_the_cloud_answers(
-    cloud: Cloud, start_agent: Start, feed: Feed, broker: Broker
+    cloud: Cloud, start_agent: Start, feed: Feed, broker: brokers.Broker
 ) -> None:
     """The broker's acknowledgement is not enough, since it may forget: only an answer of the cloud's is."""
     cloud.decide, cloud.settles = lambda _: None, False

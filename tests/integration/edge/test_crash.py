@@ -10,8 +10,7 @@ import pytest
 
 from strop_edge import journal, store
 from strop_wire import messages
-from tests import factories
-from tests.integration.edge.broker import Broker
+from tests import brokers, factories
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, until
 from tests.unit.edge import packages
 
@@ -37,7 +36,7 @@ def state(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(broker: Broker, images: Path, state: Path, tmp_path: Path) -> Iterator[Run]:
+def run(broker: brokers.Broker, images: Path, state: Path, tmp_path: Path) -> Iterator[Run]:
     """Start the agent; the first one dies at the point."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -55,6 +54,7 @@ def run(broker: Broker, images: Path, state: Path, tmp_path: Path) -> Iterator[R
         process.wait()
 
 
+@brokers.each
 @pytest.mark.parametrize("point", ["upload:piece", "upload:put"])
 def test_an_upload_is_finished_after_the_next_start(
     cloud: Cloud, run: Run, images: Path, state: Path, point: str
@@ -72,6 +72,7 @@ def test_an_upload_is_finished_after_the_next_start(
     assert journal.drops(state) == {}
 
 
+@brokers.each
 @pytest.mark.parametrize("point", ["swap:piece", "swap:assembled", "swap:switched"])
 def test_a_change_of_model_is_finished_after_the_next_start(
     cloud: Cloud, run: Run, images: Path, state: Path, point: str

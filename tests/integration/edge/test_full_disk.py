@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from strop_wire import messages
-from tests import factories
+from tests import brokers, factories
 from tests.integration.edge import small_disk
-from tests.integration.edge.broker import Broker
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud
 from tests.unit.edge import packages
 
@@ -38,7 +37,7 @@ def test_a_spool_on_a_full_disk_goes_on_and_counts_what_it_gives_up(tmp_path: Pa
 
 
 @pytest.fixture
-def disk(broker: Broker, images: Path, tmp_path: Path) -> Iterator[Path]:
+def disk(broker: brokers.Broker, images: Path, tmp_path: Path) -> Iterator[Path]:
     """The small disk of an agent that watches `images`."""
     state = tmp_path / "device"
     state.mkdir()
@@ -49,7 +48,7 @@ def disk(broker: Broker, images: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_agent_on_a_full_disk_classifies_announces_and_obeys(
-    cloud: Cloud, broker: Broker, images: Path, disk: Path
+    cloud: Cloud, broker: brokers.Broker, images: Path, disk: Path
 ) -> None:
     def shown(first: int, last: int) -> None:
         for number in range(first, last):

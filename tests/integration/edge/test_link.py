@@ -13,7 +13,7 @@ import trustme
 
 from strop_edge import link
 from strop_edge.config import Config
-from tests.integration.edge.broker import Broker, both_brokers
+from tests import brokers
 from tests.integration.edge.cloud import until
 
 
@@ -53,7 +53,7 @@ def device(authority: trustme.CA, tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def tls_url(broker: Broker, authority: trustme.CA) -> Iterator[str]:
+def tls_url(broker: brokers.Broker, authority: trustme.CA) -> Iterator[str]:
     """The broker behind TLS that wants a certificate of the client."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.configure_trust(context)
@@ -152,8 +152,8 @@ ACCEPTED, NOT_AUTHORISED = b"\x20\x02\x00\x00", b"\x20\x02\x00\x05"
 SUBSCRIPTION_REFUSED = b"\x90\x03\x00\x01\x80"
 
 
-@both_brokers
-def test_devices_whose_names_join_to_the_same_are_two_clients(broker: Broker) -> None:
+@brokers.each
+def test_devices_whose_names_join_to_the_same_are_two_clients(broker: brokers.Broker) -> None:
     with linked(broker.url, "a-b", "c") as (one, _, at_one), linked(broker.url, "a", "b-c") as (other, _, at_other):
         until(lambda: one.connected and other.connected)
         until(lambda: one.publish("topic", b"1") and b"1" in at_one and b"1" in at_other)
@@ -161,6 +161,13 @@ def test_devices_whose_names_join_to_the_same_are_two_clients(broker: Broker) ->
 
         assert one.connected
         assert other.connected
+
+
+@brokers.each
+def test_two_devices_with_one_client_id_are_reported(broker: brokers.Broker) -> None:
+    with linked(broker.url) as (_, at_one, _heard), linked(broker.url) as (_, at_other, _also):
+        until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_one))
+        until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_other))
 
 
 def test_a_refused_password_is_told(tmp_path: Path) -> None:
@@ -190,7 +197,8 @@ def test_a_line_that_takes_nothing_is_not_filled_without_end() -> None:
         opened.stop(patience=0)
 
 
-def test_a_handler_that_fails_does_not_end_the_connection(broker: Broker) -> None:
+@brokers.each
+def test_a_handler_that_fails_does_not_end_the_connection(broker: brokers.Broker) -> None:
     heard: list[bytes] = []
 
     def handle(payload: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from strop_edge import journal
 from strop_wire import messages
-from tests.integration.edge.broker import Broker
+from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, until
 from tests.unit.edge import packages
 
@@ -30,7 +30,7 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(broker: Broker, images: Path, tmp_path: Path) -> Iterator[Run]:
+def run(broker: brokers.Broker, images: Path, tmp_path: Path) -> Iterator[Run]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
@@ -54,7 +54,7 @@ def test_a_folder_is_worked_through_and_the_command_ends(cloud: Cloud, run: Run,
     assert process.returncode == 0
     assert sorted(journal.fates(tmp_path / "device").values()) == ["stored", "stored"]
     events = [json.loads(line)["event"] for line in log.splitlines()]
-    assert any("bad-image" in event for event in events)
+    assert any("bad-image" in event and "2.jpg" in event for event in events)
     assert events[-1] == "2 images classified, 2 kept, 2 uploaded, 0.0 MB sent, 1 dropped; model v1"
     assert cloud.wait(lambda: cloud.states[-1].classified == 2)
 
@@ -108,10 +108,11 @@ def test_status_tells_model_captures_and_drops(cloud: Cloud, run: Run, tmp_path:
         (["run", "--broker", "http://b", "--project", "p"], "expected mqtt://"),
         (["run", "--broker", "mqtt://b", "--project", "a/b"], "project 'a/b'"),
         (["run", "--broker", "mqtt://b", "--project", "p", "--password-file", "nowhere"], "password file"),
+        (["run", "--broker", "mqtt://b", "--project", "p", "--password-file", "/dev/null"], "is empty: write the"),
         (["run", "--broker", "mqtt://b", "--project", "p", "--source", "nowhere"], "no such folder"),
         (["run", "--broker", "mqtts://b", "--project", "p", "--ca", "nowhere"], "certificates"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_what_cannot_work_is_one_clear_line(tmp_path: Path, arguments: list[str], reason: str) -> None:
     given = (

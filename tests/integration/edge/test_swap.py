@@ -257,6 +257,64 @@ def test_it_stops_in_the_middle_and_the_next_start_resumes(make_lab: Callable[[]
     assert ranges[f"/{HEAD.sha256}"] == "bytes=1000-"
 
 
+def unfinished(make_lab: Callable[[], Lab]) -> Lab:
+    """A lab whose swapper was stopped in the middle of its change from v1 to v2."""
+    lab = make_lab()
+    lab.offer(V1, "d1")
+    lab.outcome("d1")
+    lab.answers = False
+    lab.offer(V2, "d2")
+    until(lambda: lab.fetches[-1] in V2.by_hash)
+    lab.swapper.stop()
+    return lab
+
+
+def test_a_restart_goes_on_with_a_change_that_nobody_asks_for_again(make_lab: Callable[[], Lab]) -> None:
+    unfinished(make_lab)
+
+    second = make_lab()
+    assert second.version == "v1"
+    second.swapper.resume()
+
+    assert second.outcome("d2").outcome == "installed"
+    assert second.version == "v2"
+
+
+def test_what_the_cloud_asks_for_after_a_restart_takes_the_place_of_the_unfinished_change(
+    make_lab: Callable[[], Lab],
+) -> None:
+    unfinished(make_lab)
+
+    second = make_lab()
+    second.offer(V1, "d3")
+    second.swapper.resume()
+
+    assert second.outcome("d3").outcome == "installed"
+    assert second.swapper.expected is None
+    assert second.version == "v1"
+
+
+def test_a_withdrawn_change_is_not_gone_on_with(make_lab: Callable[[], Lab]) -> None:
+    unfinished(make_lab)
+    second = make_lab()
+    second.swapper.take_desired(None)
+    second.swapper.stop()
+
+    third = make_lab()
+    for lab in (second, third):
+        lab.swapper.resume()
+        assert lab.swapper.expected is None
+
+
+def test_a_disk_that_does_not_keep_what_is_wanted_does_not_hold_up_the_change(lab: Lab) -> None:
+    (lab.folder / f".{store.WANTED}").mkdir()
+
+    lab.offer(V1)
+
+    assert lab.outcome().outcome == "installed"
+    assert "not kept over a restart" in lab.errors[0]
+
+
 def test_the_last_model_runs_after_a_restart(make_lab: Callable[[], Lab]) -> None:
     first = make_lab()
     for package, deployment in ((V1, "d1"), (V2, "d2")):

@@ -15,9 +15,9 @@ WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> None:
     """Tell of objects in one notification, and raise what is wrong with it."""
     found = tuple((key, sequencer) for key in keys)
-    event = objects.ObjectsCreated(project=factories.PROJECT, objects=found, at=WHEN)
+    event = objects.ObjectsChanged(project=factories.PROJECT, objects=found, at=WHEN)
     try:
-        await files.on_objects_created([event])
+        await files.on_objects_changed([event])
     except errors.PartialFailure as partial:
         raise partial.failed[event.id] from partial
 

@@ -18,9 +18,8 @@ from strop import mqtt
 from strop.settings import Settings
 from strop_cli import certs
 from strop_cli.platform import ports
-from strop_cli.platform.mqtt import find_mosquitto
 from strop_wire import topics
-from tests import wait
+from tests import brokers, wait
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "mosquitto"
 NOTHING = 0.5
@@ -38,8 +37,7 @@ class Broker:
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Mosquitto with deploy/mosquitto, its places and ports changed. No other broker has such an access list."""
-    if not (program := find_mosquitto()):
-        pytest.fail("install mosquitto (apt-get install mosquitto) to test its access list")
+    program = brokers.mosquitto()
     folder = tmp_path_factory.mktemp("access")
     (folder / "run").mkdir()
     certs.make(folder / "certs", None)

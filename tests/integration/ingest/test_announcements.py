@@ -16,8 +16,10 @@ from ingest import announcements, enrolment, rules
 from strop import app, events, models, mqtt, sqs, storage
 from strop.settings import Settings
 from strop_wire import messages, topics
-from tests import device, factories, wait
+from tests import brokers, device, factories, wait
 from tests.integration.ingest.conftest import running
+
+pytestmark = brokers.each
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects
 from strop import app, errors, events, models, storage
+from strop_wire import messages
 from tests import factories, wait
 from tests.device import Device
 from tests.integration.ingest.bucket import BODY, WHEN, appear
@@ -37,6 +38,23 @@ async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: obje
     assert isinstance(happened, events.LabelFiled)
     assert (happened.capture_id, happened.label) == (capture.id, "coffee mug")
     assert happened.at == WHEN
+
+
+async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_its_label(
+    runtime: app.Runtime, files: objects.Objects
+) -> None:
+    """The event of the moved file follows, so a label has one folder and an image one copy."""
+    capture, key = await labeled(runtime, "50% ")
+    moved = f"{capture.project}/labeled_field_data/50%25/{capture.id}.jpg"
+
+    await appear(files, key)
+    await appear(files, key)
+    assert [each async for each in runtime.storage.keys(f"{capture.project}/labeled_field_data/")] == [moved]
+
+    await appear(files, moved)
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.LabelFiled)
+    assert happened.label == "50%"
 
 
 async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(
@@ -83,6 +101,19 @@ async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files:
         await appear(files, key)
 
 
+async def test_a_file_moved_into_a_deeper_folder_is_a_label_too(runtime: app.Runtime, files: objects.Objects) -> None:
+    capture, key = await labeled(runtime, "daisy")
+    deep = key.replace("daisy/", "daisy/day1/")
+    await runtime.storage.copy(key, deep)
+    await runtime.storage.delete(key)
+
+    await appear(files, deep)
+
+    (happened,) = await wait.outbox(runtime)
+    assert isinstance(happened, events.LabelFiled)
+    assert (happened.capture_id, happened.label) == (capture.id, "daisy")
+
+
 # --- a base data set ---
 
 ITEM = "bottles/datasets/base/train/can/1.jpg"
@@ -103,6 +134,17 @@ async def test_an_image_of_a_data_set_becomes_an_item(
     assert (await session.get_one(models.Image, ("bottles", item.sha256))).width == 64
 
 
+@pytest.mark.parametrize(("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9")])
+async def test_the_folder_of_an_item_names_its_label(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, folder: str, label: str
+) -> None:
+    await runtime.storage.put(key := f"bottles/datasets/base/train/{folder}/1.jpg", BODY)
+
+    await appear(files, key)
+
+    assert await session.scalar(select(models.DatasetItem.label)) == label
+
+
 async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
     runtime: app.Runtime, files: objects.Objects, session: AsyncSession
 ) -> None:
@@ -112,6 +154,18 @@ async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
 
     (item,) = await session.scalars(select(models.DatasetItem))
     assert (item.sha256, item.refused) == (None, "neither JPEG, PNG nor WebP")
+
+
+async def test_an_image_over_the_limit_is_refused_by_that_name_and_never_stored_cut(
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+) -> None:
+    await runtime.storage.put(ITEM, BODY + bytes(messages.MAX_IMAGE_BYTES))  # the picture comes first, then a film
+
+    await appear(files, ITEM)
+
+    (item,) = await session.scalars(select(models.DatasetItem))
+    assert (item.sha256, item.refused) == (None, "larger than 20,971,520 bytes")
+    assert [key async for key in runtime.storage.keys("bottles/images/")] == []
 
 
 async def test_a_file_written_again_replaces_the_item(
@@ -128,8 +182,11 @@ async def test_a_file_written_again_replaces_the_item(
 
 
 async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+    key = ITEM.replace("bottles", "cans")
+    await runtime.storage.put(key, BODY)
+
     with pytest.raises(errors.InvalidMessage, match="there is no project cans"):
-        await appear(files, ITEM.replace("bottles", "cans"))
+        await appear(files, key)
 
 
 async def test_a_file_that_was_taken_away_is_no_item(files: objects.Objects, session: AsyncSession) -> None:

@@ -13,6 +13,8 @@ from tests import device, factories, wait
 
 @pytest.fixture
 async def heir(runtime: app.Runtime) -> AsyncIterator[slots.Heir]:
+    """Runs only where the broker can share a subscription: on the embedded one there is one ingest, without a number."""
+    assert runtime.settings.mqtt_shared
     async with mqtt.connect(runtime.settings.mqtt_url, f"{runtime.settings.bucket}-tell") as link:
         tell = answers.Answers(runtime.storage, link)
         yield slots.Heir(runtime.sessions, runtime.settings, mqtt.tls_context(runtime.settings), tell)

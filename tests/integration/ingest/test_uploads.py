@@ -196,10 +196,10 @@ async def test_many_uploads_are_judged_each_by_itself(
     await runtime.storage.put(other[1], b"others")
     unknown = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
     keys = [key for _, key in (good, again, other, none, gone)] + [unknown]
-    happened = [objects.ObjectsCreated(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
+    happened = [objects.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
 
     with pytest.raises(errors.PartialFailure) as caught:
-        await files.on_objects_created([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])
+        await files.on_objects_changed([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])
 
     assert set(caught.value.failed) == {happened[3].id, happened[5].id}
     assert "neither JPEG, PNG nor WebP" in str(caught.value.failed[happened[3].id])

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from labeling_queue import rules
-from strop import app, models
+from strop import app, auth, models
 from tests import factories
 from tests.integration.labeling_queue.conftest import Ask, Store, grow_late
 
@@ -17,7 +17,7 @@ PROJECT = f"/api/projects/{factories.PROJECT}"
 
 async def take(client: httpx.AsyncClient, count: int = 1) -> list[str]:
     """Ids of the next tasks."""
-    reply = await client.get(f"{PROJECT}/tasks/next", params={"count": count})
+    reply = await client.post(f"{PROJECT}/tasks/next", params={"count": count})
     return [task["id"] for task in reply.raise_for_status().json()]
 
 
@@ -33,7 +33,7 @@ async def test_a_task_says_what_the_page_shows(ask: Ask, store: Store) -> None:
     capture = await store(1)
     ada = await ask("ada")
 
-    (task,) = (await ada.get(f"{PROJECT}/tasks/next")).json()
+    (task,) = (await ada.post(f"{PROJECT}/tasks/next")).json()
 
     assert task["device"] == capture.device
     assert task["predictions"] == capture.predictions
@@ -50,7 +50,7 @@ async def test_the_least_sure_comes_first_and_audits_in_between(ask: Ask, store:
     sure, unsure = await store(1, margin=place + 0.01), await store(2, margin=place - 0.01)
     ada = await ask("ada")
 
-    shown = (await ada.get(f"{PROJECT}/tasks/next", params={"count": 3})).json()
+    shown = (await ada.post(f"{PROJECT}/tasks/next", params={"count": 3})).json()
 
     images = [(await ada.get(task["image"])).content for task in shown]
     assert images == [factories.picture(seed) for seed in (2, 3, 1)]
@@ -200,12 +200,37 @@ async def test_an_answer_that_makes_no_sense_is_refused_with_the_reason(ask: Ask
     ada = await ask("ada")
     (task,) = await take(ada)
 
-    for body in ({"answer": "label"}, {"answer": "label", "label": "a/b"}, {"answer": "perhaps"}, {}):
+    for body in ({"answer": "label"}, {"answer": "label", "label": "a\tb"}, {"answer": "perhaps"}, {}):
         reply = await ada.post(f"/api/tasks/{task}/answer", json=body)
 
         assert reply.status_code == 422
         assert reply.json()["detail"]
     assert await take(ada) == [task]
+
+
+async def test_a_label_that_is_refused_is_named_with_its_rule_and_the_character(ask: Ask, store: Store) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = await ada.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": "a\u202eb"})
+
+    assert reply.status_code == 422
+    assert "U+202E (RIGHT-TO-LEFT OVERRIDE)" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"), [("N/A", "N/A"), ("eau\u00a0plate ", "eau plate"), ("cafe\u0301", "caf\u00e9")]
+)
+async def test_a_label_is_stored_in_its_one_spelling(ask: Ask, store: Store, typed: str, label: str) -> None:
+    await store()
+    ada = await ask("ada")
+    (task,) = await take(ada)
+
+    reply = await ada.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": typed})
+
+    assert reply.json()["label"] == label
+    assert (await ada.get(f"/api/projects/{factories.PROJECT}/labels")).json() == [label]
 
 
 async def test_a_skipped_task_comes_after_all_others(ask: Ask, store: Store) -> None:
@@ -229,6 +254,67 @@ async def test_a_task_of_somebody_else_cannot_be_skipped(ask: Ask, store: Store)
 
     assert await take(bob) == []
     assert await take(ada) == [task]
+
+
+async def test_a_skip_is_taken_back_and_the_task_has_its_place_again(ask: Ask, store: Store) -> None:
+    await store(1, margin=0.1)
+    await store(2, margin=0.9)
+    ada = await ask("ada")
+    first, second = await take(ada, 2)
+    await ada.post(f"/api/tasks/{first}/skip")
+
+    for _ in range(2):  # a repeat changes nothing
+        answer = await ada.post(f"/api/tasks/{first}/unskip")
+        assert (answer.status_code, answer.json()["id"]) == (200, first)
+
+    assert await take(ada, 2) == [first, second]
+
+
+async def test_a_skip_is_not_taken_back_when_somebody_has_the_task_or_answered_it(ask: Ask, store: Store) -> None:
+    await store()
+    ada, bob = await ask("ada"), await ask("bob")
+    (task,) = await take(ada)
+    await ada.post(f"/api/tasks/{task}/skip")
+    await take(bob)
+
+    held = await ada.post(f"/api/tasks/{task}/unskip")
+    await say(bob, task)
+    answered = await ada.post(f"/api/tasks/{task}/unskip")
+
+    assert (held.status_code, held.json()["detail"]) == (409, "Somebody else has this image now.")
+    assert (answered.status_code, answered.json()["detail"]) == (409, "This image was answered in the meantime.")
+
+
+async def test_undo_of_one_task_takes_back_no_other_answer(ask: Ask, store: Store) -> None:
+    for seed in range(2):
+        await store(seed)
+    ada = await ask("ada")
+    first, second = await take(ada, 2)
+    await say(ada, first)
+    await say(ada, second)
+
+    wanted = {"project": factories.PROJECT, "task": first}
+    undone, again = [await ada.post("/api/annotations/undo", json=wanted) for _ in range(2)]
+
+    assert undone.json()["annotation"]["task_id"] == first
+    assert again.status_code == 404
+    assert (await undo(ada)).json()["annotation"]["task_id"] == second
+
+
+async def test_a_get_leases_tasks_to_older_programs_and_to_no_browser(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    ada = await ask("ada")
+    async with runtime.sessions.begin() as session:
+        cookie = await auth.make_token(session, "bob", "session")
+    followed = await ada.get(
+        f"{PROJECT}/tasks/next", headers={"Authorization": "", "Cookie": f"strop_session_default={cookie}"}
+    )
+
+    assert followed.status_code == 405
+    assert followed.headers["allow"] == "POST"
+    assert len((await ada.get(f"{PROJECT}/tasks/next")).json()) == 1
 
 
 async def test_undo_opens_the_task_for_who_answered_it(ask: Ask, store: Store, runtime: app.Runtime) -> None:
@@ -302,7 +388,8 @@ async def test_labels_are_those_of_the_base_data_and_those_people_gave(
 async def test_an_unknown_project_is_not_found(ask: Ask) -> None:
     ada = await ask("ada")
 
-    replies = [await ada.get(f"/api/projects/nowhere/{path}") for path in ("tasks/next", "progress", "labels")]
+    replies = [await ada.get(f"/api/projects/nowhere/{path}") for path in ("progress", "labels")]
+    replies.append(await ada.post("/api/projects/nowhere/tasks/next"))
 
     assert [reply.status_code for reply in replies] == [404] * 3
     assert {reply.json()["detail"] for reply in replies} == {"There is no project 'nowhere'."}
@@ -315,6 +402,7 @@ async def test_an_unknown_task_is_not_found(ask: Ask) -> None:
     replies = [
         await say(ada, task),
         await ada.post(f"/api/tasks/{task}/skip"),
+        await ada.post(f"/api/tasks/{task}/unskip"),
         await ada.get(f"/api/tasks/{task}/image"),
     ]
 

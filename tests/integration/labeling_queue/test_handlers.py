@@ -102,6 +102,19 @@ async def test_a_move_by_hand_counts_over_an_earlier_answer(runtime: app.Runtime
     assert await truth(runtime, capture) == "mug"
 
 
+async def test_a_copy_lies_in_a_folder_that_spells_the_slash_of_its_label(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await runtime.storage.put(storage.image_key(capture.project, capture.sha256), b"image")
+    await answer(runtime, capture, "N/A")
+
+    await move(runtime, capture)
+    assert await copies(runtime) == ["labeled_field_data/N%2FA"]
+
+    await file(runtime, capture, "OK/NOK")
+    await move(runtime, capture)
+    assert await copies(runtime) == ["labeled_field_data/OK%2FNOK"]
+
+
 async def test_our_own_move_is_no_new_answer(runtime: app.Runtime, store: Store) -> None:
     capture = await store()
     await answer(runtime, capture, "can")

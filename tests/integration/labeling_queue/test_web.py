@@ -20,7 +20,7 @@ async def test_the_front_page_tells_where_each_project_stands(ask: Ask, store: S
     await store(1)
     await store(2)
     ada = await ask("ada")
-    (task,) = (await ada.get(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
+    (task,) = (await ada.post(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
     await ada.post(f"/api/tasks/{task['id']}/answer", json={"answer": "unclear"})
     async with runtime.sessions.begin() as session:
         device = await session.get_one(models.Device, (factories.PROJECT, factories.DEVICE))
@@ -40,7 +40,7 @@ async def test_the_front_page_tells_where_each_project_stands(ask: Ask, store: S
 async def test_the_front_page_counts_from_the_persons_own_midnight(ask: Ask, store: Store) -> None:
     await store()
     ada = await ask("ada")
-    (task,) = (await ada.get(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
+    (task,) = (await ada.post(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
     await ada.post(f"/api/tasks/{task['id']}/answer", json={"answer": "unclear"})
 
     today, tomorrow = (

@@ -5,17 +5,17 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from strop import mqtt
 from strop_wire import ids
-from tests import device, wait
-from tests.integration.edge.broker import BROKERS, Broker
+from tests import brokers, device, wait
 
 
-@pytest.fixture(scope="module", params=BROKERS)
+@pytest.fixture(scope="module", params=brokers.NAMES)
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of each broker there is."""
-    broker = Broker(tmp_path_factory.mktemp("broker"), request.param)
+    broker = brokers.Broker(tmp_path_factory.mktemp("broker"), request.param)
     broker.start()
     yield broker.url
     broker.kill()
@@ -75,6 +75,14 @@ async def test_what_is_not_acknowledged_comes_again(url: str, name: str, speaker
         assert payloads(await hear(link, 1)) == [b"4"]
 
 
+async def test_two_services_with_one_client_id_are_reported(url: str, name: str) -> None:
+    with capture_logs() as logs:
+        async with mqtt.connect(url, name), mqtt.connect(url, name):
+            async with asyncio.timeout(wait.PATIENCE):
+                while not any(f"connected with the client id {name}" in line["event"] for line in logs):
+                    await asyncio.sleep(0.05)
+
+
 async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
     url: str, name: str, speaker: mqtt.Mqtt
 ) -> None:
@@ -119,6 +127,49 @@ async def test_a_batch_has_a_limit_and_keeps_the_order(url: str, name: str, spea
                 heard += batch
 
     assert payloads(heard) == sent
+
+
+async def test_acknowledgements_wait_for_those_of_earlier_messages(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    """The embedded broker ends a connection that acknowledges in another order."""
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await say(speaker, name, b"1", b"2", b"3")
+        first, second, third = await hear(link, 3)
+        link.acknowledge([second])
+        link.acknowledge([first])
+        await say(speaker, name, b"4")
+        link.acknowledge(await hear(link, 1))  # not sent: the third is in hand
+        assert link.session == third.session == 1
+
+    async with mqtt.connect(url, name, [name]) as link:
+        assert payloads(await hear(link, 2)) == [b"3", b"4"]
+
+
+async def test_a_burst_is_not_kept_waiting_when_the_broker_waits_for_acknowledgements(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        said = [asyncio.create_task(speaker.publish(name, b"x", timeout=wait.PATIENCE)) for _ in range(300)]
+        heard = 0
+        async with asyncio.timeout(wait.PATIENCE):
+            while heard < 300 - mqtt.BURST:
+                batch = await link.batch(linger=wait.PATIENCE)
+                link.acknowledge(batch)
+                heard += len(batch)
+        await asyncio.gather(*said)
+
+
+async def test_two_readers_share_what_has_come(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        await asyncio.gather(*(speaker.publish(name, b"x") for _ in range(100)))
+        async with asyncio.timeout(wait.PATIENCE):
+            while len(link._inbox) < 100:
+                await asyncio.sleep(0.01)
+            batches = [await link.batch(readers=2) for _ in range(2)]
+
+    assert [len(batch) for batch in batches] == [50, 50]
 
 
 async def test_a_retained_message_greets_who_comes_later(url: str, name: str, speaker: mqtt.Mqtt) -> None:

@@ -27,13 +27,19 @@ async def test_a_large_object_is_sent_in_pieces(runtime: app.Runtime) -> None:
     assert await runtime.storage.get("a") == large
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(4, b"01234"), (9, BODY), (10, BODY), (1000, BODY), (None, BODY)])
-async def test_a_limit_bounds_what_is_read_to_one_byte_more(
-    runtime: app.Runtime, limit: int | None, expected: bytes
-) -> None:
+@pytest.mark.parametrize("limit", [10, 1000, None])
+async def test_an_object_within_the_limit_is_read_whole(runtime: app.Runtime, limit: int | None) -> None:
     await runtime.storage.put("a", BODY)
 
-    assert await runtime.storage.get("a", limit=limit) == expected
+    assert await runtime.storage.get("a", limit=limit) == BODY
+
+
+@pytest.mark.parametrize("limit", [1, 4, 9])
+async def test_an_object_over_the_limit_is_refused_and_never_cut(runtime: app.Runtime, limit: int) -> None:
+    await runtime.storage.put("a", BODY)
+
+    with pytest.raises(storage.TooLarge, match=f"larger than {limit} bytes"):
+        await runtime.storage.get("a", limit=limit)
 
 
 async def test_an_empty_object_can_be_read_with_a_limit(runtime: app.Runtime) -> None:

@@ -26,6 +26,10 @@ async def test_base_and_field_are_kept_apart_and_audits_are_held_out(lab):
     assert len(items) == 8
     assert [items[c.sha256].part for c in (trained, golden)] == ["train", "golden"]
     assert items[trained.sha256].origin == "field"
+    assert items[trained.sha256].source == f"capture {trained.id}"
+    assert {i.source for i in items.values() if i.part == "valid"} == {
+        f"{labs.PROJECT}/datasets/base/valid/{label}/2.jpg" for label in ("ring", "square")
+    }
     assert items[trained.sha256].group == f"{trained.device}/{trained.at.date()}"
     assert sorted(i.part for i in items.values() if i.origin == "base") == ["train"] * 4 + ["valid"] * 2
 
@@ -111,10 +115,70 @@ async def test_images_are_fetched_once(lab, tmp_path):
     assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
 
 
-async def test_an_image_that_is_gone_is_an_error(lab, tmp_path):
-    await lab.base(labels=("ring",), train=1, valid=0)
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff", b"another image"])
+async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, damaged):
+    await lab.base(labels=("ring",), train=2, valid=1)
+    items = await gather(lab)
+    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    places[items[0].sha256].write_bytes(damaged)
+
+    await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+
+    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+
+
+async def test_an_image_that_is_gone_has_no_file_and_the_others_come(lab, tmp_path):
+    await lab.base(labels=("ring",), train=2, valid=0)
     items = await gather(lab)
     await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
 
-    with pytest.raises(storage.NoSuchObject):
-        await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+
+    assert [places[item.sha256].exists() for item in items] == [False, True]
+
+
+async def place(lab, label, minute, sequencer="", split="train", image=50):
+    """Put one picture into the folder of a label, as ingest writes it down."""
+    sha256 = await lab.store(shapes.picture("ring", image))
+    key = f"{labs.PROJECT}/datasets/base/{split}/{label}/{image}-{minute}{sequencer}.jpg"
+    about = {"project": labs.PROJECT, "dataset": "base", "split": split, "label": label, "sha256": sha256}
+    placed_at = labs.START + timedelta(minutes=minute)
+    async with lab.runtime.sessions.begin() as session:
+        session.add(models.DatasetItem(**about, key=key, placed_at=placed_at, sequencer=sequencer))
+    return key
+
+
+@pytest.mark.parametrize(("older", "newer"), [("cat", "dog"), ("dog", "cat")])
+async def test_a_base_image_under_two_labels_has_that_of_its_newest_place(lab, older, newer):
+    await place(lab, newer, minute=2)
+    await place(lab, older, minute=1)
+
+    (item,) = await gather(lab)
+
+    assert item.label == newer
+
+
+@pytest.mark.parametrize(("older", "newer"), [("cat", "dog"), ("dog", "cat")])
+async def test_within_a_second_the_sequencer_says_which_place_is_the_newest(lab, older, newer):
+    await place(lab, newer, minute=1, sequencer="0b")
+    await place(lab, older, minute=1, sequencer="0a")
+
+    (item,) = await gather(lab)
+
+    assert item.label == newer
+
+
+async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version(lab):
+    keys = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
+    await place(lab, "dog", minute=1, image=51)
+    await place(lab, "dog", minute=2, image=51, split="valid")
+
+    async with lab.runtime.sessions.begin() as session:
+        (conflict,) = await datasets.conflicts(session, labs.PROJECT)
+        await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+
+    assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
+    assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
+    assert keys[0] in str(conflict)
+    (row,) = await lab.all(models.DatasetVersion)
+    assert row.counts == {"base/train": 1, "base/valid": 1, "base/label conflicts": 1}

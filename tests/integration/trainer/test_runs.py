@@ -139,18 +139,40 @@ async def test_without_two_labels_the_run_fails_and_says_what_is_missing(lab):
     assert await lab.all(models.DatasetVersion) == []
 
 
-async def test_the_childs_last_words_are_the_runs_error(lab):
-    await lab.base()
-    broken = shapes.picture("ring", 0)
-    await lab.runtime.storage.put(storage.image_key(labs.PROJECT, storage.digest(broken)), b"something else")
-    lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / "fresh"})
+async def spoil(lab, *seeds):
+    """Put other bytes in the place of images, or none for the last of them; no cache has them."""
+    keys = [storage.image_key(labs.PROJECT, storage.digest(shapes.picture("ring", seed))) for seed in seeds]
+    for key in keys:
+        await lab.runtime.storage.put(key, b"something else")
+    await lab.runtime.storage.delete(keys[-1])
+    lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / f"without-{len(seeds)}"})
     lab.runs = Runs(lab.runtime, lab.settings)
+
+
+async def test_an_image_that_is_missing_in_the_bucket_is_left_out_and_named(lab):
+    await lab.base()
+    await spoil(lab, 0)
+
+    run = await lab.train()
+
+    (model,) = await lab.all(models.ModelVersion)
+    key = f"{labs.PROJECT}/datasets/base/train/ring/0.jpg"
+    assert run.state == "succeeded"
+    assert f"1 of 27 images cannot be used: {key}: its file is missing. The others were used" in model.reasons
+    base = next(each for each in await lab.all(models.Evaluation) if each.part == "base")
+    assert [each["source"] for each in base.metrics["skipped"]] == [key]
+
+
+async def test_too_many_bad_images_end_the_run_with_their_names(lab):
+    await lab.base()
+    await spoil(lab, 0, 1, 2)
 
     run = await lab.train()
 
     assert run.state == "failed"
-    assert "WrongImage" in run.error
-    assert storage.digest(broken) in run.error
+    assert run.error.startswith("3 of 27 images cannot be used: ")
+    assert all(f"/train/ring/{seed}.jpg: " in run.error for seed in (0, 1, 2))
+    assert await lab.all(models.ModelVersion) == []
 
 
 async def leased(lab, seconds=60.0):

@@ -179,3 +179,41 @@ def test_without_the_authority_nothing_can_be_revoked(folder: Path) -> None:
 
     with pytest.raises(errors.NotFound, match=r"ca\.key"):
         run("revoke", "bottles", "line-1", "--dir", folder)
+
+
+@pytest.mark.parametrize("damaged", ["broker.pem", "broker.key", "devices/bottles/line-1.pem"])
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nMIIB"], ids=["empty", "cut"])
+def test_a_damaged_certificate_is_made_anew(folder: Path, damaged: str, content: bytes) -> None:
+    (folder / damaged).write_bytes(content)
+
+    run("make", "--dir", folder)
+    run("device", "bottles", "line-1", "--dir", folder)
+
+    assert shaken(folder, "devices/bottles/line-1", "localhost") == "bottles/line-1"
+
+
+@pytest.mark.parametrize("damaged", ["ca.pem", "ca.key"])
+def test_a_damaged_authority_is_named_with_what_to_do(folder: Path, damaged: str) -> None:
+    (folder / damaged).write_bytes(b"")
+
+    with pytest.raises(errors.Refused, match=r"the authority in .* is damaged .*: put both back from a copy"):
+        run("device", "bottles", "line-3", "--dir", folder)
+
+
+def test_a_damaged_list_of_the_revoked_is_named_with_what_to_do(folder: Path) -> None:
+    (folder / "crl.pem").write_bytes(b"")
+
+    with pytest.raises(errors.Refused, match="is damaged: put it back from a copy, or remove it"):
+        run("revoke", "bottles", "line-1", "--dir", folder)
+
+
+def test_a_line_that_was_cut_does_not_hide_the_other_serials(folder: Path) -> None:
+    serial = load(folder / "devices/bottles/line-1.pem").serial_number
+    (folder / "devices/bottles/line-1.pem").write_bytes(b"")
+    with (folder / "issued.txt").open("a") as issued:
+        issued.write("\x00\x00 bottles/line-1")
+
+    run("revoke", "bottles", "line-1", "--dir", folder)
+
+    revoked = x509.load_pem_x509_crl((folder / "crl.pem").read_bytes())
+    assert [each.serial_number for each in revoked] == [serial]

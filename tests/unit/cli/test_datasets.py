@@ -1,11 +1,15 @@
-"""Which files of a folder tree become which keys."""
+"""Which files of a folder tree become which keys, and what is reported of the others."""
 
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from strop import errors
 from strop_cli import datasets
+from strop_cli.__main__ import cli
+from tests.unit.cli import hostile
+from trainer.datasets import Conflict
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -17,7 +21,7 @@ def touch(folder: Path, *names: str) -> None:
 def test_images_of_both_splits_keep_label_and_name(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg", "train/cup/deep/b.JPEG", "valid/can/c ü+.png", "valid/can/d.webp")
 
-    assert datasets.tree("p", tmp_path, "base") == {
+    assert datasets.look(tmp_path, "base").keys("p/datasets/base/") == {
         "p/datasets/base/train/cup/a.jpg": tmp_path / "train/cup/a.jpg",
         "p/datasets/base/train/cup/deep/b.JPEG": tmp_path / "train/cup/deep/b.JPEG",
         "p/datasets/base/valid/can/c ü+.png": tmp_path / "valid/can/c ü+.png",
@@ -25,45 +29,83 @@ def test_images_of_both_splits_keep_label_and_name(tmp_path: Path) -> None:
     }
 
 
-def test_other_files_and_hidden_ones_stay_behind(tmp_path: Path) -> None:
-    touch(
-        tmp_path,
-        "train/cup/a.jpg",
-        "train/cup/notes.txt",
-        "train/cup/.hidden.jpg",
-        "train/.git/x.jpg",
-        "test/cup/b.jpg",
-    )
+def test_files_in_no_folder_of_a_label_and_hidden_ones_are_left_out_and_named(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cup/a.jpg", "train/cup/.hidden.jpg", "train/.git/x.jpg", "test/cup/b.jpg", "train/c.jpg")
 
-    assert list(datasets.tree("p", tmp_path, "base")) == ["p/datasets/base/train/cup/a.jpg"]
+    found = datasets.look(tmp_path, "base")
+
+    assert list(found.files) == ["train/cup/a.jpg"]
+    assert found.report() == [
+        "2 left out, hidden: train/.git, train/cup/.hidden.jpg",
+        "2 left out, not below train/LABEL/ or valid/LABEL/: test/cup/b.jpg, train/c.jpg",
+    ]
 
 
 def test_a_folder_without_images_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(errors.Refused, match=r"expected .*/train/LABEL/"):
-        datasets.tree("p", tmp_path, "base")
+        datasets.look(tmp_path, "base")
 
 
 def test_a_label_that_cannot_be_one_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    touch(tmp_path, "train/cup/a.jpg", f"train/{'x' * 101}/a.jpg")
+    touch(tmp_path, "train/cup/a.jpg", "train/a\tb/a.jpg")
 
-    with pytest.raises(errors.Refused, match="label"):
-        datasets.tree("p", tmp_path, "base")
+    with pytest.raises(errors.Refused, match=r"train/a\tb: label .* holds U\+0009"):
+        datasets.look(tmp_path, "base")
 
 
 def test_a_name_that_would_change_the_key_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg")
 
     with pytest.raises(errors.Refused, match="name of a data set"):
-        datasets.tree("p", tmp_path, "a/b")
+        datasets.look(tmp_path, "a/b")
 
 
-def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "train/cup/a.jpg", "train/cup/.hidden", ".git/x", "valid/cup/b.png")
-    taken = datasets.tree("p", tmp_path, "base").values()
-    assert datasets.left_out(tmp_path, taken) == ""
+def test_a_hostile_tree_is_imported_as_far_as_it_can_be(tmp_path: Path) -> None:
+    hostile.make(tmp_path / "train")
 
-    touch(tmp_path, "notes.txt")
-    assert datasets.left_out(tmp_path, taken) == "1 file left out: notes.txt"
+    found = datasets.look(tmp_path, "base")
 
-    touch(tmp_path, "test/cup/c.jpg", "train/cup/d.gif", "train/e.jpg")
-    assert datasets.left_out(tmp_path, taken) == "4 files left out: notes.txt, test/cup/c.jpg, train/cup/d.gif …"
+    assert list(found.files) == [f"train/{path}" for path in hostile.FILES]
+    assert found.problems.keys() == {f"train/{path}" for path in hostile.PROBLEMS}
+
+
+def test_a_folder_in_which_nothing_can_be_used_is_refused_with_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "train/cup").mkdir(parents=True)
+    (tmp_path / "train/cup/a.jpg").symlink_to("nowhere")
+
+    with pytest.raises(
+        errors.Refused, match=r"cannot use train/cup/a\.jpg: a link that leads nowhere\n.* has no images"
+    ):
+        datasets.look(tmp_path, "base")
+
+
+def test_nothing_is_deleted_for_a_folder_that_cannot_be_read_completely(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cup/a.jpg")
+    (tmp_path / "train/cup/b.jpg").symlink_to("nowhere")
+
+    done = CliRunner().invoke(cli, ["datasets", "import", "p", str(tmp_path), "--delete"])
+
+    assert isinstance(done.exception, errors.Refused)
+    assert "cannot use train/cup/b.jpg: a link that leads nowhere\n--delete needs" in str(done.exception)
+
+
+def test_the_summary_names_what_is_refused_unusable_and_of_several_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cup/a.jpg", "train/cup/notes.txt")
+    (tmp_path / "train/cup/b.jpg").symlink_to("nowhere")
+    used = datasets.look(tmp_path, "base")
+    files = used.keys("")
+    conflict = Conflict("0", "cup", ("train/can/1.jpg", "train/cup/1.jpg"))
+    found = datasets.Imported(3, {"train/cup/a.jpg": "cannot be decoded"}, 2, [conflict] * 12)
+
+    told = datasets.summary(used, files, found)
+
+    assert told[:4] == [
+        f"refused {tmp_path}/train/cup/a.jpg: cannot be decoded",
+        "cannot use train/cup/b.jpg: a link that leads nowhere",
+        "1 left out, no image by name: train/cup/notes.txt",
+        "label conflict: train/cup/1.jpg counts as 'cup', the newest place; the same image is also train/can/1.jpg",
+    ]
+    assert told[-2:] == [
+        "and 2 more label conflicts",
+        "3 images taken, 2 were there already, 1 refused, 1 could not be used",
+    ]

@@ -29,7 +29,7 @@ def test_images_keep_their_folders_below_the_prefix_and_hidden_ones_stay_behind(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
-    assert hosted.tree(tmp_path, "p/import/train/") == {
+    assert hosted.look(tmp_path).keys("p/import/train/") == {
         "p/import/train/pink primrose/a.jpg": tmp_path / "pink primrose/a.jpg",
         "p/import/train/rose/deep/b.PNG": tmp_path / "rose/deep/b.PNG",
         "p/import/train/c.jpeg": tmp_path / "c.jpeg",
@@ -38,12 +38,12 @@ def test_images_keep_their_folders_below_the_prefix_and_hidden_ones_stay_behind(
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.Refused, match=r"has no images: expected .*/LABEL/"):
-        hosted.tree(tmp_path, "p/")
+        hosted.look(tmp_path)
 
 
 def test_the_summary_names_bad_images_files_left_out_and_why_it_failed() -> None:
     stats = {"TotalEntries": 3, "LabeledEntries": 2, "TotalLabels": 2, "ErrorEntries": 1}
-    listing = autolabel.Listing({}, ["t/notes.txt"])
+    listing = autolabel.Listing({}, {"t/notes.txt": "no image by name", "t/.git": "hidden"})
     begun = autolabel.Begun("arn", "s3://mine/t.manifest", listing)
     failed = {"Status": "CREATE_FAILED", "StatusMessage": "too many bad lines", "DatasetStats": stats}
 
@@ -53,10 +53,18 @@ def test_the_summary_names_bad_images_files_left_out_and_why_it_failed() -> None
 
     assert told == [
         "bad s3://mine/t/a.jpg: ERROR_INVALID_IMAGE: x",
+        "1 left out, hidden: t/.git",
         "1 left out, no image by name: t/notes.txt",
         "flowers TRAIN: 3 images, 2 of them with one of 2 labels, 1 bad; manifest s3://mine/t.manifest",
         "CREATE_FAILED: too many bad lines",
     ]
+
+
+def test_entries_of_the_api_cannot_be_removed_one_by_one() -> None:
+    done = CliRunner().invoke(cli, ["datasets", "import", "flowers", "folder", "--auto-label", "--delete"])
+
+    assert isinstance(done.exception, errors.Refused)
+    assert "--delete goes with base images" in str(done.exception)
 
 
 @pytest.mark.parametrize("words", ["flowers s3://b/t/", "flowers folder --create", "flowers folder --bucket b"])
@@ -72,3 +80,21 @@ def test_a_base_set_needs_its_project() -> None:
 
     assert done.exit_code == 2
     assert "expected PROJECT FOLDER" in done.output
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('{"1": "rosé"}'.encode("latin-1"), "not in UTF-8 (line 1 holds the byte 0xe9)"),
+        ('{"1": "rosé"}'.encode("utf-16"), "in UTF-16"),
+        ("{".encode("utf-8-sig"), "not JSON"),
+    ],
+)
+def test_a_names_file_that_cannot_be_read_is_refused_in_words(tmp_path: Path, body: bytes, reason: str) -> None:
+    (tmp_path / "names.json").write_bytes(body)
+
+    words = ["datasets", "import", "x", "s3://b/t/", "--auto-label", "--names", str(tmp_path / "names.json")]
+    done = CliRunner().invoke(cli, words)
+
+    assert isinstance(done.exception, errors.Refused)
+    assert reason in str(done.exception)

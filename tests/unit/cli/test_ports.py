@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from strop_cli.platform import ports
+from strop_cli.platform.errors import PlatformError
 
 
 @pytest.fixture
@@ -34,3 +35,12 @@ def test_a_port_just_left_by_a_server_is_free(state: Path) -> None:
         server.accept()[0].close()  # the side that closes first keeps the port in TIME_WAIT
 
     assert ports.stable(state, "one") == port
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\0\0", b"70000", b"0", b"-1"], ids=range(5))
+def test_a_damaged_file_is_named_with_what_to_do(state: Path, content: bytes) -> None:
+    ports.stable(state, "one")
+    (state / "run" / "one.port").write_bytes(content)
+
+    with pytest.raises(PlatformError, match=r"one\.port is damaged: .* remove it to have a new one"):
+        ports.stable(state, "one")

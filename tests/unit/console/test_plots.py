@@ -39,6 +39,12 @@ def test_any_name_of_a_label_is_drawn_as_it_is(name: str) -> None:
     assert texts(found).count(name) == 2
 
 
+def test_a_long_label_leaves_room_for_the_matrix() -> None:
+    found = plots.svg(plots.confusion({"labels": ["x" * 255, "b"], "counts": [[1, 0], [0, 0]]}), "dark")
+
+    assert texts(found).count("x" * 23 + "…") == 2
+
+
 def test_calibration_shows_bins_that_hold_images() -> None:
     bins = [{"images": 0, "right": 0, "confidence": 0.0}, {"images": 4, "right": 3, "confidence": 3.2}]
 

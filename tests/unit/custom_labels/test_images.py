@@ -32,15 +32,15 @@ def test_a_strip_is_too_long() -> None:
 
 @pytest.mark.parametrize("name", ["WEBP", "GIF", "BMP"])
 def test_other_formats_are_refused(name: str) -> None:
-    assert "no JPEG or PNG" in refused(factories.picture(1, (100, 100), name))
+    assert "neither JPEG nor PNG" in refused(factories.picture(1, (100, 100), name))
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_truncated_file_is_refused(share: float) -> None:
     body = factories.picture(1, (200, 150))
 
-    assert "can be decoded" in refused(body[: int(len(body) * share)])
+    assert "cannot be decoded" in refused(body[: int(len(body) * share)])
 
 
 def test_a_file_of_too_many_bytes_is_refused() -> None:
-    assert "bytes" in refused(factories.picture(1, (64, 64)) + b"\0" * images.MAX_BYTES)
+    assert "larger than 15,728,640 bytes" in refused(factories.picture(1, (64, 64)) + b"\0" * images.MAX_BYTES)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_labels import manifest
+from strop_wire import fields
 
 METADATA = {
     "class-name": "rose",
@@ -37,12 +38,83 @@ def test_a_line_gives_its_image_and_its_label() -> None:
     assert (line.labels, line.errors) == (["rose"], [])
 
 
-def test_an_image_may_have_several_labels() -> None:
-    line = read(
-        {**LINE, "place": 1, "place-metadata": METADATA | {"class-name": "garden"}, "z": 1, "z-metadata": METADATA}
+def test_the_same_label_twice_is_one() -> None:
+    line = read({**LINE, "z": 1, "z-metadata": METADATA})
+
+    assert (line.bucket, line.labels, line.errors) == ("bucket", ["rose"], [])
+
+
+MULTI = {"type": "groundtruth/image-classification-multilabel"}
+CHOSEN = METADATA | MULTI | {"class-map": {"3": "rose", "7": "garden"}, "confidence-map": {"3": 0.8, "7": 0.9}}
+
+
+def multi(*numbers: Any, **changes: Any) -> manifest.Line:
+    """A line as a multi-label job of Ground Truth writes it."""
+    metadata = {name: value for name, value in CHOSEN.items() if name not in {"class-name", "confidence"}}
+    return read({**LINE, "kind": list(numbers), "kind-metadata": metadata | changes})
+
+
+def test_a_multi_label_line_with_one_label_is_taken_in_both_forms() -> None:
+    transformed = read(
+        {**LINE, "kind0": 0, "kind0-metadata": METADATA | MULTI} | {"kind": 0, "kind-metadata": METADATA}
     )
 
-    assert (line.labels, line.errors) == (["rose", "garden"], [])
+    for line in (multi(3), multi(3, 3), read({**LINE, "kind-metadata": METADATA | MULTI}), transformed):
+        assert (line.bucket, line.labels, line.errors) == ("bucket", ["rose"], [])
+
+
+def test_several_labels_are_refused_in_every_form() -> None:
+    second = METADATA | {"class-name": "garden"}
+
+    for line in (multi(3, 7), read({**LINE, "place": 1, "place-metadata": second})):
+        assert codes(line) == ["ERROR_UNSUPPORTED_USE_CASE_TYPE", "ERROR_NO_VALID_LABEL_ATTRIBUTES"]
+        assert "several labels (rose, garden)" in line.errors[0]["message"]
+        assert (line.bucket, line.labels) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "changes", "code"),
+    [
+        ([], {}, "ERROR_NO_VALID_LABEL_ATTRIBUTES"),
+        ([9], {}, "ERROR_MISSING_CLASS_MAP_ID"),
+        ([[]], {}, "ERROR_MISSING_CLASS_MAP_ID"),
+        ([3], {"class-map": None}, "ERROR_MISSING_CLASS_MAP_ID"),
+        ([3], {"class-map": {"3": 3}}, "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
+        ([3], {"confidence-map": {}}, "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
+        ([3], {"confidence-map": 1}, "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"),
+        ([3], {"type": "groundtruth/image-classification"}, "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT"),
+    ],
+)
+def test_a_broken_multi_label_line_is_named(numbers: list[Any], changes: dict[str, Any], code: str) -> None:
+    line = multi(*numbers, **changes)
+
+    assert codes(line)[0] == code
+    assert codes(line)[-1] == "ERROR_NO_VALID_LABEL_ATTRIBUTES"
+    assert line.bucket is None
+
+
+@pytest.mark.parametrize("name", ["N/A", "OK/NOK", "eau\u00a0plate", "\u06af\u0644\u200c\u0631\u0632", "x" * 255])
+def test_a_label_is_kept_in_the_spelling_that_a_model_has(name: str) -> None:
+    line = read({**LINE, "kind-metadata": METADATA | {"class-name": name}})
+
+    assert (line.labels, line.errors) == ([fields.label(name)], [])
+
+
+def test_two_spellings_of_a_label_are_one_label() -> None:
+    line = read({**LINE, "again": 1, "again-metadata": METADATA | {"class-name": "rose "}})
+
+    assert (line.labels, line.errors) == (["rose"], [])
+
+
+def test_a_refused_label_is_named_with_its_rule_and_the_character() -> None:
+    line = read({**LINE, "kind-metadata": METADATA | {"class-name": "a\u202eb"}})
+
+    assert "Check class-name of kind-metadata: label 'a\\u202eb' holds U+202E" in line.errors[0]["message"]
+
+
+@pytest.mark.parametrize("about", [{"confidence": 1.0000001}, {"creation-date": "2016-12-31T23:59:60Z"}])
+def test_a_rounded_one_and_a_leap_second_are_taken(about: dict[str, Any]) -> None:
+    assert read({**LINE, "kind-metadata": METADATA | about}).errors == []
 
 
 def test_an_image_without_anything_waits_for_its_label() -> None:
@@ -180,6 +252,22 @@ def test_more_than_one_in_five_is_too_many_and_the_codes_are_counted() -> None:
         manifest.Unusable, match=r"^ERROR_TOO_MANY_RECORDS_IN_ERROR: .*21 of 100 .*ERROR_INVALID_IMAGE 11, "
     ):
         manifest.judge(100, bad)
+
+
+def test_lines_of_another_kind_fail_no_change_however_many_they_are() -> None:
+    boxes = Counter({"ERROR_UNSUPPORTED_USE_CASE_TYPE": 2})
+
+    manifest.judge(2, boxes)
+    manifest.judge_new(3, boxes)
+    with pytest.raises(manifest.Unusable, match=r"no line without an error. 2 of 2 lines .*_USE_CASE_TYPE 2\."):
+        manifest.judge_new(2, boxes)
+
+
+def test_a_terminal_error_decides_over_one_of_the_label() -> None:
+    line = read({**LINE, "kind-metadata": {}}).refuse("ERROR_INVALID_IMAGE", "no")
+
+    assert manifest.reason(line.errors) == "ERROR_INVALID_IMAGE"
+    assert manifest.reason(line.errors[:1]) == "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"
 
 
 def test_a_whole_manifest_has_limits() -> None:

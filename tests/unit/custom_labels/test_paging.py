@@ -19,6 +19,11 @@ def test_a_token_continues_its_request_with_another_size_of_page() -> None:
     assert paging.read("ListProjectPolicies", REQUEST) is None
 
 
+def test_an_empty_token_is_the_first_page() -> None:
+    assert paging.read("ListProjectPolicies", {**REQUEST, "NextToken": ""}) is None
+    assert paging.number("ListDatasetEntries", {"NextToken": ""}) is None
+
+
 def test_a_token_of_another_request_is_refused() -> None:
     token = paging.write("ListProjectPolicies", REQUEST, "copy")
 
@@ -27,7 +32,10 @@ def test_a_token_of_another_request_is_refused() -> None:
             paging.read(operation, {**request, "NextToken": token})
 
 
-@given(st.text(max_size=50) | st.binary(max_size=50).map(lambda raw: base64.b64encode(raw).decode()))
+@given(
+    st.text(min_size=1, max_size=50)
+    | st.binary(min_size=1, max_size=50).map(lambda raw: base64.b64encode(raw).decode())
+)
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(faults.InvalidPaginationTokenException):
         paging.read("DescribeProjects", {"NextToken": token})

@@ -1,12 +1,16 @@
 """Requests against botocore's description: types, constraints, and AWS's words."""
 
+import base64
 import json
+import sys
+import unicodedata
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from botocore.validate import ParamValidator
 
-from custom_labels import faults, shapes
+from custom_labels import faults, operations, shapes
 
 ARN = "arn:aws:rekognition:us-east-1:123456789012:project/flowers/1795381421613"
 
@@ -112,3 +116,81 @@ def test_an_answer_has_times_in_seconds_and_nothing_that_is_none() -> None:
     written = shapes.write({"CreationTimestamp": at, "NextToken": None, "Datasets": [{"Status": None}]})
 
     assert json.loads(written) == {"CreationTimestamp": 1795334400.123, "Datasets": [{}]}
+
+
+# --- what AWS takes, we take: requests at the edges of botocore's description ---
+
+Edge = Literal["required", "least", "most"]
+"""Only the members that a request must have; all members, each as small as it may be; all, as large as they may be."""
+
+_ARN = "arn:aws-us-gov:rekognition:us-gov-west-1:123456789012:project/"
+_NAME, _LONG = "x", "aZ09_.-" * 36 + "abc"  # 1 and 255 characters
+TEXTS = {
+    "ProjectArn": (f"{_ARN}{_NAME}/1", f"{_ARN}{_LONG}/{'9' * 18}"),
+    "DatasetArn": (f"{_ARN}{_NAME}/dataset/test/1", f"{_ARN}{_LONG}/dataset/train/{'9' * 18}"),
+    "ProjectVersionArn": (f"{_ARN}{_NAME}/version/x/1", f"{_ARN}{_LONG}/version/{_LONG}/{'9' * 18}"),
+    "ProjectName": (_NAME, _LONG),
+    "VersionName": (_NAME, _LONG),
+    "ProjectPolicyName": (_NAME, _LONG[:128]),
+    "ProjectPolicyDocument": (" ", "\t\r\n ~\u00ff{}" * 250),
+    "ProjectPolicyRevisionId": ("0", "0123456789abcdefABCDEF09876543" * 2 + "abcd"),
+    "KmsKeyId": ("a", "A" + "a:_/+=,@.-0" * 186),
+    "DatasetLabel": ("\u00a0", "\u6771 '\"/\\" * 42 + "abc"),
+    "QueryString": ("x", " " * 2047 + "x"),
+    "S3Bucket": ("._-", "aZ0.-" * 51),
+    "VersionDescription": (" ", "a-_. ()':,;?Z09" * 17),
+    "TagKey": (" ", "\u6771\u0663 \u00a0_.:/=+-@" * 10 + "aws:12"),
+    "TagValue": ("", "\u6771\u0663 \u00a0_.:/=+-@" * 21 + "aws:"),
+}
+"""By the name of a shape with a pattern: the shortest and the longest value."""
+
+
+def at(shape: Any, edge: Edge) -> Any:
+    """A value of a shape, as the client sees it."""
+    least, most = shape.metadata.get("min", 0), shape.metadata.get("max")
+    large = edge == "most"
+    match shape.type_name:
+        case "structure":
+            names = shape.required_members if edge == "required" else shape.members
+            return {name: at(shape.members[name], edge) for name in names}
+        case "list":
+            return [at(shape.member, edge)] * ((most or 3) if large else least)
+        case "map":
+            key = at(shape.key, edge)
+            keys = [f"{number:03}{key}"[: len(key)] for number in range(most)] if large else []
+            return {key: at(shape.value, edge) for key in keys}
+        case "string":
+            return _text(shape, large=large)
+        case kind:
+            return {"boolean": bool, "blob": bytes}.get(kind, int)((most or 2**31 - 1) if large else least)
+
+
+def _text(shape: Any, *, large: bool) -> str:
+    if shape.enum:
+        return str(shape.enum[-large])
+    if shape.name in TEXTS:
+        return TEXTS[shape.name][large]
+    assert "pattern" not in shape.metadata, f"{shape.name} needs a line in TEXTS"
+    return "\u6771" * (shape.metadata.get("max", 3000) if large else shape.metadata.get("min", 0))
+
+
+def _encoded(blob: object) -> str:
+    assert isinstance(blob, bytes)
+    return base64.b64encode(blob).decode()
+
+
+@pytest.mark.parametrize("edge", ["required", "least", "most"])
+@pytest.mark.parametrize("operation", [*operations.TABLE, "DetectCustomLabels"])
+def test_no_request_that_aws_takes_is_refused(operation: str, edge: Edge) -> None:
+    shape = shapes.inputs(operation)
+    request = at(shape, edge)
+    assert not ParamValidator().validate(request, shape).has_errors()
+
+    assert shapes.read(operation, json.dumps(request, default=_encoded).encode()) == request
+
+
+def test_every_character_that_a_tag_may_have_on_aws_is_taken() -> None:
+    allowed = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "LNZ"]
+    pattern = shapes._compiled(shapes.inputs("TagResource").members["Tags"].value.metadata["pattern"])
+
+    assert [f"U+{ord(each):04X}" for each in allowed if not pattern.fullmatch(each)] == []

@@ -105,9 +105,32 @@ def test_an_unknown_key_is_told_apart_from_a_wrong_secret() -> None:
         verify(sign("AKIDNOBODY", "secret"))
 
 
-def test_session_tokens_are_nobodys_here() -> None:
-    with pytest.raises(faults.UnrecognizedClientException):
-        verify(sign(token="token"))
+def test_a_session_token_is_refused_with_its_cause_and_its_cure() -> None:
+    for headers in (sign(token="token"), sign("AKIDNOBODY", "secret", token="token")):
+        with pytest.raises(faults.UnrecognizedClientException, match=r"no session tokens.*Unset AWS_SESSION_TOKEN"):
+            verify(headers)
+
+
+def test_another_service_may_be_expected() -> None:
+    headers = sign(service="sts")
+
+    assert signature.verify("POST", "/", headers, BODY, KEYS, datetime.now(UTC), "sts") == "AKIDEXAMPLE"
+    with pytest.raises(faults.InvalidSignatureException, match="scoped to correct service: 'rekognition'"):
+        verify(headers)
+
+
+@pytest.mark.parametrize(
+    ("header", "service"),
+    [
+        ("AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/sagemaker/aws4_request, SignedHeaders=host", "sagemaker"),
+        ("AWS4-ECDSA-P256-SHA256 Credential=a/b/20261122/s3/aws4_request,SignedHeaders=host", "s3"),
+        ("AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/<b>/aws4_request", None),
+        ("Bearer abc", None),
+        ("", None),
+    ],
+)
+def test_the_scope_names_the_service(header: str, service: str | None) -> None:
+    assert signature.service_of(header) == service
 
 
 @pytest.mark.parametrize("minutes", [-4.9, 4.9])

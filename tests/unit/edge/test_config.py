@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from strop_edge.config import BadConfig, Broker, Config
 
@@ -55,3 +56,16 @@ def test_what_cannot_work_is_refused_at_once(changes: dict[str, Any], reason: st
 def test_certificates_that_are_not_there_are_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="certificates"):
         config(ca=tmp_path / "none.pem").tls()
+
+
+@pytest.mark.parametrize("damaged", ["cam.pem", "cam.key"])
+def test_a_damaged_certificate_or_key_is_named_with_what_to_do(tmp_path: Path, damaged: str) -> None:
+    issued = trustme.CA().issue_cert("cam-1")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cam.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "cam.key")
+    own = config(cert=tmp_path / "cam.pem", key=tmp_path / "cam.key")
+    own.tls()
+    (tmp_path / damaged).write_bytes(b"")
+
+    with pytest.raises(BadConfig, match=rf"{damaged} .*cannot be read .*copy them to this device again"):
+        own.tls()

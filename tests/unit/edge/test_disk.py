@@ -1,4 +1,6 @@
 import errno
+import hashlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -18,13 +20,56 @@ def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_finds_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / ".a").symlink_to("/dev/full")
+def test_a_write_that_finds_no_room_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.write(tmp_path / "a", b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(OSError, match="No space left") as failed:
         disk.write(tmp_path / "a", b"data")
     assert disk.is_full(failed.value, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "a", []
+    sync = os.fsync
+
+    def watched(file: int) -> None:
+        seen.append((Path(f"/proc/self/fd/{file}").resolve() == tmp_path, path.exists()))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    disk.write(path, b"data")
+
+    assert seen == [(False, False), (True, True)]
+
+
+def test_a_file_for_its_owner_alone_never_is_open_to_others(tmp_path: Path) -> None:
+    (tmp_path / "a").touch(0o644)
+
+    disk.write(tmp_path / "a", b"secret", mode=0o600)
+
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [None, b"", b"da", b"date"])
+def test_a_missing_empty_cut_or_other_file_does_not_have_the_content(tmp_path: Path, content: bytes | None) -> None:
+    path, sha256 = tmp_path / "a", hashlib.sha256(b"data").hexdigest()
+    if content is not None:
+        path.write_bytes(content)
+
+    assert not disk.has(path, sha256)
+
+    path.write_bytes(b"data")
+    assert disk.has(path, sha256)
 
 
 def test_an_error_of_the_disk_is_no_lack_of_room(tmp_path: Path) -> None:

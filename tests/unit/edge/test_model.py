@@ -85,7 +85,8 @@ def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
         ({"labels": ["red", "green"]}, r"gives \(1, 3\)"),
         ({"labels": ["red", "green", "green"]}, "repeat"),
         ({"labels": []}, "missing or repeat"),
-        ({"labels": ["red", "green", "../etc"]}, "slash"),
+        ({"labels": ["red", "green", "blue\u202e"]}, r"U\+202E"),
+        ({"labels": ["red", "green", "green "]}, "repeat"),
         ({"input": {"size": 260, "resize": 300}}, "all that this agent prepares"),
         ({"thresholds": {"red": 2}}, "red: expected a number"),
         ({"version": ""}, "version"),
@@ -100,7 +101,7 @@ def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
         ({"assumed_thresholds": {"red": -1}}, "red: expected a number"),
         ({"head": packages.head(offset=float("inf"), novelty=True)}, "novelty is not a number"),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_a_package_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     folder = packages.package(**changes).write(tmp_path)

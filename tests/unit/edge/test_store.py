@@ -30,6 +30,26 @@ def test_a_delivered_model_loads(models: store.Store) -> None:
     assert models.load(desired, threads=1).version == "v1"
 
 
+def test_what_is_wanted_outlives_the_process_until_it_is_withdrawn(models: store.Store, tmp_path: Path) -> None:
+    for desired in (V1.desired(), V2.desired()):
+        models.want(desired)
+        assert store.Store(tmp_path).wanted() == desired
+
+    models.want(None)
+    models.want(None)
+
+    assert store.Store(tmp_path).wanted() is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b'{"deployment": 1}'])
+def test_what_is_wanted_counts_as_nothing_when_it_cannot_be_read(
+    models: store.Store, tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / store.WANTED).write_bytes(data)
+
+    assert models.wanted() is None
+
+
 def test_a_second_model_lacks_only_what_is_new(models: store.Store) -> None:
     deliver(models, V1)
 

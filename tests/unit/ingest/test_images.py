@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ingest import images
+from strop_image import decoder
 from tests import factories
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
@@ -29,13 +30,13 @@ def test_every_kind_of_pixel_is_accepted(mode: str) -> None:
 
 
 def test_the_announced_type_must_be_the_true_one() -> None:
-    with pytest.raises(images.BadImage, match="image/png, announced as image/jpeg"):
+    with pytest.raises(decoder.BadImage, match="image/png, announced as image/jpeg"):
         images.check(factories.picture(1, image_format="PNG"), "image/jpeg")
 
 
 @pytest.mark.parametrize("body", [b"", b"%PDF-1.7", b"GIF89a" + b"\0" * 100, b"<svg/>", b"RIFF\0\0\0\0WAVE"])
 def test_other_files_are_refused(body: bytes) -> None:
-    with pytest.raises(images.BadImage, match="neither JPEG, PNG nor WebP"):
+    with pytest.raises(decoder.BadImage, match="neither JPEG, PNG nor WebP"):
         images.check(body)
 
 
@@ -44,7 +45,7 @@ def test_other_files_are_refused(body: bytes) -> None:
 def test_a_truncated_file_is_refused(name: str, share: float) -> None:
     body = factories.picture(1, (200, 150), name)
 
-    with pytest.raises(images.BadImage, match="cannot be decoded"):
+    with pytest.raises(decoder.BadImage, match="cannot be decoded"):
         images.check(body[: int(len(body) * share)])
 
 
@@ -52,7 +53,7 @@ def test_damaged_pixels_are_refused() -> None:
     body = bytearray(factories.picture(1, (200, 150), "PNG"))
     body[len(body) // 2] ^= 1
 
-    with pytest.raises(images.BadImage):
+    with pytest.raises(decoder.BadImage):
         images.check(bytes(body))
 
 
@@ -73,7 +74,7 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(10_000, 5_001), (1, 50_000_001), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_before_it_unfolds(size: tuple[int, int]) -> None:
-    with pytest.raises(images.BadImage, match=r"limit of 50000000 pixels|cannot be decoded"):
+    with pytest.raises(decoder.BadImage, match=r"limit of 50000000 pixels|cannot be decoded"):
         images.check(bomb(*size))
 
 
@@ -85,13 +86,12 @@ def test_the_largest_allowed_image_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
-def test_an_animation_is_refused(name: str) -> None:
+def test_an_animation_is_accepted_for_its_first_frame(name: str) -> None:
     body = io.BytesIO()
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(body, name, save_all=True, append_images=frames[1:])
 
-    with pytest.raises(images.BadImage, match="animated"):
-        images.check(body.getvalue())
+    assert (images.check(body.getvalue()).width, images.check(body.getvalue()).height) == (8, 8)
 
 
 @pytest.mark.parametrize("name", FORMATS.values())

@@ -18,7 +18,7 @@ def notification(*keys: str, name: str = "ObjectCreated:Put") -> str:
 def test_the_keys_of_a_notification_are_unquoted() -> None:
     found = objects.loads(notification("bottles/labeled_field_data/Coffee+mug/%C3%A4.jpg"))
 
-    assert isinstance(found, objects.ObjectsCreated)
+    assert isinstance(found, objects.ObjectsChanged)
     assert found.project == "bottles"
     assert found.objects == (("bottles/labeled_field_data/Coffee mug/ä.jpg", "0A"),)
 
@@ -26,8 +26,18 @@ def test_the_keys_of_a_notification_are_unquoted() -> None:
 def test_a_notification_may_hold_several_objects() -> None:
     found = objects.loads(notification("a/datasets/b/train/c/1", "a/images/2", "a/datasets/b/train/c/3"))
 
-    assert isinstance(found, objects.ObjectsCreated)
+    assert isinstance(found, objects.ObjectsChanged)
     assert [key for key, _ in found.objects] == ["a/datasets/b/train/c/1", "a/datasets/b/train/c/3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"]
+)
+def test_the_removal_of_a_base_image_is_read(name: str) -> None:
+    found = objects.loads(notification("a/datasets/b/train/c/1", "a/images/2", name=name))
+
+    assert isinstance(found, objects.ObjectsChanged)
+    assert found.objects == (("a/datasets/b/train/c/1", "0A"),)
 
 
 def test_an_event_of_ours_is_read_as_such() -> None:
@@ -41,7 +51,8 @@ def test_an_event_of_ours_is_read_as_such() -> None:
     [
         json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "strop"}),
         json.dumps({"Records": []}),
-        notification("a/datasets/b/train/c/1", name="ObjectRemoved:Delete"),
+        notification("a/labeled_field_data/c/1.jpg", "a/raw_field_data/d/1.jpg", name="ObjectRemoved:Delete"),
+        notification("a/datasets/b/train/.git/1", "a/labeled_field_data/c/._1.jpg", "a/raw_field_data/d/Thumbs.db"),
         notification("a/images/1", "a/models/v1/head.onnx"),
     ],
 )

@@ -22,6 +22,18 @@ def test_the_folder_of_a_moved_file_is_its_label() -> None:
     assert places.read(key) == places.LabeledImage("bottles", "Coffee mug, weiß", CAPTURE)
 
 
+@pytest.mark.parametrize("folder", ["N%2FA", "N%2fA", "N%2FA "])
+def test_a_folder_spells_the_slash_of_a_label(folder: str) -> None:
+    key = f"bottles/labeled_field_data/{folder}/{CAPTURE}.jpg"
+    place = places.LabeledImage("bottles", "N/A", CAPTURE)
+
+    assert places.read(key) == place
+    assert places.spelled(key, place) == f"bottles/labeled_field_data/N%2FA/{CAPTURE}.jpg"
+    assert places.read(f"bottles/datasets/base/train/{folder}/a.jpg") == places.DatasetImage(
+        "bottles", "base", "train", "N/A"
+    )
+
+
 @pytest.mark.parametrize("rest", ["a.jpg", "deeper/down/a.jpg"])
 def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
     found = places.read(f"bottles/datasets/base/valid/can/{rest}")
@@ -36,16 +48,42 @@ def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
         "bottles/models/v1/head.onnx",
         "bottles/backbones/0.onnx",
         "bottles/datasets/versions/1.json",
-        "bottles/datasets/base/train/a.jpg",
         "bottles/datasets/base/test/can/a.jpg",
         "bottles/raw_field_data/line-1/",
         "bottles/labeled_field_data/can/",
+        "bottles/datasets/base/train/.ipynb_checkpoints/1-checkpoint.jpg",
+        "bottles/datasets/base/train/can/._1.jpg",
+        "bottles/datasets/.git/train/can/1.jpg",
+        "bottles/labeled_field_data/__MACOSX/can/1.jpg",
+        "bottles/labeled_field_data/can/@eaDir/1.jpg",
+        "bottles/raw_field_data/line-1/Thumbs.db",
         "raw_field_data",
         "",
     ],
 )
 def test_what_is_nobodys_upload_is_left_alone(key: str) -> None:
     assert places.read(key) is None
+
+
+@pytest.mark.parametrize("deeper", ["", "day1/", "2026/day1/"])
+def test_the_first_folder_of_a_moved_file_is_its_label_however_deep_it_lies(deeper: str) -> None:
+    found = places.read(f"bottles/labeled_field_data/daisy/{deeper}{CAPTURE}.jpg")
+
+    assert found == places.LabeledImage("bottles", "daisy", CAPTURE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bottles/raw_field_data/line-1/day1/CAPTURE.jpg",
+        "bottles/raw_field_data/CAPTURE.jpg",
+        "bottles/labeled_field_data/CAPTURE.jpg",
+        "bottles/datasets/base/train/a.jpg",
+    ],
+)
+def test_a_file_in_no_folder_that_counts_is_invalid(key: str) -> None:
+    with pytest.raises(errors.InvalidMessage, match=r"expected raw_field_data/DEVICE|lies in no folder"):
+        places.read(key.replace("CAPTURE", str(CAPTURE)))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +94,7 @@ def test_a_file_without_a_capture_id_is_invalid(key: str) -> None:
         places.read(key)
 
 
-@pytest.mark.parametrize("label", ["..", "a\\b", "a\x07b", "x" * 101])
+@pytest.mark.parametrize("label", ["..", ".git", "a\x07b", "x" * 256])
 def test_a_folder_that_cannot_be_a_label_is_invalid(label: str) -> None:
     with pytest.raises(errors.InvalidMessage, match="label"):
         places.read(f"bottles/labeled_field_data/{label}/{CAPTURE}.jpg")

@@ -29,7 +29,23 @@ def test_what_is_no_image_is_left_out_and_markers_of_folders_are_not_even_mentio
     found = autolabel.read([PREFIX, f"{PREFIX}rose/", f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"], PREFIX, {})
 
     assert not found.images
-    assert found.left_out == [f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"]
+    assert list(found.left_out) == [f"{PREFIX}rose/empty.tmp", f"{PREFIX}rose/a.webp"]
+
+
+def test_hidden_folders_are_left_out_and_named_once() -> None:
+    below = (
+        "rose/1.jpg",
+        ".ipynb_checkpoints/1.jpg",
+        ".ipynb_checkpoints/2.jpg",
+        "rose/._1.jpg",
+        "__MACOSX/rose/._1.jpg",
+    )
+
+    found = autolabel.read([f".hidden/{path}" for path in below], ".hidden/", {})
+
+    assert (found.labels, list(found.images)) == (["rose"], [".hidden/rose/1.jpg"])
+    hidden = (".hidden/.ipynb_checkpoints", ".hidden/rose/._1.jpg", ".hidden/__MACOSX")
+    assert dict(found.left_out) == dict.fromkeys(hidden, "hidden")
 
 
 def test_folders_are_renamed_and_those_without_a_name_keep_theirs() -> None:
@@ -38,8 +54,25 @@ def test_folders_are_renamed_and_those_without_a_name_keep_theirs() -> None:
     assert found.labels == ["globe thistle", "moss", "pink primrose"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9"), ("50%", "50%")]
+)
+def test_a_folder_names_its_label_in_the_one_spelling(folder: str, label: str) -> None:
+    assert autolabel.read([f"{folder}/a.jpg"], "", {}).labels == [label]
+
+
+def test_a_name_given_to_a_folder_may_have_any_characters_of_a_label() -> None:
+    assert autolabel.read(["1/a.jpg", "2/b.jpg"], "", {"1": "OK/NOK ", "2": "50%25"}).labels == ["50%25", "OK/NOK"]
+
+
+@pytest.mark.parametrize("called", [{}, {"a\u202eb": "c\u202ed"}])
+def test_a_folder_that_names_no_label_is_refused_by_its_name_with_the_reason(called: dict[str, str]) -> None:
+    with pytest.raises(errors.Refused, match=r"folder 'a\\u202eb': label .* holds U\+202E"):
+        autolabel.read(["a\u202eb/a.jpg"], "", called)
+
+
 def test_a_line_of_the_manifest_is_what_ground_truth_writes() -> None:
-    listing = autolabel.Listing({"t/b/x.jpg": "b", "t/pink primrose/é.jpg": "pink primrose", "t/z.jpg": None}, [])
+    listing = autolabel.Listing({"t/b/x.jpg": "b", "t/pink primrose/é.jpg": "pink primrose", "t/z.jpg": None}, {})
 
     lines = autolabel.manifest("mine", listing, AT)
 
@@ -92,7 +125,23 @@ def test_what_is_no_place_is_refused(uri: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"1": 2}', '{"1": " "}', "{"])
 def test_names_that_are_not_an_object_of_texts_are_refused(text: str) -> None:
     with pytest.raises(errors.Refused, match="names"):
-        autolabel.names(text)
+        autolabel.names(text.encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_names_may_begin_with_a_byte_order_mark(encoding: str) -> None:
+    assert autolabel.names('{"1": "rosé"}'.encode(encoding)) == {"1": "rosé"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_names_in_utf_16_are_refused_in_words(encoding: str) -> None:
+    with pytest.raises(errors.Refused, match="the names are in UTF-16: save the file as UTF-8"):
+        autolabel.names('{"1": "rosé"}'.encode(encoding))
+
+
+def test_names_in_another_encoding_are_refused_with_the_line() -> None:
+    with pytest.raises(errors.Refused, match=r"not in UTF-8 \(line 2 holds the byte 0xe9\)"):
+        autolabel.names('{\n"1": "rosé"}'.encode("latin-1"))
 
 
 def test_errors_of_a_line_and_of_its_labels_are_told() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from strop_wire import messages
+from strop_wire import fields, messages
 
 names = st.from_regex(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"), fullmatch=True)
 shares = st.floats(0, 1)
@@ -15,7 +15,7 @@ hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 ids = st.uuids().map(str)
 times = st.datetimes(timezones=st.just(UTC))
 characters = st.sampled_from('aZ0 _-./\\"\n\x7f\xe9\u8336\ufffe\U0001f984')  # one of each kind that could matter
-labels = st.text("aZ0 -\xe4\u8336", min_size=1, max_size=12).filter(str.strip).map(str.strip)
+labels = st.text("aZ0 -/\\\xe4\u8336", min_size=1, max_size=12).filter(str.strip).map(fields.label)
 
 
 def texts(limit: int) -> st.SearchStrategy[str]:
@@ -31,7 +31,9 @@ captures = st.builds(
     id=ids,
     captured_at=times,
     model=texts(64),
-    predictions=st.lists(st.builds(messages.Prediction, labels, shares), min_size=1, max_size=5).map(ranked),
+    predictions=st.lists(
+        st.builds(messages.Prediction, labels, shares), min_size=1, max_size=5, unique_by=lambda each: each.label
+    ).map(ranked),
     reason=st.sampled_from(messages.REASONS),
     audit=st.booleans(),
     audit_probability=shares,

@@ -110,7 +110,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
         ({"model": ""}, "model: expected a text of 1 to 64 characters"),
         ({"predictions": []}, "predictions: expected at least one"),
         ({"predictions": "can"}, "predictions: expected a list"),
-        ({"predictions": [{"label": "a/b", "confidence": 1}]}, "label 'a/b' has a slash"),
+        ({"predictions": [{"label": "a\x07b", "confidence": 1}]}, "label 'a\\x07b' holds U+0007 (a control character)"),
         (
             {"predictions": [{"label": "can", "confidence": 1.01}]},
             "confidence: expected a number from 0 to 1, got 1.01",
@@ -210,3 +210,51 @@ def test_an_upload_without_an_address_is_malformed() -> None:
 def test_a_fetch_asks_for_one_to_sixteen_hashes(files: Any) -> None:
     with pytest.raises(fields.Malformed):
         messages.Fetch.loads(json.dumps({"files": files}).encode())
+
+
+def test_two_spellings_of_a_label_are_one_prediction() -> None:
+    told = [("rose ", 0.3), ("lily", 0.4), ("rose", 0.25), ("N/A", 0.05)]
+    body = {
+        **json.loads(factories.announcement(b"bytes").dumps()),
+        "predictions": [{"label": label, "confidence": confidence} for label, confidence in told],
+    }
+
+    read = messages.Capture.loads(json.dumps(body).encode())
+
+    assert [(each.label, each.confidence) for each in read.predictions] == [
+        ("rose", 0.55),
+        ("lily", 0.4),
+        ("N/A", 0.05),
+    ]
+
+
+def test_the_counts_of_two_spellings_of_a_label_are_added() -> None:
+    body = json.loads(factories.state().dumps()) | {"counts": {"caf\u00e9": [1] * 10, "cafe\u0301 ": [2] * 10}}
+
+    assert messages.State.loads(json.dumps(body).encode()).counts == {"caf\u00e9": [3] * 10}
+
+
+def test_a_confidence_that_float32_rounded_up_is_one() -> None:
+    body = {
+        **json.loads(factories.announcement(b"bytes").dumps()),
+        "predictions": [{"label": "can", "confidence": 1.0000001}],
+        "probability": 1.0000001192092896,
+    }
+
+    read = messages.Capture.loads(json.dumps(body).encode())
+
+    assert (read.confidence, read.probability) == (1, 1)
+
+
+def test_a_label_takes_the_bytes_of_its_utf8() -> None:
+    label = "\u8d64" * 255
+
+    sizes = [len(factories.state(counts={each: [0] * 10}).dumps()) for each in ("x", label)]
+
+    assert sizes[1] - sizes[0] == len(label.encode()) - 1
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:
+    state = factories.state(errors=("cannot read caf\udce9.jpg",))
+
+    assert messages.State.loads(state.dumps()).errors == ("cannot read caf?.jpg",)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from strop_wire import fields, messages, schema
@@ -36,18 +36,21 @@ def test_what_is_written_follows_the_schema(message: messages.Message) -> None:
     validator(type(message)).validate(json.loads(message.dumps()))
 
 
-tame = st.one_of(  # not the few things that a schema cannot tell: 1.0 is no integer here, and a label must be printable
-    st.none(),
-    st.booleans(),
-    st.integers(-1, 2**60),
-    st.sampled_from([0.5, -0.5, 1.5]),
-    st.text("aZ0 -/\\", max_size=101).filter(lambda text: text == text.strip() and text not in {".", ".."}),
-    st.sampled_from(["low", "failed", "2026-03-01T12:00:00Z", "0" * 64, "01999c1e-54a0-7c3e-8a52-6f1d0c9b7e21"]),
-    st.just([]),
-    st.just({}),
+tame = (
+    st.one_of(  # not the few things that a schema cannot tell: 1.0 is no integer here, and a label must show something
+        st.none(),
+        st.booleans(),
+        st.integers(-1, 2**60),
+        st.sampled_from([0.5, -0.5, 1.5]),
+        st.text("aZ0 -/\\", max_size=101).filter(lambda text: text == text.strip()),
+        st.sampled_from(["low", "failed", "2026-03-01T12:00:00Z", "0" * 64, "01999c1e-54a0-7c3e-8a52-6f1d0c9b7e21"]),
+        st.just([]),
+        st.just({}),
+    )
 )
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most replacements do not follow the schema
 @given(strategies.captures | strategies.states | strategies.fetches | strategies.predictions, st.data())
 def test_what_follows_the_schema_is_taken(message: messages.Capture, data: st.DataObject) -> None:
     body = json.loads(message.dumps())
@@ -69,7 +72,8 @@ def test_what_follows_the_schema_is_taken(message: messages.Capture, data: st.Da
         {"captured_at": "yesterday"},
         {"model": ""},
         {"predictions": []},
-        {"predictions": [{"label": "a/b", "confidence": 1}]},
+        {"predictions": [{"label": "a\u0007b", "confidence": 1}]},
+        {"predictions": [{"label": "x" * 256, "confidence": 1}]},
         {"predictions": [{"label": "can", "confidence": 1.01}]},
         {"reason": "mood"},
         {"audit": "yes"},

@@ -85,6 +85,7 @@ function sieve(input) {
 
 function look(link) {
   const dialog = Object.assign(document.createElement("dialog"), { id: "closer" });
+  dialog.ariaLabel = link.firstElementChild.alt;
   dialog.append(Object.assign(new Image(), { src: link.href, alt: link.firstElementChild.alt }));
   dialog.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

@@ -1,12 +1,13 @@
 // What the labeling page shows, and what keys, clicks and taps do. The work behind it is in tasks.js.
 
-import { NAMES, answer, busy, on, skip, start, state, undo } from "./tasks.js";
+import { read } from "./keys.js";
+import { NAMES, answer, busy, last, on, skip, start, state, undo } from "./tasks.js";
 
 const KEYS = [..."123456789acdefhijklmopqrtvwxy"]; // of the labels, in order; the other letters mean something below
-const ACTIONS = { u: "unclear", n: "none", b: "bad", s: "skip", z: "undo", backspace: "undo", g: "guess", "+": "new", "?": "help" };
+const ACTIONS = { u: "unclear", n: "none", b: "bad", s: "skip", z: "undo", backspace: "undo", g: "guess", "+": "new", "?": "help", "؟": "help" };
 const TROUBLE = {
   offline: "No connection. Trying again …",
-  "signed out": "You are signed out. Open a sign-in link in this browser; this page then goes on by itself.",
+  "signed out": "You are signed out. Open a sign-in link in this browser and press its button; this page then goes on by itself.",
 };
 
 const $ = (id) => document.getElementById(id);
@@ -23,13 +24,15 @@ on.change = function show() {
     $("stage").replaceChildren(picture);
     $("stage").classList.remove("zoomed");
   }
+  showLabels();
   const waits = task ? !state.loaded || !(task.ready || task.broken) || performance.now() < calm : busy();
   $("stage").setAttribute("aria-busy", String(waits));
-  document.body.classList.toggle("idle", !task);
+  for (const button of document.querySelectorAll(".panel [data-act]:not(#undo)")) {
+    button.setAttribute("aria-disabled", String(!task)); // not `disabled`: that would take the focus away
+  }
   $("about").textContent = task ? `${task.device} · ${ago(task.captured_at)}` : "";
   $("trouble").textContent = TROUBLE[state.trouble] ?? "";
   showNumbers();
-  showLabels();
   showGuess();
   showUndo();
 };
@@ -84,10 +87,10 @@ function showGuess() {
 }
 
 function showUndo() {
-  const last = state.past.at(-1);
-  $("undo").lastChild.textContent = last ? `Undo: ${last.name}` : "Undo";
-  $("undo").querySelector("img").src = last ? last.task.image : "/static/icon.svg";
-  $("undo").classList.toggle("empty", !last);
+  const act = last();
+  $("undo").lastChild.textContent = act ? `Undo: ${act.name}` : "Undo";
+  $("undo").querySelector("img").src = act ? act.task.image : "/static/icon.svg";
+  $("undo").classList.toggle("empty", !act);
 }
 
 function ago(time) {
@@ -116,7 +119,7 @@ on.jump = (pause = 600) => {
 
 function act(name, label = null) {
   if (name === "undo") undo();
-  else if (name === "new") askLabel();
+  else if (name === "new") state.queue.length && askLabel();
   else if (name === "help") $("help").showModal();
   else if (name === "guess") toggleGuess();
   else give(name, label);
@@ -144,16 +147,15 @@ function askLabel() {
   $("new-name").value = dialog.returnValue = "";
   dialog.showModal();
   dialog.onclose = () => {
-    const name = $("new-name").value.trim();
+    const name = $("new-name").value.trim().replace(/\s+/g, " ").normalize("NFC"); // as the server spells it
     const known = state.labels.find((label) => label.toLowerCase() === name.toLowerCase());
     if (dialog.returnValue === "use" && name && task === state.queue[0]) give("label", known ?? name);
   };
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.querySelector("dialog[open]")) return;
-  // On some keyboards the digits need Shift: the place of the key counts.
-  const key = !event.shiftKey && event.code.startsWith("Digit") ? event.code.at(-1) : event.key.toLowerCase();
+  if (event.repeat || event.target.closest("input, textarea, select") || document.querySelector("dialog[open]")) return;
+  const key = read(event);
   const labelButtons = $("labels").querySelectorAll("[data-act=label]");
   const button = key in ACTIONS ? document.querySelector(`[data-act=${ACTIONS[key]}]`) : labelButtons[KEYS.indexOf(key)];
   if (!button) return;

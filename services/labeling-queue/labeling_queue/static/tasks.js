@@ -4,7 +4,6 @@
 const AHEAD = 4; // tasks held at a time, the one on show included
 const RENEW = 60_000; // ms between renewals of the leases
 const POLL = 3_000; // ms between looks when there is nothing to show, or trouble
-const REMEMBERED = 20; // answers that undo can show by name
 
 export const NAMES = { unclear: "Unclear", none: "None of these", bad: "Bad image" };
 
@@ -13,7 +12,7 @@ const path = `/api/projects/${project}`;
 
 export const state = {
   queue: [], // leased tasks, the first is on show; each has its `img`, and `ready` or `broken` once that is known
-  past: [], // {task, name} of the latest answers
+  past: [], // {task, name, undo} of what this page did, answers and skips, the latest at the end
   labels: [],
   waiting: 0,
   done: 0, // today, by everybody
@@ -25,7 +24,7 @@ export const state = {
 export const on = { change() {}, tell(message, good) {}, jump() {} };
 
 const away = new Set(); // ids of tasks whose answer is on its way
-let line = Promise.resolve(); // requests in order, so that "undo" means the answer before it
+let line = Promise.resolve(); // requests in order, so that an undo comes after what it takes back
 let looked = 0; // when the server was last asked for tasks
 
 export const busy = () => !state.loaded || away.size > 0;
@@ -59,7 +58,7 @@ function inLine(work) {
 async function refill() {
   looked = Date.now();
   const count = Math.min(20, Math.max(AHEAD, state.queue.length) + away.size);
-  const tasks = await call(`${path}/tasks/next?count=${count}`);
+  const tasks = await call(`${path}/tasks/next?count=${count}`, {});
   const before = state.queue[0];
   const mine = new Set(tasks.map((task) => task.id));
   const held = new Set(state.queue.map((task) => task.id));
@@ -108,9 +107,7 @@ function addLabels(found) {
 // --- answering ---
 
 export function answer(answer, label, name) {
-  const task = leave();
-  state.past = [...state.past, { task, name }].slice(-REMEMBERED);
-  send(task, "answer", { answer, label }, () => {
+  send(leave(name, takeBackAnswer), "answer", { answer, label }, () => {
     state.done += 1;
     state.waiting -= 1;
     if (label) addLabels([label]);
@@ -118,13 +115,14 @@ export function answer(answer, label, name) {
 }
 
 export function skip() {
-  send(leave(), "skip", {}, () => {
+  send(leave("Skip", takeBackSkip), "skip", {}, () => {
     if (!state.queue.length) on.tell("Skipped: it comes again when nothing else waits.", true);
   });
 }
 
-function leave() {
+function leave(name, undo) {
   const task = state.queue.shift();
+  state.past.push({ task, name, undo });
   away.add(task.id);
   on.change();
   return task;
@@ -134,6 +132,7 @@ function send(task, action, body, done) {
   inLine(async () => {
     try {
       await call(`/api/tasks/${task.id}/${action}`, body);
+      task.img = null; // of what this page did in hours only the names are kept
       done();
     } catch (error) {
       bringBack(task, error);
@@ -145,25 +144,62 @@ function send(task, action, body, done) {
 }
 
 function bringBack(task, error) {
-  state.past = state.past.filter((given) => given.task !== task);
+  forget((act) => act.task === task);
   if (error.status === 409) return on.tell(error.message);
   state.queue.unshift(task);
   on.jump();
   on.tell(`Not saved: ${error.message} The image is back in front of you.`);
 }
 
+// --- taking back: always what this page did last, then the answers before it ---
+
+export const last = () => state.past.findLast((act) => !act.leaving);
+
 export function undo() {
-  inLine(async () => {
-    const { annotation, task } = await call("/api/annotations/undo", { project });
-    state.past = state.past.filter((given) => given.task.id !== annotation.task_id);
-    state.done -= 1;
-    if (task) {
-      state.waiting += 1;
-      state.queue = [prepare(task), ...state.queue.filter((held) => held.id !== task.id)];
-      on.jump();
-    }
-    on.tell(`Took back “${annotation.label ?? NAMES[annotation.answer]}”.`, true);
-  });
+  const act = last();
+  if (!act) return inLine(() => takeBackAnswer());
+  act.leaving = true; // the next undo means the one before
+  on.change();
+  inLine(() => takeBack(act));
+}
+
+async function takeBack(act) {
+  if (!state.past.includes(act)) return; // it was not saved, so its image is in front already
+  try {
+    await act.undo(act.task);
+  } catch (error) {
+    act.leaving = false;
+    if (![404, 409].includes(error.status)) throw error;
+    forget((other) => other === act); // somebody else has the image, or it was taken back elsewhere
+    on.tell(error.message);
+    await refill();
+  }
+}
+
+async function takeBackAnswer(given) {
+  const { annotation, task } = await call("/api/annotations/undo", { project, task: given?.id });
+  forget((act) => act.task.id === annotation.task_id && act.undo === takeBackAnswer);
+  state.done -= 1;
+  if (task) {
+    state.waiting += 1;
+    show(task);
+  }
+  on.tell(`Took back “${annotation.label ?? NAMES[annotation.answer]}”.`, true);
+}
+
+async function takeBackSkip(skipped) {
+  show(await call(`/api/tasks/${skipped.id}/unskip`, {}));
+  forget((act) => act.task === skipped && act.undo === takeBackSkip);
+  on.tell("Took back the skip.", true);
+}
+
+function forget(what) {
+  state.past = state.past.filter((act) => !what(act));
+}
+
+function show(task) {
+  state.queue = [prepare(task), ...state.queue.filter((held) => held.id !== task.id)];
+  on.jump();
 }
 
 // --- time ---

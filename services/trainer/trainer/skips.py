@@ -1,0 +1,72 @@
+"""Images that a training leaves out because they cannot be used, and when they are too many. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from trainer import head
+
+MOST = 0.05
+"""Share of the images that may be left out, and one in any case. More points to a fault of the data set or of its storage:
+a model of what happens to be left would hide it."""
+NAMED = 5
+"""Images that a sentence names."""
+
+
+class Item(Protocol):
+    """An image of the data set."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def part(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+
+
+Kind = TypeVar("Kind", bound=Item)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An image that was left out."""
+
+    sha256: str
+    source: str  # where it came from
+    label: str
+    part: str
+    origin: str
+    reason: str
+
+
+def split(items: Sequence[Kind], bad: Mapping[str, str]) -> tuple[tuple[Kind, ...], list[Skipped]]:
+    """Take out the images that `bad` has a reason for, by sha256; head.CannotTrain when what is left will not do.
+
+    That is so when too many are taken out, or all training images of a label: the model would not have the label.
+    """
+    kept = tuple(item for item in items if item.sha256 not in bad)
+    skipped = [
+        Skipped(item.sha256, item.source, item.label, item.part, item.origin, bad[item.sha256])
+        for item in items
+        if item.sha256 in bad
+    ]
+    if len(skipped) > max(1, MOST * len(items)):
+        raise head.CannotTrain(f"{told(skipped, len(items))}. At most {MOST:.0%} may be left out")
+    if lost := sorted(_trained(items) - _trained(kept)):
+        raise head.CannotTrain(f"{told(skipped, len(items))}. No training image of {', '.join(lost)} is left")
+    return kept, skipped
+
+
+def told(skipped: Sequence[Skipped], total: int) -> str:
+    """One line that names some of the images and why they cannot be used."""
+    named = "; ".join(f"{each.source}: {' '.join(each.reason.split())}" for each in skipped[:NAMED])
+    more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+    return f"{len(skipped)} of {total} images cannot be used: {named}{more}"
+
+
+def _trained(items: Sequence[Item]) -> set[str]:
+    return {item.label for item in items if item.part == "train"}
