@@ -1,14 +1,11 @@
-"""Features of images, computed once: a cache keyed by backbone, image and view in one SQLite file.
+"""Features of images, computed once and cached by backbone, image and view.
 
-An image's features never change, so a retraining pays only for what is new. Deleting the file costs time, nothing else, so
-a damaged one is deleted; a row has a checksum, since SQLite notices damage only where its own structure is.
+An image's features never change, so a retraining pays only for what is new. Deleting the cache costs time, nothing else.
 """
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,24 +13,17 @@ from typing import Self
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image
 
 from strop_edge import disk, image
 from strop_image import decoder
-from trainer import views
+from trainer import vectors, views
 
 Features = NDArray[np.float32]
 
 THREADS = 2
 BATCH = 2
-"""Images in one call: larger ones were no quicker, and 8 of them take 400 MB more with the backbone of hosted models."""
-
-_CHECKSUM = 4  # bytes, of CRC-32
-
-_SCHEMA = """
-create table if not exists features (
-    backbone text, sha256 text, view text, vector blob not null, primary key (backbone, sha256, view)
-)
-"""
+"""Views in one call: larger ones were no quicker, and 8 of them take 400 MB more with the backbone of hosted models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +47,15 @@ class Cache:
     """Features of one backbone. Several processes may use the same file."""
 
     def __init__(self, path: Path, backbone: Path, backbone_sha256: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._backbone = backbone
         # A decoder that gives other pixels gives other features.
-        self._sha256 = f"{backbone_sha256} decoder {decoder.VERSION}"
-        self._path = path
-        self._database = _open(path)
+        self._vectors = vectors.Vectors(path, f"{backbone_sha256} decoder {decoder.VERSION}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.close()
+        self._vectors.close()
 
     def get(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> Features:
         """Return features [len(wanted), features], computing what is missing; Unusable when an image has none.
@@ -77,7 +64,7 @@ class Cache:
         """
         for sha256, reason in self.fill(wanted, progress).items():
             raise Unusable(f"{sha256}: {reason}")
-        loaded = [vector for w in wanted if (vector := self._load(w)) is not None]
+        loaded = [vector for w in wanted if (vector := self._vectors.get(w.sha256, w.view)) is not None]
         return np.stack(loaded) if wanted else np.empty((0, 0), np.float32)
 
     def fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:
@@ -90,56 +77,42 @@ class Cache:
         except sqlite3.DatabaseError as error:
             if not disk.is_damage(error):
                 raise
-        self._database.close()
-        _remove(self._path)
-        self._database = _open(self._path)
+        self._vectors.renew()
         return self._fill(wanted, progress)
 
     def _fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:
-        missing = list({(w.sha256, w.view): w for w in wanted if self._load(w) is None}.values())
+        missing = list(dict.fromkeys(w for w in wanted if self._vectors.get(w.sha256, w.view) is None))
+        images: dict[str, list[View]] = {}
+        for each in missing:
+            images.setdefault(each.sha256, []).append(each)
         bad: dict[str, str] = {}
-        for done, (batch, found) in enumerate(self._computed(missing, bad), 1):
-            self._put(batch, found)
-            progress(min(done * BATCH, len(missing)), len(missing))
+        done = 0
+        for seen, found in self._computed(list(images.values()), bad):
+            self._vectors.put((w.sha256, w.view, vector) for w, vector in zip(seen, found, strict=False))
+            done += len(seen)
+            progress(done, len(missing))
         return bad
 
-    def _computed(self, missing: Sequence[View], bad: dict[str, str]) -> Iterator[tuple[Sequence[View], Features]]:
-        """Compute in batches, each batch on one thread from file to features; adds to `bad` what has none."""
-        if not missing:
+    def _computed(
+        self, images: Sequence[Sequence[View]], bad: dict[str, str]
+    ) -> Iterator[tuple[Sequence[View], Features]]:
+        """Compute image by image, each on one thread, decoded once for all its views; adds to `bad` what has no features."""
+        if not images:
             return
         session = _session(self._backbone)
 
-        def compute(batch: Sequence[View]) -> tuple[Sequence[View], Features]:
-            seen = {}
-            for each in batch:
-                try:
-                    seen[each] = _pixels(each)
-                except (WrongImage, decoder.BadImage) as error:
-                    bad[each.sha256] = str(error)
-            if not seen:
-                return [], np.empty((0, 0), np.float32)
-            return list(seen), session.run(["features"], {"image": np.stack(list(seen.values()))})[0]
+        def compute(seen: Sequence[View]) -> tuple[Sequence[View], Features]:
+            first = seen[0]
+            try:
+                picture = image.decode(read(first.path, first.sha256))
+            except (WrongImage, decoder.BadImage) as error:
+                bad[first.sha256] = str(error)
+                return seen, np.empty((0, 0), np.float32)
+            batches = [seen[start : start + BATCH] for start in range(0, len(seen), BATCH)]
+            return seen, np.concatenate([_run(session, picture, batch) for batch in batches])
 
-        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         with ThreadPoolExecutor(THREADS) as pool:
-            yield from pool.map(compute, batches)
-
-    def _load(self, wanted: View) -> Features | None:
-        """None when it is not there, or damaged."""
-        query = "select vector from features where backbone = ? and sha256 = ? and view = ?"
-        with closing(self._database.execute(query, (self._sha256, wanted.sha256, wanted.view))) as cursor:
-            row: tuple[bytes] | None = cursor.fetchone()
-        if row is None or _sealed(row[0][:-_CHECKSUM]) != row[0]:
-            return None
-        return np.frombuffer(row[0][:-_CHECKSUM], np.float32)
-
-    def _put(self, batch: Sequence[View], found: Features) -> None:
-        rows = [
-            (self._sha256, w.sha256, w.view, _sealed(vector.tobytes())) for w, vector in zip(batch, found, strict=True)
-        ]
-        self._database.execute("begin")
-        self._database.executemany("insert or replace into features values (?, ?, ?, ?)", rows)
-        self._database.execute("commit")
+            yield from pool.map(compute, images)
 
 
 def read(path: Path, sha256: str) -> bytes:
@@ -153,44 +126,15 @@ def read(path: Path, sha256: str) -> bytes:
     return data
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Open or create the file; one that is no database is replaced."""
-    try:
-        return _connect(path)
-    except sqlite3.DatabaseError as error:
-        if not disk.is_damage(error):
-            raise
-    _remove(path)
-    return _connect(path)
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=60, isolation_level=None)
-    try:
-        for statement in ("pragma journal_mode = wal", "pragma synchronous = normal", _SCHEMA):
-            database.execute(statement)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _sealed(vector: bytes) -> bytes:
-    return vector + zlib.crc32(vector).to_bytes(_CHECKSUM)
-
-
-def _pixels(wanted: View) -> image.Pixels:
-    return views.render(image.load(read(wanted.path, wanted.sha256)), wanted.view, wanted.sha256)
+def _run(session: onnxruntime.InferenceSession, picture: Image.Image, batch: Sequence[View]) -> Features:
+    pixels = np.stack([views.render(picture, w.view, w.sha256) for w in batch])
+    found: Features = session.run(["features"], {"image": pixels})[0]
+    return found
 
 
 def _session(backbone: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # each batch has a thread of its own already
+    options.intra_op_num_threads = 1  # each image has a thread of its own already
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(backbone, options, providers=["CPUExecutionProvider"])

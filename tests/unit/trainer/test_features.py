@@ -39,7 +39,7 @@ def test_what_is_cached_is_not_computed_again(store, shapes):
 
     again = store.get(shapes, lambda *_: pytest.fail("computed again"))
 
-    assert heard == [(2, 10), (4, 10), (6, 10), (8, 10), (10, 10)]
+    assert heard == [(done, 10) for done in range(1, 11)]
     assert (again == first).all()
 
 
@@ -54,10 +54,11 @@ def test_each_view_has_features_of_its_own(store, shapes):
     one = shapes[0]
     wanted = [features.View(one.sha256, one.path, view) for view in views.TRAINING["base"]]
 
-    plain, mirrored, degraded = store.get(wanted, silent)
+    plain, *others = store.get(wanted, silent)
 
-    assert plain @ mirrored < 0.9999
-    assert plain @ degraded < plain @ mirrored
+    near = [float(plain @ each) for each in others]
+    assert max(near) < 0.9999
+    assert len(set(near)) == len(near)
 
 
 def test_another_backbone_shares_nothing(store, shapes, tmp_path, backbone_file):

@@ -2,15 +2,18 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from trainer import backbone, calibration, head
+from trainer import calibration, head
+
+
+FEATURES = 1280  # a head takes what its backbone gives
 
 
 def examples(per_label=20, labels=3, noise=0.05, seed=0):
     """Features around one direction per label, of length 1, every second row a further view of the one before."""
     dice = np.random.default_rng(seed)
-    centres = np.random.default_rng(42).normal(size=(labels, backbone.FEATURES))
+    centres = np.random.default_rng(42).normal(size=(labels, FEATURES))
     truth = np.repeat(np.arange(labels), per_label)
-    rows = centres[truth] + dice.normal(size=(len(truth), backbone.FEATURES)) * noise * backbone.FEATURES**0.5
+    rows = centres[truth] + dice.normal(size=(len(truth), FEATURES)) * noise * FEATURES**0.5
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return head.Examples(rows.astype(np.float32), truth, np.arange(len(truth)) // 2, np.arange(len(truth)) % 2 == 0)
 
@@ -94,7 +97,7 @@ def test_one_label_is_not_enough():
 def test_views_of_an_image_never_straddle_folds():
     """Twins with labels drawn by chance: only a fit that has seen the twin could know them."""
     dice = np.random.default_rng(0)
-    rows = dice.normal(size=(60, backbone.FEATURES)).astype(np.float32)
+    rows = dice.normal(size=(60, FEATURES)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels = dice.integers(0, 2, 60)
     twins = head.Examples(

@@ -1,53 +1,67 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from strop_edge import image
 from tests.unit.trainer import lab
 from trainer import views
 
 SHA = "1f" * 32
+ALL = {view for each in views.TRAINING.values() for view in each}
 
 
 @pytest.fixture
-def pixels():
-    return image.load(lab.picture("square", 1))
+def picture():
+    return image.decode(lab.picture("square", 1))
 
 
-def test_the_plain_view_is_the_image(pixels):
-    assert (views.render(pixels, views.PLAIN, SHA) == pixels).all()
+def test_the_plain_view_is_what_a_device_sees(picture):
+    assert (views.render(picture, views.PLAIN, SHA) == image.prepare(picture)).all()
 
 
-def test_the_mirrored_view_swaps_left_and_right(pixels):
-    assert (views.render(pixels, views.MIRRORED, SHA) == pixels[:, ::-1]).all()
+def test_the_mirrored_view_swaps_left_and_right(picture):
+    assert (views.render(picture, views.MIRRORED, SHA) == image.prepare(picture)[:, ::-1]).all()
 
 
-def test_a_degraded_view_is_always_the_same_for_an_image_and_another_for_another(pixels):
-    once, again = (views.render(pixels, views.DEGRADED, SHA) for _ in range(2))
+@pytest.mark.parametrize("view", sorted(ALL - {views.PLAIN, views.MIRRORED}))
+def test_a_changed_view_is_always_the_same_for_an_image_and_another_for_another(picture, view):
+    once, again = (views.render(picture, view, SHA) for _ in range(2))
 
     assert (once == again).all()
-    assert (once != views.render(pixels, views.DEGRADED, "2e" * 32)).any()
+    assert (once != views.render(picture, view, "2e" * 32)).any()
 
 
-@pytest.mark.parametrize("view", views.TRAINING["base"])
-def test_every_view_is_what_a_model_takes(pixels, view):
-    found = views.render(pixels, view, SHA)
+def test_views_of_one_kind_differ_by_their_number(picture):
+    seen = [views.render(picture, view, SHA).tobytes() for view in views.TRAINING["base"]]
+
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("view", sorted(ALL))
+@pytest.mark.parametrize("size", [(640, 480), (300, 900), (224, 224)])
+def test_every_view_is_what_a_model_takes(view, size):
+    found = views.render(Image.new("RGB", size, "white"), view, SHA)
 
     assert found.shape == (image.SIZE, image.SIZE, 3)
     assert found.dtype == np.uint8
 
 
+def test_a_moved_view_has_no_empty_corner():
+    white = Image.new("RGB", (300, 400), "white")
+
+    darkest = min(int(views.render(white, "moved-1", f"{seed:064x}").min()) for seed in range(40))
+
+    assert darkest >= int(255 * 0.8 * 0.95) - 1  # the darkest light that a view may have, and nothing else
+
+
 def test_turning_leaves_no_empty_corner():
     white = np.full((image.SIZE, image.SIZE, 3), 255, np.uint8)
-    from PIL import Image
-
     turned = np.asarray(views._turned(Image.fromarray(white), 25))
 
     assert turned.min() == 255
 
 
 def test_turning_keeps_the_middle_in_the_middle():
-    from PIL import Image
-
     dot = np.zeros((image.SIZE, image.SIZE, 3), np.uint8)
     dot[104:120, 104:120] = 255
 
