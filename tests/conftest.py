@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, topology
 from strop.settings import Settings
+from strop_cli.platform import isolation
 from strop_cli.platform.stack import Stack
 from tests import brokers
 
@@ -27,6 +28,7 @@ _numbers = itertools.count()
 def stack() -> Iterator[Stack]:
     """PostgreSQL, Mosquitto and the S3/SQS endpoint; their addresses are in the environment."""
     brokers.mosquitto()
+    isolation.clean(os.environ)
     # Not under pytest's own folder: another run closes that one to PostgreSQL's user while this one works.
     with tempfile.TemporaryDirectory(prefix="strop-tests-") as folder, Stack(Path(folder)) as running:
         os.environ.update(running.env())

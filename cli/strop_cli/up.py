@@ -35,6 +35,7 @@ def up(
     ] = False,
 ) -> None:
     """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
+    isolation.clean(os.environ)
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     with Stack(folder.home(state)) as stack, _env_file(stack.state / connection.ENV_FILE) as path:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
-from strop_cli.platform import aws, guard, isolation, mqtt, ports, postgres, profile
+from strop_cli.platform import aws, guard, mqtt, ports, postgres, profile
 from strop_cli.platform.errors import PlatformError
 from strop_cli.platform.server import Plan, Server, stop_leftovers
 
@@ -19,10 +19,9 @@ BUCKET = "strop"
 class Stack:
     """PostgreSQL, S3 with SQS, and an MQTT broker; all they know lies in `state`.
 
-    Use it in a `with` statement, which takes out of this process's environment what would decide over servers and clients
-    (`isolation`). Stopping loses nothing, nor does killing (see `mqtt` for the exception): what still
+    Use it in a `with` statement. Stopping loses nothing, nor does killing (see `mqtt` for the exception): what still
     runs then is stopped by the guard at once, and by the next start at the latest. `wheel_broker` takes the broker
-    of the wheel even where Mosquitto is installed.
+    of the wheel even where Mosquitto is installed. Servers inherit the environment: the caller cleans it (`isolation`).
     """
 
     def __init__(self, state: Path, *, wheel_broker: bool = False) -> None:
@@ -38,7 +37,6 @@ class Stack:
         return self._mosquitto is not None
 
     def __enter__(self) -> Self:
-        isolation.clean(os.environ)
         for folder in (self.state / "run", self.state / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:

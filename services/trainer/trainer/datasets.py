@@ -41,6 +41,9 @@ class Item:
     source: str = ""  # where it came from: the key of a base image, the id of a capture, what an order says
 
 
+_REQUIRED = ("sha256", "label", "part", "origin", "group")
+
+
 async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
     """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere.
 
@@ -129,10 +132,7 @@ def read(body: bytes) -> list[Item]:
     """Read a manifest; what else a line says is left to those who wrote it."""
     try:
         lines = [json.loads(line) for line in body.splitlines()]
-        return [
-            Item(**{"source": "", **{name: str(line[name]) for name in Item.__slots__ if name in line}})
-            for line in lines
-        ]
+        return [Item(*(str(line[name]) for name in _REQUIRED), source=str(line.get("source", ""))) for line in lines]
     except (ValueError, KeyError, TypeError) as error:
         raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
 

@@ -153,6 +153,8 @@ def test_base_images_follow_what_happens_to_them_in_the_bucket(
     kept = ask(strop, state, f"datasets import moved {tree}").output
     assert f"1 kept, not in the folder any more (--delete removes them): {base}/train/soda-can/moved.jpg" in kept
     assert "label conflict: " in kept
+    assert "--delete needs a folder" in str(ask(strop, state, f"datasets import moved {tree} --delete").exception)
+    (tree / "train/clutter/dangling.jpg").unlink()
     followed = ask(strop, state, f"datasets import moved {tree} --delete").output
     assert f"1 removed, not in the folder any more: {base}/train/soda-can/moved.jpg" in followed
     assert "label conflict: " not in followed

@@ -307,7 +307,7 @@ def test_a_withdrawn_change_is_not_gone_on_with(make_lab: Callable[[], Lab]) -> 
 
 
 def test_a_disk_that_does_not_keep_what_is_wanted_does_not_hold_up_the_change(lab: Lab) -> None:
-    (lab.folder / f".{store.WANTED}").mkdir()
+    (lab.folder / store.WANTED).mkdir()
 
     lab.offer(V1)
 
@@ -348,8 +348,9 @@ def test_when_both_models_are_damaged_it_fetches_the_current_one(make_lab: Calla
 def test_a_disk_that_refuses_the_switch_leaves_the_old_model_until_it_takes_it(lab: Lab) -> None:
     lab.offer(V1)
     lab.outcome()
-    in_the_way = lab.folder / f".{store.POINTER}"
-    in_the_way.mkdir()
+    pointer, aside = lab.folder / store.POINTER, lab.folder / "aside"
+    pointer.rename(aside)
+    pointer.mkdir()  # no file can take its place
     lab.offer(V2, "d2")
     until(lambda: len(lab.errors) > fetch.ATTEMPTS)
 
@@ -358,7 +359,8 @@ def test_a_disk_that_refuses_the_switch_leaves_the_old_model_until_it_takes_it(l
     assert lab.swapper.answer == messages.Outcome("d1", "installed")
     assert "Is a directory" in lab.errors[-1]
 
-    in_the_way.rmdir()
+    pointer.rmdir()
+    aside.rename(pointer)
     assert lab.outcome("d2").outcome == "installed"
     assert lab.version == "v2"
 

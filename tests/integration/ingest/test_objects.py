@@ -108,6 +108,7 @@ async def test_a_file_moved_into_a_deeper_folder_is_a_label_too(runtime: app.Run
     await runtime.storage.delete(key)
 
     await appear(files, deep)
+    await appear(files, key)  # it was moved into the label's own folder
 
     (happened,) = await wait.outbox(runtime)
     assert isinstance(happened, events.LabelFiled)
