@@ -38,8 +38,8 @@ class Settings(WithSecrets):
     mqtt_shared: bool = Field(True, description="use shared subscriptions, so that two ingests split the work")
     mqtt_group: str | None = Field(
         None,
-        description="name of the shared subscription's group; keep it secret, since a client that names it receives part of "
-        "the messages. Default: {prefix}-ingest",
+        description="name of the shared subscription's group; keep it secret, since a client that joins it takes part of the "
+        "messages away. Default: {prefix}-ingest",
     )
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")

@@ -89,7 +89,9 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind(LITE0, (_LITE0,), 3, True, 1904, "02530d978c9f7c15d7e0100c22ad24800a7717369a255103f5fb30ba67c905dd"),
-        Kind(HOSTED, (_LITE0, _LITE2), 2, False, 1072, "6d7eab14959322d1cdfebc6eb93f5e7f29a70a26d3bb596e0917e61c6f1aa28b"),
+        Kind(
+            HOSTED, (_LITE0, _LITE2), 2, False, 1072, "6d7eab14959322d1cdfebc6eb93f5e7f29a70a26d3bb596e0917e61c6f1aa28b"
+        ),
     )
 }
 SHA256 = KINDS[LITE0].sha256

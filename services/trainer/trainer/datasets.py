@@ -132,7 +132,10 @@ def read(body: bytes) -> list[Item]:
     """Read a manifest; what else a line says is left to those who wrote it."""
     try:
         lines = [json.loads(line) for line in body.splitlines()]
-        return [Item(*(str(line[name]) for name in _REQUIRED), source=str(line.get("source", ""))) for line in lines]
+        return [
+            Item(**{name: str(line[name]) for name in _REQUIRED} | {"source": str(line.get("source", ""))})
+            for line in lines
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
 

@@ -65,6 +65,8 @@ class Cache:
         for sha256, reason in self.fill(wanted, progress).items():
             raise Unusable(f"{sha256}: {reason}")
         loaded = [vector for w in wanted if (vector := self._vectors.get(w.sha256, w.view)) is not None]
+        if len(loaded) < len(wanted):
+            raise Unusable("the cache was damaged while it was read")
         return np.stack(loaded) if wanted else np.empty((0, 0), np.float32)
 
     def fill(self, wanted: Sequence[View], progress: Callable[[int, int], None]) -> dict[str, str]:

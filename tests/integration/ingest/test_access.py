@@ -153,12 +153,12 @@ async def test_a_device_cannot_take_anothers_session(broker: Broker) -> None:
         assert neighbour.session == 1, "it was never pushed out"
 
 
-async def test_a_device_that_joins_the_default_group_receives_no_captures(broker: Broker) -> None:
+async def test_a_device_that_joins_the_default_group_takes_no_captures_away(broker: Broker) -> None:
     """Mosquitto does not apply its access list to a subscription of `$share`: only the secret name keeps devices out."""
     settings = Settings.model_validate({"database_url": "postgresql://", "mqtt_url": "mqtt://", "mqtt_group": "secret"})
     default = settings.model_copy(update={"mqtt_group": None})
     async with (
-        connected(broker, "devices/bottles/line-2", *announcements.filters(default)),
+        connected(broker, "devices/bottles/line-2", *announcements.filters(default)) as intruder,
         connected(broker, "strop-ingest", *announcements.filters(settings), client_id="ingest-5") as ingest,
         connected(broker, "devices/bottles/line-1") as device,
     ):
@@ -166,6 +166,7 @@ async def test_a_device_that_joins_the_default_group_receives_no_captures(broker
             await device.publish("strop/bottles/line-1/capture", f"{number}".encode())
 
         assert len(await heard(ingest)) == 20
+        assert await heard(intruder) == []
 
 
 async def test_the_health_check_reads_the_brokers_clock_and_nothing_else(broker: Broker) -> None:

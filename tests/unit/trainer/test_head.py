@@ -4,7 +4,6 @@ import pytest
 
 from trainer import calibration, head
 
-
 FEATURES = 1280  # a head takes what its backbone gives
 
 
