@@ -19,7 +19,6 @@ from trainer import datasets as trained
 
 SPLITS = ("train", "valid")
 _PATIENCE = 60.0  # seconds without any news from ingest
-_NAMED = 10  # label conflicts that are named
 _REMOVED = "removed, not in the folder any more"
 _KEPT = "kept, not in the folder any more (--delete removes them)"
 NO_LABEL = f"not below {' or '.join(f'{split}/LABEL/' for split in SPLITS)}"
@@ -149,9 +148,7 @@ def summary(used: tree.Tree, files: Mapping[str, Path], found: Imported) -> list
     """What became of the import, in lines for people."""
     told = [f"refused {files[key]}: {reason}" for key, reason in found.refused.items()]
     told += used.report()
-    told += [f"label conflict: {each}" for each in found.conflicts[:_NAMED]]
-    if (more := len(found.conflicts) - _NAMED) > 0:
-        told.append(f"and {more} more label conflicts")
+    told += differences.label_conflicts(found.conflicts)
     if found.others:
         told.append(tree.counted(_REMOVED if found.removed else _KEPT, found.others))
     counts = f"{found.taken} images taken, {found.unchanged} were there already, {len(found.refused)} refused"
@@ -197,7 +194,7 @@ async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], re
         await projects.require(session, project)
         started = (await session.execute(select(func.now()))).scalar_one()
         known = await _known(runtime, project, files)
-    changed = {key: file for key, file in files.items() if (_digest(file) or key) != known.get(key)}
+    changed = {key: file for key, file in files.items() if not _has(file, known.get(key))}
     unchanged = len(files) - len(changed)
     unreadable = await upload.put(runtime.storage, changed, lambda sent: report(unchanged + sent, unchanged))
     changed = {key: file for key, file in changed.items() if key not in unreadable}
@@ -206,12 +203,12 @@ async def load(runtime: app.Runtime, project: str, files: Mapping[str, Path], re
     return Imported(len(answers) - len(refused), refused | unreadable, unchanged)
 
 
-def _digest(file: Path) -> str | None:
-    """The hash of a file; None when it cannot be read: the upload reports why."""
+def _has(file: Path, sha256: str | None) -> bool:
+    """Return whether a file has this hash; not so when it cannot be read: the upload reports why."""
     try:
-        return storage.digest(file.read_bytes())
+        return storage.digest(file.read_bytes()) == sha256
     except OSError:
-        return None
+        return False
 
 
 async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) -> dict[str, str | None]:

@@ -96,11 +96,15 @@ def lines(found: Checked) -> list[str]:
     """Name what is refused, of several labels, not used, or different in the bucket."""
     return [
         *_some([f"refused {row.key}: {row.refused}" for row in found.rows if row.refused], "refused"),
-        *_some([f"label conflict: {each}" for each in found.conflicts], "label conflicts"),
+        *label_conflicts(found.conflicts),
         *tree.left_out(found.files.unused),
         *_some([f"gone from the bucket, to be forgotten: {key}" for key in found.gone], "gone"),
         *_some([f"not looked at yet: {key}" for key in found.unseen], "not looked at yet"),
     ]
+
+
+def label_conflicts(found: Sequence[datasets.Conflict]) -> list[str]:
+    return _some([f"label conflict: {each}" for each in found], "label conflicts")
 
 
 def _some(told: list[str], what: str) -> list[str]:

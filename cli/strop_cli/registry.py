@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rollouts
 from strop import app, errors, models
-from strop_cli import connection, projects
+from strop_cli import connection, differences, projects
 from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -39,9 +39,7 @@ def train(
         async with runtime.sessions.begin() as session:
             run = await triggers.by_hand(session, project)
             conflicts = await datasets.conflicts(session, project)
-        for each in conflicts:
-            print(f"label conflict: {each}")
-        print(f"training run {run} is asked for", flush=True)
+        print(*differences.label_conflicts(conflicts), f"training run {run} is asked for", sep="\n", flush=True)
         return await outcome(runtime, run) if wait else f"`strop models list {project}` shows the model when it is done"
 
     print(connection.run(state, work))

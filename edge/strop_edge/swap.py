@@ -108,7 +108,7 @@ class Swapper:
         """Have this run, also after a restart before it does; None forgets what would be gone on with."""
         try:
             self._store.want(desired)
-        except OSError as error:  # a full disk, most likely: it can be obeyed all the same
+        except OSError as error:  # a full disk, most likely: the change goes on without it
             self._on_error(f"what is to run is not kept over a restart: {error}")
         with self._changed:
             self._unfinished = None

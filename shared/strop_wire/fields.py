@@ -199,7 +199,7 @@ def folder_of(name: str) -> str:
 
 
 def label_of(folder: str) -> str:
-    """Read the label that a folder names, whoever made it; `label_of(folder_of(name))` is `name` for every label.
+    """Read the label that a folder names, also of one made by hand; `label_of(folder_of(name))` is `name` for every label.
 
     A `%` that begins none of the four escapes stands for itself. Malformed for a hidden folder, or one that names no label.
     """

@@ -50,6 +50,11 @@ class Place:
         async with self.runtime.sessions() as session:
             return await session.scalar(select(func.count()).where(*what)) or 0
 
+    async def answers(self) -> list[str]:
+        """All answers so far, the oldest first."""
+        async with self.runtime.sessions() as session:
+            return list(await session.scalars(select(models.Annotation.answer).order_by(models.Annotation.at)))
+
     async def truth(self, capture: models.Capture) -> str | None:
         async with self.runtime.sessions() as session:
             return await session.scalar(

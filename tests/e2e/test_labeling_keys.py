@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from sqlalchemy import select
 
-from strop import models
 from tests.e2e.labeling import Place, at_work
 
 LAYOUTS = {
@@ -39,9 +37,7 @@ async def test_keys_count_by_their_position_where_letters_are_not_latin(
         await strike(page, undo, "KeyZ")
         await expect(page.locator("#toast")).to_have_text("Took back the skip.")
 
-    async with place.runtime.sessions() as session:
-        answers = await session.scalars(select(models.Annotation.answer).order_by(models.Annotation.at))
-        assert list(answers) == ["unclear", "none", "bad"]
+    assert await place.answers() == ["unclear", "none", "bad"]
 
 
 async def test_keys_of_latin_layouts_count_by_what_they_type(browser: Browser, place: Place) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
 from labeling_queue import rules
 from strop import models, storage
@@ -75,9 +75,7 @@ async def test_there_are_keys_for_what_no_label_fits(browser: Browser, place: Pl
             await press(page, key)
         await expect(page.locator("#done")).to_have_text("3")
 
-    async with place.runtime.sessions() as session:
-        answers = await session.scalars(select(models.Annotation.answer).order_by(models.Annotation.at))
-        assert list(answers) == ["unclear", "none", "bad"]
+    assert await place.answers() == ["unclear", "none", "bad"]
 
 
 async def test_a_skipped_image_comes_again_at_the_end(browser: Browser, place: Place) -> None:
@@ -109,6 +107,17 @@ async def test_a_new_label_gets_the_next_key_and_keeps_it(browser: Browser, plac
         await expect(page.locator("#done")).to_have_text("3")
 
     assert await place.count(models.GroundTruth.label == "bottle") == 3
+
+
+async def test_a_new_label_may_hold_a_slash(browser: Browser, place: Place) -> None:
+    (capture,) = await place.store()
+    async with at_work(browser, place) as page:
+        await press(page, "+")
+        await page.keyboard.type("N/A")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#done")).to_have_text("1")
+
+    assert await place.truth(capture) == "N/A"
 
 
 async def test_keys_typed_into_the_new_label_answer_nothing(browser: Browser, place: Place) -> None:

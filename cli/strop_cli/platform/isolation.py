@@ -1,6 +1,6 @@
 """Keep the environment that a shell had before out of the platform, its servers and its commands.
 
-What is taken out is listed in `isolate.sh`, once, for shells and for this module.
+What is taken out, and what `no_proxy` gets, is listed in `isolate.sh`, once, for shells and for this module.
 """
 
 import re
@@ -14,8 +14,7 @@ SHELL = Path(__file__).with_name("isolate.sh").read_text()
 PROGRAMS = Path(__file__).with_name("programs")
 """First in the PATH of a shell that sources the file: `aws`, for versions that do not read every endpoint variable."""
 
-_HERE = ("127.0.0.1", "localhost")
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_BUNDLES, _HERE = (names.split() for names in re.findall(r"^for strop_name in ([^$]+); do$", SHELL, re.MULTILINE))
 _RULES = [
     (pattern, bool(unset))
     for patterns, unset in re.findall(r"^    ([A-Z].*?)\) (?:(unset)|:) ", SHELL, re.MULTILINE)

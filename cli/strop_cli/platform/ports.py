@@ -25,7 +25,7 @@ def stable(state: Path, name: str) -> int:
 def remembered(state: Path, name: str) -> int:
     """PlatformError when the file does not hold a port: to choose another one in silence would cut off the devices."""
     memory = _memory(state, name)
-    text = memory.read_bytes()
+    text = memory.read_bytes().strip()  # editors end a line
     if not (text.isdigit() and 0 < int(text) < 2**16):
         raise PlatformError(
             f"{memory} is damaged: write the port into it that clients use, or remove it to have a new one"

@@ -52,4 +52,7 @@ class Origins:
 
 
 def _is_local(origin: str) -> bool:
-    return bool(_ORIGIN.fullmatch(origin)) and urlsplit(origin).hostname in _LOOPBACK
+    try:
+        return bool(_ORIGIN.fullmatch(origin)) and urlsplit(origin).hostname in _LOOPBACK
+    except ValueError:  # an address in brackets that is none
+        return False

@@ -29,6 +29,7 @@ LARGEST_BODY = 8 * 2**20
 _TYPE = "application/x-amz-json-1.1"
 _SERVICE = "RekognitionService"
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_BROKEN = "Something broke here. Please try again."
 _NO_ORIGIN = "No web page of this origin may call: STROP_CUSTOM_LABELS_ORIGINS names those that may."
 
 
@@ -94,7 +95,7 @@ class Api:
             return name, fault.code, _fail(fault, request_id)
         except Exception:
             log.exception("operation broke", operation=name, request_id=request_id)
-            broken = faults.InternalServerError("Something broke here. Please try again.")
+            broken = faults.InternalServerError(_BROKEN)
             return name, broken.code, _fail(broken, request_id)
 
     async def _other(self, request: Request, service: str, request_id: str) -> tuple[str, str, Response]:
@@ -103,10 +104,7 @@ class Api:
         try:
             body = await _body(request) if elsewhere.is_form(request.headers) else b""
             name = elsewhere.operation(request.method, request.url.path, request.headers, body)
-            if service != sts.SERVICE:
-                raise elsewhere.missing(service, name)
-            if name != sts.OPERATION:
-                raise sts.unavailable(name)
+            _require_here(service, name)
             known, key_id = name, self._authenticate(request, body, service)
             return known, "", Response(sts.identity(self._settings, key_id, request_id), media_type="text/xml")
         except faults.Fault as fault:
@@ -114,7 +112,10 @@ class Api:
             if service == sts.SERVICE and code in sts.CODES:
                 code, status = sts.CODES[code], 403
             error = elsewhere.Error(status, code, str(fault), request_id)
-            return known, code, elsewhere.write(error, service, request.headers)
+        except Exception:
+            log.exception("request broke", service=service, operation=known, request_id=request_id)
+            error = elsewhere.Error(500, "InternalServerError", _BROKEN, request_id)
+        return known, error.code, elsewhere.write(error, service, request.headers)
 
     def _operation(self, request: Request) -> str:
         service, _, name = request.headers.get("x-amz-target", "").partition(".")
@@ -143,6 +144,13 @@ async def _body(request: Request) -> bytes:
             raise faults.RequestEntityTooLargeException(f"A request has {LARGEST_BODY} bytes at the most.")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _require_here(service: str, name: str) -> None:
+    if service != sts.SERVICE:
+        raise elsewhere.missing(service, name)
+    if name != sts.OPERATION:
+        raise sts.unavailable(name)
 
 
 def _fail(fault: faults.Fault, request_id: str) -> Response:

@@ -20,7 +20,6 @@ def _problem(description: str) -> dict[str, Any]:
 
 NOT_FOUND = _problem("There is no such thing; `detail` says what.")
 UNREADABLE = _problem("The body is not JSON in UTF-8.")
-POST_ONLY = _problem("Asked with the pages' cookie: only a POST may lease tasks then.")
 REFUSED = _problem("Understood and not allowed at the moment; `detail` says why, for the person.")
 
 router = APIRouter(
@@ -82,19 +81,6 @@ async def next_tasks(project: Project, me: Me, session: Session, count: Count = 
     await queries.require_project(session, project)
     leased = await queries.lease(session, project, me.name, count)
     return [schemas.Task.of(*row) for row in await queries.details(session, leased)]
-
-
-@router.get(
-    "/projects/{project}/tasks/next",
-    summary="Lease the next tasks (older programs)",
-    deprecated=True,
-    responses={404: NOT_FOUND, 405: POST_ONLY},
-)
-async def next_tasks_by_get(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
-    """The same as the POST, which replaces it. With a token only: a browser follows links on its own, with its cookie."""
-    if me.source == "page":
-        raise HTTPException(405, "Send a POST: this request leases tasks.", {"Allow": "POST"})
-    return await next_tasks(project, me, session, count)
 
 
 @router.post("/tasks/{task}/answer", summary="Answer a task", responses={400: UNREADABLE, 404: NOT_FOUND, 409: REFUSED})

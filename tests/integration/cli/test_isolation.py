@@ -10,7 +10,7 @@ import pytest
 
 from strop_cli.platform import isolation
 from tests import walkthrough
-from tests.integration.cli.test_up import up
+from tests.integration.cli.running import up
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -11,7 +11,7 @@ import psutil
 
 from strop_cli.platform import envfile
 from tests import wait
-from tests.integration.cli.test_up import up
+from tests.integration.cli.running import up
 
 PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
 

@@ -1,103 +1,26 @@
 """`strop up` as a person starts it, and the commands as a person types them."""
 
-import os
 import signal
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
-import botocore.session
 import httpx
 import psutil
 import pytest
-import structlog
-from botocore.exceptions import ClientError
-from click.testing import Result
 from paho.mqtt import publish
 from typer.testing import CliRunner
 
 from strop import errors
 from strop_cli import render
-from strop_cli.__main__ import cli
 from strop_cli.demo import folder
 from strop_cli.platform import envfile
 from tests import factories, wait
-
-Up = subprocess.Popen[str]
-
-
-@contextmanager
-def up(state: Path, *options: str) -> Iterator[Up]:
-    argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(state), *options]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            while not (state / "strop.env").exists():
-                assert process.poll() is None, process.communicate()[0]
-                time.sleep(0.02)
-            yield process
-        finally:
-            process.terminate()
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A platform that is up, in a folder with a name that needs quoting."""
-    folder = tmp_path_factory.mktemp("up") / "it's here"
-    with up(folder):
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def env(state: Path) -> dict[str, str]:
-    return envfile.read(state / "strop.env")
-
-
-@pytest.fixture
-def strop(state: Path) -> Iterator[CliRunner]:
-    """Runs commands; the environment and the logging are as before when the test ends."""
-    config = structlog.get_config()
-    with mock.patch.dict(os.environ, {"COLUMNS": "200"}):
-        yield CliRunner()
-    structlog.configure(**config)
-
-
-def say(strop: CliRunner, state: Path, command: str) -> str:
-    """What the command answers."""
-    done = ask(strop, state, command)
-    if done.exception:
-        raise done.exception
-    return done.output
-
-
-def ask(strop: CliRunner, state: Path, command: str) -> Result:
-    return strop.invoke(cli, [*command.split(), "--state", str(state)])
-
-
-def until(look: Callable[[], str], fits: Callable[[str], bool]) -> str:
-    """Run a command until its answer fits, and return that."""
-    end = time.monotonic() + wait.PATIENCE
-    while not fits(found := look()):
-        assert time.monotonic() < end, found
-    return found
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    for label in ("soda-can", "clutter"):
-        for number, split in enumerate(("train", "train", "valid")):
-            file = tmp_path / split / label / f"{number} ü+.jpg"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(render.render(label, number))
-    return tmp_path
+from tests.integration.cli.running import ask, client, say, until, up
 
 
 def test_everything_is_ready_once_the_file_is_there(env: dict[str, str]) -> None:
@@ -333,16 +256,6 @@ def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path
     assert done.stderr == f"strop: port {env['STROP_PORT']} is taken: choose another, or leave --port out\n"
 
 
-def client(env: dict[str, str]) -> Any:
-    return boto3.Session().client(
-        "s3",
-        "us-east-1",
-        endpoint_url=env["AWS_ENDPOINT_URL_S3"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
 def in_s3(env: dict[str, str], bucket: str, objects: dict[str, bytes]) -> None:
     """A bucket of the person's own, made and filled with the region of the profile."""
     s3 = client(env)
@@ -404,62 +317,3 @@ def test_a_data_set_that_failed_says_why_and_is_made_anew(
 def test_what_s3_refuses_is_said_in_its_words(strop: CliRunner, state: Path) -> None:
     with pytest.raises(errors.StropError, match="ListObjectsV2: NoSuchBucket"):
         say(strop, state, "datasets import ferns s3://nobodys/ --auto-label --create")
-
-
-@pytest.mark.parametrize("profile", [None, "default", "customlabels-iam", "custom-labels-access"])
-def test_the_profiles_of_the_guides_sign_with_the_key_of_this_folder(
-    profile: str | None, state: Path, env: dict[str, str]
-) -> None:
-    with mock.patch.dict(os.environ, env):
-        client = boto3.Session(profile_name=profile).client("rekognition")
-
-    assert client.meta.region_name == "us-east-1"
-    assert client.describe_projects(ProjectNames=["nobody"])["ProjectDescriptions"] == []
-    assert env["AWS_SECRET_ACCESS_KEY"] in (state / "profile" / "credentials").read_text()
-    assert (state / "profile" / "credentials").stat().st_mode & 0o077 == 0
-
-
-def test_the_file_names_one_source_of_credentials(env: dict[str, str]) -> None:
-    assert "AWS_ACCESS_KEY_ID" in env
-    assert "AWS_PROFILE" not in env
-
-
-@pytest.mark.parametrize("service", ["sts", "sagemaker", "ssm", "iam"])
-def test_clients_of_other_services_end_at_this_machine(service: str, env: dict[str, str]) -> None:
-    with mock.patch.dict(os.environ, env):
-        client = boto3.Session().client(service)
-
-    assert client.meta.endpoint_url == env["AWS_ENDPOINT_URL"] == env["STROP_URL"]
-
-
-def test_the_waiters_of_the_file_look_every_second_for_as_long_as_aws_would(env: dict[str, str]) -> None:
-    session = botocore.session.Session()
-    usual = session.get_component("data_loader").load_service_model("rekognition", "waiters-2")["waiters"]
-    with mock.patch.dict(os.environ, env):
-        loader = botocore.session.Session().get_component("data_loader")
-    ours = loader.load_service_model("rekognition", "waiters-2")["waiters"]
-
-    assert ours == {
-        name: each | {"delay": 1, "maxAttempts": each["delay"] * each["maxAttempts"]} for name, each in usual.items()
-    }
-
-
-def test_pages_of_this_machine_may_call_the_hosted_models_and_nothing_else(env: dict[str, str]) -> None:
-    asks = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
-
-    with mock.patch.dict(os.environ, env):
-        answered = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers=asks)
-        foreign = httpx.options(env["AWS_ENDPOINT_URL_REKOGNITION"], headers={**asks, "Origin": "https://example.org"})
-        page = httpx.get(f"{env['STROP_URL']}/healthz", headers=asks)
-
-    assert answered.headers["access-control-allow-origin"] == asks["Origin"]
-    assert "access-control-allow-origin" not in {**foreign.headers, **page.headers}
-
-
-def test_a_client_of_another_aws_service_ends_at_the_services_of_one_port(env: dict[str, str]) -> None:
-    with mock.patch.dict(os.environ, env):
-        session, url = boto3.Session(region_name="us-east-1"), env["AWS_ENDPOINT_URL_REKOGNITION"]
-        assert session.client("sts", endpoint_url=url).get_caller_identity()["UserId"] == env["AWS_ACCESS_KEY_ID"]
-        for service, operation in (("iam", "list_users"), ("lambda", "list_functions")):
-            with pytest.raises(ClientError, match=f"{service} is not available"):
-                getattr(session.client(service, endpoint_url=url), operation)()

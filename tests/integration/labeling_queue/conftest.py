@@ -17,6 +17,8 @@ from tests import factories
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
 Store = Callable[..., Awaitable[models.Capture]]
 
+PROJECT = f"/api/projects/{factories.PROJECT}"
+
 
 @pytest.fixture
 async def store(runtime: app.Runtime) -> Store:
@@ -59,3 +61,17 @@ async def ask(runtime: app.Runtime) -> AsyncIterator[Ask]:
             return await stack.enter_async_context(client)
 
         yield person
+
+
+async def take(client: httpx.AsyncClient, count: int = 1) -> list[str]:
+    """Ids of the next tasks."""
+    reply = await client.post(f"{PROJECT}/tasks/next", params={"count": count})
+    return [task["id"] for task in reply.raise_for_status().json()]
+
+
+async def say(client: httpx.AsyncClient, task: str, label: str = "can") -> httpx.Response:
+    return await client.post(f"/api/tasks/{task}/answer", json={"answer": "label", "label": label})
+
+
+async def undo(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.post("/api/annotations/undo", json={"project": factories.PROJECT})

@@ -37,6 +37,13 @@ def test_a_port_just_left_by_a_server_is_free(state: Path) -> None:
     assert ports.stable(state, "one") == port
 
 
+def test_a_port_written_by_hand_is_used(state: Path) -> None:
+    port = ports.stable(state, "one")
+    (state / "run" / "one.port").write_bytes(b"%d\n" % port)
+
+    assert ports.stable(state, "one") == ports.remembered(state, "one") == port
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0\0", b"70000", b"0", b"-1"], ids=range(5))
 def test_a_damaged_file_is_named_with_what_to_do(state: Path, content: bytes) -> None:
     ports.stable(state, "one")

@@ -42,6 +42,8 @@ def test_local_means_every_port_of_this_machine(origin: str) -> None:
         ("local", "http://localhost.example.org"),
         ("local", "http://localhost@example.org"),
         ("local", "null"),
+        ("local", "http://[x"),
+        ("local", "http://[x]"),
         ("local", "file://localhost"),
         ("https://a.example", "http://a.example"),
         ("*", None),

@@ -1,4 +1,4 @@
-"""The demo's images, made once."""
+"""What the demo makes of a folder of images, once, also of images that are not all of use."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,66 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from strop import errors
 from strop_cli.demo import images
+from tests import factories
+from tests.unit.cli import hostile
+
+
+def nothing(_done: int, _total: int) -> None:
+    pass
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Twelve good images of each of two labels, one of them in a deeper folder."""
+    folder = tmp_path / "photographs"
+    for number, label in enumerate(("cat", "dog")):
+        (folder / label / "deep").mkdir(parents=True)
+        for seed in range(12):
+            where = folder / label / ("deep" if seed == 0 else "")
+            (where / f"{seed}.jpg").write_bytes(factories.picture(100 * number + seed))
+    return folder
+
+
+def test_what_is_of_no_use_is_left_out_and_named(tmp_path: Path, photographs: Path) -> None:
+    good = factories.picture(0)
+    hostile.make(photographs, image=b"no image")
+    (photographs / "cat/empty.jpg").touch()
+    (photographs / "cat/cut.jpg").write_bytes(good[: len(good) // 2])
+    (photographs / "dog/as-cat.jpg").write_bytes(good)
+    (photographs / "beside.jpg").write_bytes(good)
+
+    prepared = images.prepare(tmp_path / "out", photographs, nothing)
+
+    assert prepared.labels == ("cat", "dog")
+    assert (prepared.base, prepared.field, prepared.heldout) == (10, 10, 4)
+    unused = "\n".join(prepared.unused)
+    for path in ("cat/empty.jpg", "cat/cut.jpg", "rose/1.jpg", "rose/dangling.jpg", "rose/pipe.jpg"):
+        assert f"cannot use {path}: " in unused
+    assert "cannot use dog/as-cat.jpg: the same image as cat/deep/0.jpg, which has another label" in unused
+    assert "1 left out, in no folder of a label: beside.jpg" in unused
+    assert images.prepare(tmp_path / "out", photographs, nothing) == prepared
+
+
+def test_too_few_images_that_are_left_are_refused_with_what_is_wrong(tmp_path: Path, photographs: Path) -> None:
+    for seed in range(1, 4):
+        (photographs / f"cat/{seed}.jpg").write_bytes(b"")
+
+    with pytest.raises(errors.Refused, match="at least 10 images each, found cat 9, dog 12") as refused:
+        images.prepare(tmp_path / "out", photographs, nothing)
+
+    assert "cannot use cat/1.jpg: " in str(refused.value)
+
+
+def test_every_image_is_written_once(tmp_path: Path, photographs: Path) -> None:
+    prepared = images.prepare(tmp_path / "out", photographs, nothing)
+
+    written = [path for part in images.SHARES for path in (tmp_path / "out" / part).rglob("*.jpg")]
+    assert len(written) == len(prepared.truth()) == 24
+    for path in written:
+        with Image.open(path) as opened:
+            opened.load()
 
 
 @pytest.fixture
