@@ -133,7 +133,7 @@ def _base(project: str, folder: Path, name: str, state: Path | None, *, delete: 
         found = await load(runtime, project, files, report)
         others = await _others(runtime, project, name, files)
         if delete:
-            await _remove(runtime, project, others)
+            await _remove(runtime, project, name, others)
         async with runtime.sessions() as session:
             conflicts = await trained.conflicts(session, project)
         return replace(found, conflicts=conflicts, others=others, removed=delete)
@@ -226,19 +226,27 @@ async def _others(runtime: app.Runtime, project: str, name: str, files: Collecti
         return sorted({*keys} - {*files})
 
 
-async def _remove(runtime: app.Runtime, project: str, keys: Collection[str]) -> None:
+async def _remove(runtime: app.Runtime, project: str, name: str, keys: Collection[str]) -> None:
     """Remove base images from the bucket, and wait until ingest has followed."""
     for key in keys:
         await runtime.storage.delete(key)
-    table = models.DatasetItem
-    left = select(func.count()).where(table.project == project, table.key.in_(keys))
-    try:
-        async with asyncio.timeout(_PATIENCE), runtime.sessions() as session:
-            while await session.scalar(left):
-                await session.rollback()
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise errors.StropError(f"removed, but not followed for {_PATIENCE:.0f} s: is ingest running?") from None
+    await followed(runtime, project, name, keys)
+
+
+async def followed(
+    runtime: app.Runtime, project: str, name: str, keys: Collection[str], patience: float = _PATIENCE
+) -> None:
+    """Wait until none of the images has a row; refused after `patience` seconds without any that lost its row."""
+    loop = asyncio.get_running_loop()
+    waiting, news = len(keys), loop.time()
+    while left := len({*keys} & {*await _others(runtime, project, name, ())}):
+        if left < waiting:
+            waiting, news = left, loop.time()
+        elif loop.time() - news > patience:
+            raise errors.StropError(
+                f"{left} images were removed, but not followed for {patience:.0f} s: is ingest running?"
+            )
+        await asyncio.sleep(0.1)
 
 
 async def _answers(

@@ -12,8 +12,9 @@ from rich.table import Table
 from sqlalchemy import select
 
 from ingest import places
-from strop import app, autolabel, errors, hidden, models, sqs
+from strop import app, autolabel, errors, models, sqs
 from strop_cli import projects, tree
+from strop_wire import hidden
 from trainer import datasets
 
 _NAMED = 10  # lines of a kind that are shown

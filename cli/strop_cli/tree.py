@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from strop import autolabel, errors, hidden
-from strop_wire import messages
+from strop import autolabel, errors
+from strop_wire import hidden, messages
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 LONGEST_KEY = 1024

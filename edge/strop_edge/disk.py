@@ -8,8 +8,8 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 import sqlite3
-import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -32,19 +32,28 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
 
     `mode` is that of the new file, less the process's umask. Several may write the same file: the last one wins.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(_create(unfinished, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+            unfinished.replace(path)  # while it is locked: `sweep` leaves it alone
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()  # on a full disk it would hold the last of the room
         raise
     sync(path.parent)
+
+
+def _create(path: Path, mode: int) -> int:
+    """Create a file and lock it; again when `sweep` removed it before it was locked."""
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
 
 
 def has(path: Path, sha256: str) -> bool:
@@ -57,9 +66,11 @@ def has(path: Path, sha256: str) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writes that were cut short have left behind."""
+    """Remove what writes that were cut short have left behind, and nothing that is being written now, by any process."""
     for unfinished in folder.glob(".*"):
-        unfinished.unlink()
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, BlockingIOError), unfinished.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unfinished.unlink()
 
 
 def sync(path: Path) -> None:

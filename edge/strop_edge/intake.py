@@ -14,7 +14,7 @@ PATIENCE = 60.0
 """Seconds that one image may take, the slowest device needs a few; and seconds that a folder may go without a look."""
 
 LONGEST_WAIT = 60.0
-"""Seconds between two attempts on a source that fails each time; the first wait is 1 s."""
+"""Seconds between two attempts on a source that fails each time: the second follows at once, the third after 1 s, then 3 s."""
 
 log = logging.getLogger(__name__)
 

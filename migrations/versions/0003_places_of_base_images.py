@@ -1,4 +1,4 @@
-"""when each file of a base data set was put in its place; no hidden files among them"""
+"""when each file of a base data set was put in its place"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,8 +17,6 @@ def upgrade() -> None:
     for column in columns:
         op.add_column("dataset_items", column)
     op.execute("update dataset_items set placed_at = at")
-    # Hidden files are not base images any more (`strop.hidden`).
-    op.execute(r"delete from dataset_items where key ~* '/(\.|(__macosx|@eadir|thumbs\.db|desktop\.ini)(/|$))'")
 
 
 def downgrade() -> None:

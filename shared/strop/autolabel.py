@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from strop import errors, hidden, storage
-from strop_wire import fields
+from strop import errors, storage
+from strop_wire import fields, hidden
 
 NO_IMAGE = "no image by name"
 TYPES = (".jpg", ".jpeg", ".png")

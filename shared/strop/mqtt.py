@@ -263,10 +263,11 @@ class Mqtt:
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them.
 
-        They go out in the order in which the messages came, as MQTT wants it (rumqttd ends the connection otherwise): one
+        They go out in the order in which the messages came, as MQTT requires (rumqttd ends the connection otherwise): one
         waits for those before it.
         """
-        self._done.update((each.session, each.mid) for each in messages)
+        current = self._connection
+        self._done.update((each.session, each.mid) for each in messages if each.qos == 1 and each.session == current)
         pubacks = []
         while self._taken and (self._taken[0] in self._done or self._taken[0][0] != self._connection):
             session, mid = first = self._taken.popleft()

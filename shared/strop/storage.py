@@ -36,7 +36,7 @@ class Presigned:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What S3 tells of an object without its bytes."""
+    """What S3 returns about an object without its bytes."""
 
     size: int
     etag: str

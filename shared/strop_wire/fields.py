@@ -5,8 +5,9 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
-from strop_wire import MAX_PAYLOAD
+from strop_wire import MAX_PAYLOAD, hidden
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -194,17 +195,25 @@ def _named(character: str) -> str:
 
 
 def folder_of(name: str) -> str:
-    """Name the folder, or the part of a key, of a label. `/`, `\\`, `%` and a first dot become `%2F` and so on."""
+    """Name the folder, or the part of a key, of a label. `/`, `\\`, `%` and a first dot become `%2F` and so on.
+
+    So does the first character of a label that is the name of a hidden folder, such as `Thumbs.db`.
+    """
+    if hidden.is_name(name):
+        return "".join(f"%{byte:02X}" for byte in name[0].encode()) + name[1:]
     return _REFUSED_IN_FOLDER.sub(lambda found: f"%{ord(found[0]):02X}", name)
 
 
 def label_of(folder: str) -> str:
-    """Read the label that a folder names, also of one made by hand; `label_of(folder_of(name))` is `name` for every label.
+    """Read the label that a folder names, made by Strop or by hand; `label_of(folder_of(name))` is `name` for every label.
 
-    A `%` that begins none of the four escapes stands for itself. Malformed for a hidden folder, or one that names no label.
+    A `%` that begins no escape of `folder_of` stands for itself. Malformed for a hidden folder, or one that names no label.
     """
-    if folder.startswith("."):
-        raise Malformed(f"folder {_show(folder)} is hidden: write a label's first dot as %2E")
+    if folder.startswith(".") or hidden.is_name(folder):
+        escape = "".join(f"%{byte:02X}" for byte in folder[0].encode())
+        raise Malformed(f"folder {_show(folder)} is hidden: write the first character of a label as {escape}")
+    if folder.startswith("%") and hidden.is_name(unescaped := unquote(folder)):
+        return label(unescaped)
     return label(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), folder))
 
 

@@ -48,8 +48,8 @@ def home(state: Path) -> Path:
 
 def adopt(state: Path) -> None:
     """Keep a platform that `strop up` continues: no demo deletes it from now on."""
+    _marker(state).unlink(missing_ok=True)
     if home(state) != state:
-        _marker(state).unlink(missing_ok=True)
         _link(state)
 
 

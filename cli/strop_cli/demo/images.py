@@ -74,7 +74,7 @@ def prepare(folder: Path, images: Path | None, report: Callable[[int, int], None
         disk.write(done, json.dumps({**counts, "unused": found.unused if found else []}).encode())
     known = json.loads(done.read_text())
     labels = sorted(path.name for path in (folder / "field").iterdir())
-    return Prepared(folder, tuple(labels), **{**known, "unused": tuple(known.get("unused", ()))})
+    return Prepared(folder, tuple(labels), **{**known, "unused": tuple(known["unused"])})
 
 
 def _is_whole(folder: Path) -> bool:

@@ -32,7 +32,7 @@ async def evaluation(
     mixups = rules.mixups(row.metrics["confusion"])
     size = len(row.metrics["confusion"]["labels"])
     shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
-    return frame.page(request, "evaluation.html", skipped=row.metrics.get("skipped", []), **shown)
+    return frame.page(request, "evaluation.html", skipped=row.metrics["skipped"], **shown)
 
 
 @pages.get("/projects/{project}/versions/{version}/{part}/{picture}.svg")

@@ -100,6 +100,8 @@ class Hosts:
         self._runtime = runtime
         self._settings = settings
         self._hosted: dict[UUID, Hosted] = {}
+        self._contents = settings.cache / "files"
+        disk.sweep(self._contents)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
@@ -174,12 +176,11 @@ class Hosts:
 
     async def _files(self, row: Version) -> Path:
         """Bring the files of a model into the cache, by content, and make its folder of links to them."""
-        contents = self._settings.cache / "files"
         folder: Path = self._settings.cache / "models" / row.files["model.json"]["sha256"]
-        for place in (contents, folder):
+        for place in (self._contents, folder):
             place.mkdir(parents=True, exist_ok=True)
         for name, file in row.files.items():
-            kept = contents / file["sha256"]
+            kept = self._contents / file["sha256"]
             if not await asyncio.to_thread(disk.has, kept, file["sha256"]):
                 body = await self._runtime.storage.get(file["key"])
                 if storage.digest(body) != file["sha256"]:

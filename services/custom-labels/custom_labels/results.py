@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strop import models
+from strop import models, unusable
 from strop.models import ProjectVersion as Version
-
-NAMED = 5
-"""Images that a message names."""
 
 
 def key(version: Version, kind: str) -> str:
@@ -71,9 +68,8 @@ def ready(skipped: Sequence[Mapping[str, str]]) -> str:
     """Tell the caller that the model can be started, and which images it was made without."""
     if not skipped:
         return "The model is ready to run."
-    named = "; ".join(f"{each['source']}: {each['reason']}" for each in skipped[:NAMED])
-    more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-    return f"The model is ready to run. {len(skipped)} images cannot be used and were left out: {named}{more}"
+    left_out = unusable.sentence([(each["source"], each["reason"]) for each in skipped])
+    return f"The model is ready to run, trained on the other images. {left_out}"
 
 
 def fleets(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class Training:
         except buckets.Unreadable as error:
             _fail(version, f"The results cannot be written to s3://{version.output['S3Bucket']}: {error}.")
             return
-        version.status, version.message = "TRAINING_COMPLETED", results.ready(found.metrics.get("skipped", []))
+        version.status, version.message = "TRAINING_COMPLETED", results.ready(found.metrics["skipped"])
         version.model_version, version.files, version.trained_at = model.version, model.files, run.finished_at
         version.results = {**version.results, **results.trained(version, run, trained.answers)}
         log.info("hosted model trained", project=version.project, version=version.name)
@@ -112,7 +112,7 @@ class Training:
         self, version: Version, model: models.ModelVersion, found: models.Evaluation
     ) -> evaluation.Trained:
         store = self._runtime.storage
-        skipped = {each["sha256"] for each in found.metrics.get("skipped", [])}
+        skipped = {each["sha256"] for each in found.metrics["skipped"]}
         lines = _loads(await store.get(manifest_key(version)))
         return evaluation.Trained(
             arns.version(self._settings, version),

@@ -59,8 +59,8 @@ async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried
     if by_kind["fetch"]:
         await _fetches(session, by_kind["fetch"], result)
     await _bury(session, result.refused)
-    for device, said in strangers.items():
-        refused = _strangers(device, said)
+    for device in sorted(strangers):  # in one order, or two batches at once wait for the claims of each other
+        refused = _strangers(device, strangers[device])
         result.refused.extend(refused)
         if retried or await _first_this_hour(session, device):
             await _bury(session, refused[:1])

@@ -66,18 +66,19 @@ def loads(body: str) -> events.Event | None:
 def _concerns(record: dict[str, Any]) -> bool:
     """Whether ingest looks after the object: not the originals that we put ourselves, nor what is hidden.
 
-    Of what is removed only base images count: people's copies of captures are no truth, and what was never taken is not missed.
+    Of what is removed only files of base data sets count: people's copies of captures are no truth, and what was never taken is
+    not missed. A hidden file may have a row from before its name counted as hidden.
     """
     name, (key, _) = record["eventName"], _object(record)
     try:
         place = places.read(key)
     except errors.InvalidMessage:  # said when it is handled
         return "ObjectCreated:" in name
-    if place is None and places.is_hidden(key):
-        log.info("hidden_object_ignored", key=key)
     if "ObjectCreated:" in name:
-        return place is not None
-    return isinstance(place, places.DatasetImage) and any(kind in name for kind in _REMOVED)
+        if is_hidden := places.is_hidden(key):
+            log.info("hidden_object_ignored", key=key)
+        return place is not None and not is_hidden
+    return isinstance(place, places.DatasetImage | places.HiddenFile) and any(kind in name for kind in _REMOVED)
 
 
 def _trace(key: str) -> str | None:
@@ -129,6 +130,8 @@ class Objects:
                     others[key, sequencer] = self._labeled(key, sequencer, place, at)
                 case places.DatasetImage():
                     others[key, sequencer] = self._dataset(key, sequencer, place)
+                case places.HiddenFile():
+                    others[key, sequencer] = self._forget(key, place)
         failed |= await self._each(others)
         unknown = [error for error in failed.values() if isinstance(error, errors.InvalidMessage)]
         metrics.IMAGES_REFUSED.labels("unknown").inc(len(unknown))
@@ -186,6 +189,12 @@ class Objects:
                 await queries.put_dataset_item(session, key, place, found.modified, sequencer, **judged)
             elif await queries.delete_dataset_item(session, place.project, key):
                 log.info("base_image_removed", project=place.project, key=key)
+
+    async def _forget(self, key: str, place: places.HiddenFile) -> None:
+        async with self._make.begin() as session:
+            await queries.take_turn(session, key)
+            if await queries.delete_dataset_item(session, place.project, key):
+                log.info("hidden_base_image_forgotten", project=place.project, key=key)
 
     async def _judge(self, key: str, place: places.DatasetImage) -> dict[str, str] | None:
         """Keep the image that lies at a key; its hash, or why it is refused. None when it is gone."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from strop import errors, hidden
-from strop_wire import fields
+from strop import errors
+from strop_wire import fields, hidden
 
 MAX_ATTEMPTS = 3
 """Uploads that do not match their announcement before the capture is dropped."""
@@ -40,7 +40,14 @@ class DatasetImage:
     label: str
 
 
-Place = FieldImage | LabeledImage | DatasetImage
+@dataclass(frozen=True, slots=True)
+class HiddenFile:
+    """A file in a base data set that systems and tools leave behind: no image, and no row of one stays."""
+
+    project: str
+
+
+Place = FieldImage | LabeledImage | DatasetImage | HiddenFile
 
 
 def field_key(project: str, device: str, capture: UUID, content_type: str) -> str:
@@ -48,7 +55,7 @@ def field_key(project: str, device: str, capture: UUID, content_type: str) -> st
 
 
 def is_hidden(key: str) -> bool:
-    """Whether a file below a project is one that systems and tools leave behind (`strop.hidden`)."""
+    """Whether a file below a project is one that systems and tools leave behind (`strop_wire.hidden`)."""
     return hidden.part(key.partition("/")[2]) is not None
 
 
@@ -57,10 +64,11 @@ def read(key: str) -> Place | None:
 
     In the folder of a label files may lie at any depth: the first folder is the label.
     """
+    parts = key.split("/")
     if is_hidden(key):
-        return None
+        return HiddenFile(parts[0]) if parts[1] == "datasets" else None
     try:
-        return _read(key.split("/"))
+        return _read(parts)
     except ValueError as error:
         raise errors.InvalidMessage(f"{key}: {error}") from error
 

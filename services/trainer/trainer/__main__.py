@@ -2,6 +2,7 @@
 
 from strop import app, consumer
 from strop.settings import Settings as Shared
+from strop_edge import disk
 from trainer import handlers
 from trainer.settings import Settings
 from trainer.triggers import Triggers
@@ -9,6 +10,8 @@ from trainer.triggers import Triggers
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
+    for folder in ("images", "backbones"):
+        disk.sweep(settings.cache / folder)
     long = handlers.long(runtime, settings)
     reader = consumer.Consumer(
         "trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach

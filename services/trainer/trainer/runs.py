@@ -60,6 +60,7 @@ class Runs:
 
     async def _train(self, run: models.TrainingRun, lease: Lease) -> None:
         started = time.monotonic()
+        _clear(self._settings.cache / "runs", run)
         if run.attempts > self._settings.attempts:
             raise child.Failed(f"given up after {self._settings.attempts} attempts that crashed")
         dataset, items = await self._dataset(run, lease)
@@ -117,11 +118,15 @@ class Runs:
         return target
 
 
-@contextmanager
-def _folder(parent: Path, run: models.TrainingRun) -> Iterator[Path]:
-    """A fresh folder for one attempt; what an earlier attempt of the run left behind goes."""
+def _clear(parent: Path, run: models.TrainingRun) -> None:
+    """Remove what earlier attempts of a run have left behind."""
     for old in parent.glob(f"{run.id}-*"):
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _folder(parent: Path, run: models.TrainingRun) -> Iterator[Path]:
+    """A fresh folder for one attempt."""
     folder = parent.absolute() / f"{run.id}-{run.attempts}"
     folder.mkdir(parents=True)
     try:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from strop import unusable
 from trainer import head
 
 MOST = 0.05
 """Share of the images that may be left out, and one in any case. More points to a fault of the data set or of its storage:
 a model of what happens to be left would hide it."""
-NAMED = 5
-"""Images that a sentence names."""
 
 
 class Item(Protocol):
@@ -63,9 +62,7 @@ def split(items: Sequence[Kind], bad: Mapping[str, str]) -> tuple[tuple[Kind, ..
 
 def told(skipped: Sequence[Skipped], total: int) -> str:
     """One line that names some of the images and why they cannot be used."""
-    named = "; ".join(f"{each.source}: {' '.join(each.reason.split())}" for each in skipped[:NAMED])
-    more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-    return f"{len(skipped)} of {total} images cannot be used: {named}{more}"
+    return unusable.sentence([(each.source, each.reason) for each in skipped], total)
 
 
 def _trained(items: Sequence[Item]) -> set[str]:

@@ -81,7 +81,7 @@ async def test_images_that_the_trainer_left_out_are_named_and_in_no_result(lab: 
     await lab.deliver(0, 5)
 
     described = await lab.reaches(arn, "TRAINING_COMPLETED")
-    assert "2 images cannot be used and were left out: s3://" in described["StatusMessage"]
+    assert "2 images cannot be used: s3://" in described["StatusMessage"]
     assert described["StatusMessage"].endswith(": cannot be decoded")
     summary = await result(lab, "EvaluationResultSummary")
     assert summary["EvaluationDetails"]["NumberOfTrainingImages"] == 3

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment, intake
-from strop import app, events, models, mqtt
+from strop import app, events, inbox, models, mqtt
 from strop_wire import ids, messages, topics
 from tests import factories, wait
 
@@ -194,6 +195,23 @@ async def test_a_large_batch_needs_no_more_statements_than_a_small_one(runtime: 
 
     await count(1, 1)  # the first state of a device is news
     assert await count(5, 3) == await count(100, 50)
+
+
+async def test_batches_at_once_claim_devices_that_are_not_enrolled_in_one_order(
+    runtime: app.Runtime, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed: list[str] = []
+    claim = inbox.claim
+
+    async def seen(session: AsyncSession, consumer: str, event_id: str) -> bool:
+        claimed.append(event_id.partition(" ")[0])
+        return await claim(session, consumer, event_id)
+
+    monkeypatch.setattr(inbox, "claim", seen)
+
+    await store(*(message(factories.state(), device=name) for name in ("line-9", "line-7", "line-8")))
+
+    assert claimed == ["bottles/line-7", "bottles/line-8", "bottles/line-9"]
 
 
 # --- states ---

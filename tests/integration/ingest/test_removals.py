@@ -44,6 +44,20 @@ async def test_a_base_image_that_is_removed_is_forgotten(
     assert await runtime.storage.size(storage.image_key("bottles", storage.digest(BODY)))
 
 
+async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is_there(
+    runtime: app.Runtime, enrolled: None, files: objects.Objects, session: AsyncSession
+) -> None:
+    key = "bottles/datasets/base/train/lost+found/1.jpg"
+    await runtime.storage.put(key, BODY)
+    async with runtime.sessions.begin() as writing:
+        item = {"project": "bottles", "dataset": "base", "split": "train", "label": "lost+found"}
+        writing.add(models.DatasetItem(key=key, refused="not looked at", **item))
+
+    await appear(files, key)
+
+    assert await rows(session) == {}
+
+
 @pytest.mark.usefixtures("taken")
 @pytest.mark.parametrize("order", sorted(set(itertools.permutations(["03 dog", "04 cat", "01 cat", "03 dog"]))))
 async def test_a_move_replaces_in_any_order_of_its_events(

@@ -97,6 +97,7 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         assert payloads(again) == [b"1", b"2"]
         assert {message.session for message in again} == {link.session} != {in_hand[0].session}
         link.acknowledge(in_hand)  # of the old connection: must not acknowledge anything of the new one
+        assert not link._done
 
     async with mqtt.connect(url, name, [name]) as link:
         assert payloads(await hear(link, 2)) == [b"1", b"2"]

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import hashlib
 import os
 import sqlite3
@@ -70,6 +71,43 @@ def test_a_missing_empty_cut_or_other_file_does_not_have_the_content(tmp_path: P
 
     path.write_bytes(b"data")
     assert disk.has(path, sha256)
+
+
+def test_what_a_killed_write_has_left_is_swept_and_a_write_in_progress_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".a.1.2").write_bytes(b"ha")
+    sync = os.fsync
+
+    def swept(file: int) -> None:
+        disk.sweep(tmp_path)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", swept)
+    disk.write(tmp_path / "a", b"data")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"data"
+
+
+def test_a_file_that_is_swept_before_it_is_locked_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, first = fcntl.flock, iter([True])
+
+    def late(file: int, operation: int) -> None:
+        if next(first, False):
+            disk.sweep(tmp_path)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    disk.write(tmp_path / "a", b"data")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_there_is_nothing_to_sweep_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    disk.sweep(tmp_path / "new")
 
 
 def test_an_error_of_the_disk_is_no_lack_of_room(tmp_path: Path) -> None:

@@ -40,6 +40,15 @@ def test_the_removal_of_a_base_image_is_read(name: str) -> None:
     assert found.objects == (("a/datasets/b/train/c/1", "0A"),)
 
 
+def test_the_removal_of_a_hidden_file_of_a_base_data_set_is_read() -> None:
+    removed = notification("a/datasets/b/train/c/Thumbs.db", "a/raw_field_data/d/._1", name="ObjectRemoved:Delete")
+
+    found = objects.loads(removed)
+
+    assert isinstance(found, objects.ObjectsChanged)
+    assert found.objects == (("a/datasets/b/train/c/Thumbs.db", "0A"),)
+
+
 def test_an_event_of_ours_is_read_as_such() -> None:
     event = events.ImageRequested(project="bottles", capture_id=ids.uuid7(), device="line-1")
 

@@ -51,9 +51,6 @@ def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
         "bottles/datasets/base/test/can/a.jpg",
         "bottles/raw_field_data/line-1/",
         "bottles/labeled_field_data/can/",
-        "bottles/datasets/base/train/.ipynb_checkpoints/1-checkpoint.jpg",
-        "bottles/datasets/base/train/can/._1.jpg",
-        "bottles/datasets/.git/train/can/1.jpg",
         "bottles/labeled_field_data/__MACOSX/can/1.jpg",
         "bottles/labeled_field_data/can/@eaDir/1.jpg",
         "bottles/raw_field_data/line-1/Thumbs.db",
@@ -63,6 +60,18 @@ def test_an_image_of_a_data_set_may_lie_deep_under_its_label(rest: str) -> None:
 )
 def test_what_is_nobodys_upload_is_left_alone(key: str) -> None:
     assert places.read(key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bottles/datasets/base/train/.ipynb_checkpoints/1-checkpoint.jpg",
+        "bottles/datasets/base/train/can/._1.jpg",
+        "bottles/datasets/.git/train/can/1.jpg",
+    ],
+)
+def test_a_hidden_file_below_the_data_sets_is_no_image(key: str) -> None:
+    assert places.read(key) == places.HiddenFile("bottles")
 
 
 @pytest.mark.parametrize("deeper", ["", "day1/", "2026/day1/"])

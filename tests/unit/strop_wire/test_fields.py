@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from strop_wire import fields
+from strop_wire import fields, hidden
+
+NAMES = ["lost+found", "Thumbs.db", "@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "\u017fystem volume information"]
+"""Of hidden files and folders."""
 
 
 def spelled(text: str) -> str:
@@ -17,7 +20,7 @@ def spelled(text: str) -> str:
         reject()
 
 
-texts = st.text(max_size=300) | st.text("aZ0 .%/\\25FEfe\u00a0\u0301\u200d\u212b", max_size=12)
+texts = st.sampled_from(NAMES) | st.text(max_size=300) | st.text("aZ0 .%/\\25FEfe\u00a0\u0301\u200d\u212b", max_size=12)
 
 
 @given(texts)
@@ -38,7 +41,7 @@ def test_a_label_is_read_back_from_the_folder_it_has(text: str) -> None:
 
     assert fields.label_of(folder) == label
     assert not set(folder) & set("/\\\0\n")
-    assert not folder.startswith(".")
+    assert hidden.part(folder) is None
     assert len(folder.encode()) <= 765
 
 
@@ -96,6 +99,11 @@ def test_what_people_write_is_a_label(text: str, label: str) -> None:
         ("..", "%2E."),
         ("v1.2", "v1.2"),
         ("rose", "rose"),
+        ("lost+found", "%6Cost+found"),
+        ("Thumbs.db", "%54humbs.db"),
+        ("@eaDir", "%40eaDir"),
+        ("%54humbs.db", "%2554humbs.db"),
+        ("%40home", "%2540home"),
     ],
 )
 def test_a_folder_escapes_what_no_folder_can_hold(label: str, folder: str) -> None:
@@ -103,12 +111,14 @@ def test_a_folder_escapes_what_no_folder_can_hold(label: str, folder: str) -> No
     assert fields.label_of(folder) == label
 
 
-@pytest.mark.parametrize(("folder", "label"), [("50%", "50%"), ("5%2f6", "5/6"), ("rose ", "rose"), ("%2G", "%2G")])
+@pytest.mark.parametrize(
+    ("folder", "label"), [("50%", "50%"), ("5%2f6", "5/6"), ("rose ", "rose"), ("%2G", "%2G"), ("%40home", "%40home")]
+)
 def test_a_folder_made_by_hand_names_a_label(folder: str, label: str) -> None:
     assert fields.label_of(folder) == label
 
 
-@pytest.mark.parametrize("folder", ["", ".", "..", ".git", ".5 l"])
+@pytest.mark.parametrize("folder", ["", ".", "..", ".git", ".5 l", *NAMES])
 def test_a_hidden_folder_names_no_label(folder: str) -> None:
     with pytest.raises(fields.Malformed):
         fields.label_of(folder)

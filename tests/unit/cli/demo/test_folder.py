@@ -44,6 +44,18 @@ def test_up_continues_the_platform_of_a_demo_and_no_demo_deletes_it_then(tmp_pat
         folder.check(tmp_path)
 
 
+def test_up_in_the_folder_of_a_demo_that_prepared_images_only_keeps_it_from_the_next_demo(tmp_path: Path) -> None:
+    folder.renew(tmp_path)
+
+    folder.adopt(tmp_path)
+    (tmp_path / "strop.env").unlink()
+    (tmp_path / "strop.env").write_text("export A='b'")
+
+    assert folder.home(tmp_path) == tmp_path
+    with pytest.raises(folder.Taken, match="not empty"):
+        folder.check(tmp_path)
+
+
 def test_the_platform_of_another_folder_is_in_it(tmp_path: Path) -> None:
     assert folder.home(tmp_path / "new") == tmp_path / "new"
     folder.adopt(tmp_path)

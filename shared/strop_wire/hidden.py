@@ -1,6 +1,6 @@
 """Which files are never data: what operating systems, editors and file servers put beside a person's own files.
 
-One rule for folders on disk, for keys in S3 and for what ingest is notified of.
+One rule for folders on disk, for keys in S3, for what ingest is notified of, and for the folders of labels. Pure.
 """
 
 _NAMES = {
@@ -19,6 +19,11 @@ _NAMES = {
 REASON = "hidden"
 
 
+def is_name(part: str) -> bool:
+    """Whether this is one of the names above, in any case."""
+    return part.casefold() in _NAMES
+
+
 def part(path: str) -> str | None:
     """Return the path as far as its first hidden part, or None when no part of it is hidden.
 
@@ -27,6 +32,6 @@ def part(path: str) -> str | None:
     """
     parts = path.split("/")
     for number, each in enumerate(parts, 1):
-        if (each.startswith(".") and each not in {".", ".."}) or each.casefold() in _NAMES:
+        if (each.startswith(".") and each not in {".", ".."}) or is_name(each):
             return "/".join(parts[:number])
     return None
