@@ -120,6 +120,7 @@ def metrics(shots: Sequence[Shot]) -> dict[str, Any]:
     counts = [[sum((s.label, s.predicted) == (a, b) for s in shots) for b in names] for a in names]
     return {
         "images": len(shots),
+        "skipped": [],
         "right": right,
         "accuracy": share,
         "answered": {"value": sum(bool(shot.answers) for shot in shots) / len(shots), "low": 0.1, "high": 0.9},

@@ -90,7 +90,12 @@ def words(found: Checked) -> Group:
     counts = Counter((row.dataset, row.split, row.label) for row in found.rows if row.sha256)
     for (dataset, split, label), images in sorted(counts.items()):
         table.add_row(dataset, split, escape(label), str(images))
-    return Group(table, *map(escape, lines(found)))
+    named = map(escape, lines(found))
+    if not counts:
+        return Group(
+            "no base images (the data sets of a Custom Labels project are in the console and in its API)", *named
+        )
+    return Group(table, *named)
 
 
 def lines(found: Checked) -> list[str]:

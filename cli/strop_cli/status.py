@@ -23,7 +23,8 @@ _PROJECTS = text(
            (select count(*) from uploads u join captures c on c.id = u.capture_id
             where c.project = p.name and u.state = 'stored') as images,
            (select count(*) from uploads u join captures c on c.id = u.capture_id
-            where c.project = p.name and u.state = 'dropped') as "images lost or refused",
+            where c.project = p.name and u.state = 'dropped' and not exists
+            (select 1 from routes r where r.capture_id = u.capture_id and not r.upload)) as "images lost or refused",
            (select count(*) from label_tasks t where t.project = p.name and t.state = 'open') as "to label",
            (select count(*) from ground_truth g where g.project = p.name and g.label is not null) as labels,
            (select count(*) from dataset_items i where i.project = p.name and i.refused is null) as "base images",

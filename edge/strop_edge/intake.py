@@ -11,7 +11,7 @@ IDLE = 0.1
 """Seconds to wait when the source has nothing at the moment."""
 
 PATIENCE = 60.0
-"""Seconds that one image may take, the slowest device needs a few; and seconds that a folder may go without a look."""
+"""Seconds that one image, or one look at a watched folder, may take; the slowest device needs a few."""
 
 LONGEST_WAIT = 60.0
 """Seconds between two attempts on a source that fails each time: the second follows at once, the third after 1 s, then 3 s."""
@@ -53,10 +53,10 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """Whether an image is in hand, or a watched folder was not looked at, for far too long. Other sources may block."""
-        since = [self._since]
-        if self._watch:
-            since += [self._asked, self._watch.blind_since]
+        """Whether an image or a look takes far too long, or a watched folder cannot be looked at. Other sources may block."""
+        if self._watch and self._watch.blind:
+            return True
+        since = [self._since, self._asked if self._watch else None]
         return any(each is not None and time.monotonic() - each > PATIENCE for each in since)
 
     def _work(self) -> None:

@@ -30,7 +30,7 @@ class Watch(look.Images):
 
     def __init__(self, root: Path, read: Callable[[Path], bytes]) -> None:
         super().__init__()
-        self.blind_since: float | None = None  # monotonic: since when not even the folder itself could be looked at
+        self.blind = False  # not even the folder itself could be looked at
         self._root, self._read = str(root), read
         self._taken: dict[str, look.Stamp] | None = None  # None until the folder could be looked at once
         self._pending: dict[str, look.Stamp] = {}  # new or changed at the last look
@@ -79,9 +79,9 @@ class Watch(look.Images):
         self._recent_folders = nlargest(RECENT, found.folders, key=found.folders.__getitem__)
         self.failures.looked(found, self._root, self._unread)
         if self._root in found.failed:
-            self.blind_since = self.blind_since or time.monotonic()
+            self.blind = True
             return
-        self.blind_since = None
+        self.blind = False
         if self._taken is None:
             self._taken = dict(found.files)
         self._pending = {file: stamp for file, stamp in self._pending.items() if file in found.files}

@@ -37,6 +37,22 @@ async def test_images_that_came_and_those_that_never_will_are_counted_apart(sess
     }
 
 
+async def test_a_declined_capture_is_not_a_lost_image(session: AsyncSession) -> None:
+    await factories.make_project(session)
+    made = await factories.make_capture(session, factories.picture(1))
+    about: dict[str, Any] = {"project": made.project, "device": made.device, "capture_id": made.id}
+    session.add(models.Route(**about, upload=False, reason="duplicate", probability=1.0, policy=1))
+    session.add(models.Upload(capture_id=made.id, state="dropped", reason="duplicate"))
+    await session.flush()
+
+    counts = await shown(session)
+
+    assert {name: counts.get(name, "0") for name in ("declined", "images lost or refused")} == {
+        "declined": "1",
+        "images lost or refused": "0",
+    }
+
+
 async def test_the_wait_from_arrival_to_task_is_that_of_all_but_the_slowest_twentieth(session: AsyncSession) -> None:
     await factories.make_project(session)
     assert not [name for name in await shown(session) if name.startswith("arrival")]

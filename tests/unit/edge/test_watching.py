@@ -156,7 +156,7 @@ def test_a_folder_that_vanishes_is_reported_once_and_tried_again(tmp_path: Path)
     assert seen(watched, 5) == []
     assert watched.failures.report() == f"cannot look at {folder}: No such file or directory; trying again"
     assert watched.failures.report() is None
-    assert watched.blind_since is not None
+    assert watched.blind
     assert seen(watched, 5) == []
     assert watched.failures.report() == f"cannot look at {folder}: No such file or directory; 10 looks have failed"
 
@@ -167,7 +167,7 @@ def test_a_folder_that_vanishes_is_reported_once_and_tried_again(tmp_path: Path)
     (folder / "a.jpg").write_bytes(b"a")
     assert seen(watched) == [b"a"]
     assert watched.failures.report() is None
-    assert watched.blind_since is None
+    assert not watched.blind
 
 
 def test_what_was_in_a_folder_that_could_not_be_looked_at_at_first_is_old(tmp_path: Path) -> None:
