@@ -75,6 +75,14 @@ def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
     }
 
 
+def _dead(failures: ExceptionGroup) -> Exception | None:
+    """Return the report on a server among these failures."""
+    found: Exception | None = failures.subgroup(PlatformError)
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
 class _Up:
     """All services, in this process or each in its own (`apart`), and an eye on the servers."""
 
@@ -96,8 +104,8 @@ class _Up:
                     await (self._serve_apart(settings) if self._apart else self._serve(settings))
                     for task in others:
                         task.cancel()
-            except* PlatformError as dead:
-                raise dead.exceptions[0] from None
+            except ExceptionGroup as failures:  # services may fail of the same dead server at the same moment
+                raise _dead(failures) or failures from None
 
     async def _serve(self, settings: Settings) -> None:
         builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]

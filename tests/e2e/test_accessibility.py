@@ -53,7 +53,18 @@ OTHERS = {
     "unknown version": f"{CONSOLE}/versions/nothing",
 }
 """Pages that a route shows in other cases."""
-NO_PAGES = ("/static/", "/images/", "/thumbnails/", ".svg", "/healthz", "/readyz", "/metrics", "/docs/", "/api/", "{path:path}")
+NO_PAGES = (
+    "/static/",
+    "/images/",
+    "/thumbnails/",
+    ".svg",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs/",
+    "/api/",
+    "{path:path}",
+)
 
 BUILDS = [labeling_queue.build, console.build, custom_labels.build]
 

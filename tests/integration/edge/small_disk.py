@@ -18,8 +18,10 @@ IMAGE = b"x" * 100_000
 
 def command(folder: Path, *argv: str) -> list[str]:
     """Run a command with a small disk at this folder; it ends with the command."""
-    own = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
-    mount = f'mount -t tmpfs -o size={MEGABYTES}m tmpfs "$0" && exec "$@"'
+    # In a chroot the root is no mount point, so unshare cannot make it private and would fail.
+    own = ["--mount", "--propagation=unchanged", *([] if os.getuid() == 0 else ["--map-root-user"])]
+    private = "mount --make-rprivate / 2>/dev/null"
+    mount = f'{private}; mount -t tmpfs -o size={MEGABYTES}m tmpfs "$0" && exec "$@"'
     return ["unshare", *own, "sh", "-c", mount, str(folder), *argv]
 
 

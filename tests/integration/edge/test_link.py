@@ -57,7 +57,7 @@ def tls_url(broker: brokers.Broker, authority: trustme.CA) -> Iterator[str]:
     """The broker behind TLS that wants a certificate of the client."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.configure_trust(context)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     context.verify_mode = ssl.CERT_REQUIRED
     port = int(broker.url.rsplit(":", 1)[1])
 
@@ -69,7 +69,7 @@ def tls_url(broker: brokers.Broker, authority: trustme.CA) -> Iterator[str]:
             up.join()
 
     with listening(forward, context) as address:
-        yield f"mqtts://localhost:{address}"
+        yield f"mqtts://127.0.0.1:{address}"
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:

@@ -31,7 +31,7 @@ class Broker:
 
     def __init__(self, folder: Path, devices: int, services: int, lost: Path) -> None:
         self.folder, self.lost = folder, lost
-        self.devices, self.services = (f"mqtts://localhost:{port}" for port in (devices, services))
+        self.devices, self.services = (f"mqtts://127.0.0.1:{port}" for port in (devices, services))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ async def test_who_shows_no_certificate_of_ours_is_not_let_in(broker: Broker, tm
     def knock() -> bytes:
         with (
             socket.create_connection((address.hostname, address.port), timeout=10) as raw,
-            tls.wrap_socket(raw, server_hostname="localhost") as link,
+            tls.wrap_socket(raw, server_hostname="127.0.0.1") as link,
         ):
             link.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01x")
             return link.recv(4)

@@ -17,7 +17,7 @@ from strop_edge import image, model
 from strop_image import decoder
 from tests.unit.edge import packages
 from tests.unit.strop_image import kinds
-from trainer import features
+from trainer import features, views
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,8 @@ def trained(data: bytes, folder: Path) -> image.Pixels:
     """What the trainer computes features of."""
     path = folder / "image"
     path.write_bytes(data)
-    return features._pixels(features.View(hashlib.sha256(data).hexdigest(), path))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return views.render(image.decode(features.read(path, sha256)), views.PLAIN, sha256)
 
 
 @pytest.mark.parametrize("kind", kinds.GOOD)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strop import hidden
+from strop_wire import hidden
 
 
 @pytest.mark.parametrize(
