@@ -26,6 +26,10 @@ _UNPRIVILEGED = "nobody"
 _PASSWORD_BYTES = 24
 _PASSWORD = re.compile(rb"[\w-]{32}", re.ASCII)  # as long as these are in base64
 
+# With the locale of a Mac's desktop, PostgreSQL would start a thread and refuse to run. Programs in Python must not have this
+# one: it cannot read an installation in a folder with an accent.
+_LOCALE = {"LC_ALL": "C"}
+
 # For small machines; durability stays on (fsync and synchronous_commit have their defaults).
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -51,7 +55,13 @@ def plan(state: Path, port: int) -> Plan:
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     # SIGINT is PostgreSQL's "fast" shutdown: it ends the sessions and loses nothing.
     return Plan(
-        "postgres", argv, lambda: _probe(port).returncode == 0, signal.SIGINT, wrapper, probed=lambda: _probed(port)
+        "postgres",
+        argv,
+        lambda: _probe(port).returncode == 0,
+        signal.SIGINT,
+        wrapper,
+        _LOCALE,
+        lambda: _probed(port),
     )
 
 
@@ -114,7 +124,7 @@ def _initialise(state: Path, wrapper: tuple[str, ...]) -> None:
 
 
 def _run(argv: list[str], text: str = "") -> None:
-    env = os.environ | {"LC_ALL": "C"}
+    env = os.environ | _LOCALE
     done = subprocess.run(argv, check=False, input=text, env=env, stdout=PIPE, stderr=STDOUT, text=True)
     if done.returncode:
         raise PlatformError(f"PostgreSQL cannot make its database:\n{done.stdout}")

@@ -86,14 +86,13 @@ class Server:
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the servers in order.
-        # LC_ALL: with the locale of a Mac's desktop, PostgreSQL would start a thread and refuse to run.
         return subprocess.Popen(
             [*self.plan.wrapper, *self.plan.argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"LC_ALL": "C"} | dict(self.plan.env),
+            env=os.environ | dict(self.plan.env),
         )
 
     def _report(self, what: str) -> str:

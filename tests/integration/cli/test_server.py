@@ -68,3 +68,14 @@ def test_a_stubborn_leftover_is_killed(state: Path, monkeypatch: pytest.MonkeyPa
 
     assert not psutil.pid_exists(left.pid)
     left.stop()
+
+
+def test_a_server_inherits_the_locale(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in Python cannot read an installation in a folder with an accent when its locale is C."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+    with (
+        started(state, "sh", "-c", 'echo "locale $LC_ALL"; exit 3', answers=[False] * 9999) as running,
+        pytest.raises(PlatformError, match=r"locale C\.UTF-8"),
+    ):
+        running.await_answer()
