@@ -14,7 +14,7 @@ from sqlalchemy import select
 from strop import app, models
 from strop.settings import Settings
 from strop_cli import processes, setup, tokens, up
-from strop_cli.platform import ports
+from strop_cli.platform import ports, probe
 from strop_cli.platform.server import Server
 from strop_cli.platform.stack import Stack
 from tests import factories
@@ -86,7 +86,7 @@ async def second_copies(folder: Path) -> AsyncIterator[dict[str, int]]:
             started.append(await asyncio.create_subprocess_exec(*argv, env=env, stdout=log, stderr=log))
         try:
             for port in chosen.values():
-                while not await asyncio.to_thread(processes._answers, f"http://127.0.0.1:{port}/readyz"):
+                while not await asyncio.to_thread(probe.http_ok, port, "/readyz", 2):
                     await asyncio.sleep(0.1)
             yield chosen
         finally:
