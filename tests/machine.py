@@ -28,7 +28,9 @@ PROGRAMS: Mapping[str, Callable[[], bool]] = {
     "libatomic1": browser.driver_starts,
     "mosquitto-clients": lambda: all(map(shutil.which, ("mosquitto_pub", "mosquitto_sub"))),
     "curl": lambda: shutil.which("curl") is not None,
-    "awscli": lambda: shutil.which("aws") is not None,
+    "awscli": lambda: Path(
+        "/usr/bin/aws"
+    ).exists(),  # the distribution's own, whatever a version manager puts before it
 }
 """Whether a program is there and usable, by the name of its package in Debian."""
 _FEDORA = {"libatomic1": "libatomic"}
