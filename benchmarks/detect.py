@@ -31,9 +31,10 @@ from botocore.awsrequest import AWSRequest
 from benchmarks import lab
 from custom_labels import arns, training
 from custom_labels.settings import Settings as Own
-from strop import app, models
+from strop import app
 from strop.settings import Settings
 from strop_cli import render
+from strop_contracts import tables
 from strop_edge import model
 
 TRAIN, VALID, ASKED = 12, 3, 40  # images of a label, and those that are asked about
@@ -81,7 +82,7 @@ async def register(folder: Path) -> str:
             key = f"{NAME}/models/v1/{path.name}"
             await runtime.storage.put(key, body)
             files[path.name] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "key": key}
-        row = models.ProjectVersion(project=NAME, name=NAME, status="TRAINING_COMPLETED", output={}, files=files)
+        row = tables.ProjectVersion(project=NAME, name=NAME, status="TRAINING_COMPLETED", output={}, files=files)
         session.add(row)
         await session.flush()
         return arns.version(Own(), row)

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 
 from benchmarks import lab
-from strop import app, models
+from strop import app
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
+from strop_contracts import tables
 from strop_wire import topics
 
 
@@ -58,7 +59,7 @@ async def left(runtime: app.Runtime, count: int) -> tuple[int, int, int]:
     async with runtime.sessions() as session:
         counts = [
             await session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (models.Capture, models.Upload, models.Outbox)
+            for table in (tables.Capture, tables.Upload, tables.Outbox)
         ]
     return count - counts[0], count - counts[1], counts[2]
 

@@ -30,9 +30,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks import lab
 from ingest import __main__ as ingest_main
-from strop import app, metrics, models, outbox, sqs
+from strop import app, metrics, outbox, sqs
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
+from strop_contracts import tables
 
 DEVICES = 100
 BROKERS = ("mosquitto", "embedded")
@@ -181,7 +182,7 @@ def chain(stack: Stack, count: int) -> float:
         meter = lab.Meter({"ingest": first.process, "router": second.process, **lab.servers(stack)})
         began, done = time.perf_counter(), lab.SPAWN.Value("q", count)
         with lab.process(lab.announce, os.environ["MQTT_URL"], count, DEVICES, WINDOW, done):
-            asyncio.run(lab.rows(models.Upload, count))
+            asyncio.run(lab.rows(tables.Upload, count))
         rate = count / (time.perf_counter() - began)
         print(f"  the whole chain: {rate:.0f} captures/s\n{meter.report(count)}", flush=True)
     return rate

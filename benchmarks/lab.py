@@ -26,10 +26,11 @@ import psutil
 from sqlalchemy import func, select, text
 
 from ingest import rules
-from strop import app, models, topology
+from strop import app
 from strop.settings import Settings
 from strop_cli import setup
 from strop_cli.platform.stack import Stack
+from strop_contracts import tables, topology
 from strop_wire import ids, messages, topics
 
 PROJECT = "bench"
@@ -54,9 +55,9 @@ async def _prepare(devices: int) -> None:
     async with app.runtime(settings) as runtime:
         await setup.make(runtime)
         async with runtime.sessions.begin() as session:
-            session.add(models.Project(name=PROJECT))
+            session.add(tables.Project(name=PROJECT))
             await session.flush()
-            session.add_all(models.Device(project=PROJECT, name=f"d{number}") for number in range(devices))
+            session.add_all(tables.Device(project=PROJECT, name=f"d{number}") for number in range(devices))
 
 
 # --- services as processes ---
@@ -265,7 +266,7 @@ def announce(url: str, count: int, devices: int, window: int, done: "Synchronize
     time.sleep(3600)
 
 
-async def rows(table: type[models.Base], count: int) -> None:
+async def rows(table: type[tables.Base], count: int) -> None:
     """Wait until a table has this many rows."""
     async with app.runtime(Settings()) as runtime:
         while True:

@@ -18,8 +18,9 @@ import yarl
 from sqlalchemy import select
 
 from benchmarks import lab
-from strop import app, models, mqtt
+from strop import app, mqtt
 from strop.settings import Settings
+from strop_contracts import tables
 from strop_wire import messages, topics
 from tests import factories
 
@@ -88,7 +89,7 @@ async def run(rate: float, seconds: float) -> tuple[Fleet, dict[str, Times]]:
         for number in range(count):
             await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
             await fleet.announce(number)
-        await lab.rows(models.LabelTask, count)
+        await lab.rows(tables.LabelTask, count)
         listening.cancel()
     return fleet, await written()
 
@@ -96,10 +97,10 @@ async def run(rate: float, seconds: float) -> tuple[Fleet, dict[str, Times]]:
 async def written() -> dict[str, Times]:
     """When rows were written: their transactions' begin."""
     columns = {
-        "row": (models.Capture.id, models.Capture.at),
-        "route": (models.Route.capture_id, models.Route.at),
-        "stored": (models.Upload.capture_id, models.Upload.stored_at),
-        "task": (models.LabelTask.capture_id, models.LabelTask.at),
+        "row": (tables.Capture.id, tables.Capture.at),
+        "route": (tables.Route.capture_id, tables.Route.at),
+        "stored": (tables.Upload.capture_id, tables.Upload.stored_at),
+        "task": (tables.LabelTask.capture_id, tables.LabelTask.at),
     }
     async with app.runtime(Settings()) as runtime, runtime.sessions() as session:
         return {

@@ -16,9 +16,10 @@ from sqlalchemy import delete, func, select
 from benchmarks import lab
 from labeling_queue import __main__ as labeling_main
 from router import __main__ as router_main
-from strop import app, db, events, models, outbox, sqs
+from strop import app, db, outbox, sqs
 from strop.settings import Settings
 from strop_cli.platform.stack import Stack
+from strop_contracts import events, tables
 
 DEVICES = 200
 
@@ -47,7 +48,7 @@ async def bare(runtime: app.Runtime, service: str, count: int) -> float:
 
 
 async def handled(
-    runtime: app.Runtime, build: app.Build, table: type[models.Base], count: int, meter: lab.Meter
+    runtime: app.Runtime, build: app.Build, table: type[tables.Base], count: int, meter: lab.Meter
 ) -> float:
     """Events a second of a service, from its queue to its rows; without the relay, which is measured by itself."""
     stop, began = asyncio.Event(), time.perf_counter()
@@ -62,7 +63,7 @@ async def handled(
     return rate
 
 
-async def number_of(runtime: app.Runtime, table: type[models.Base]) -> int:
+async def number_of(runtime: app.Runtime, table: type[tables.Base]) -> int:
     async with runtime.sessions() as session:
         return await session.scalar(select(func.count()).select_from(table)) or 0
 
@@ -70,11 +71,11 @@ async def number_of(runtime: app.Runtime, table: type[models.Base]) -> int:
 async def relayed(runtime: app.Runtime, happened: Sequence[events.Event]) -> float:
     """Events a second of the relay."""
     async with runtime.sessions.begin() as session:
-        await session.execute(delete(models.Outbox))
+        await session.execute(delete(tables.Outbox))
         await outbox.add(session, *happened)
     stop, began = asyncio.Event(), time.perf_counter()
     relaying = asyncio.create_task(outbox.relay(runtime.sessions, runtime.queues, stop))
-    while await number_of(runtime, models.Outbox):
+    while await number_of(runtime, tables.Outbox):
         await asyncio.sleep(0.05)
     rate = len(happened) / (time.perf_counter() - began)
     stop.set()
@@ -86,7 +87,7 @@ async def throughput(stack: Stack, count: int) -> None:
     async with app.runtime(Settings()) as runtime:
         rows = capture_rows(count)
         async with runtime.sessions.begin() as session:
-            await db.insert_many(session, models.Capture, rows)
+            await db.insert_many(session, tables.Capture, rows)
         about = [{"project": row["project"], "capture_id": row["id"], "device": row["device"]} for row in rows]
         received = [events.CaptureReceived.model_validate(each) for each in about]
         stored = [events.ImageStored.model_validate({**each, "sha256": "0"}) for each in about]
@@ -95,8 +96,8 @@ async def throughput(stack: Stack, count: int) -> None:
         await fill(runtime, "trainer", received)  # a queue that nobody reads here
         floor = await bare(runtime, "trainer", count)
         for name, build, happened, table in (
-            ("router", router_main.build, received, models.Route),
-            ("labeling-queue", labeling_main.build, stored, models.LabelTask),
+            ("router", router_main.build, received, tables.Route),
+            ("labeling-queue", labeling_main.build, stored, tables.LabelTask),
         ):
             await fill(runtime, name, happened)
             print(f"{name}:")

@@ -1,4 +1,4 @@
-"""Alembic's entry: one schema, from `strop.models`. DATABASE_URL says where."""
+"""Alembic's entry: one schema, from `strop_contracts.tables`. DATABASE_URL says where."""
 
 import asyncio
 import os
@@ -6,7 +6,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from strop import db, models
+from strop import db
+from strop_contracts import tables
 
 URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]
 
@@ -14,7 +15,7 @@ URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_U
 def migrate(connection: Connection) -> None:
     # A migration that waits for a lock makes everybody behind it wait: give up instead, and try again later.
     connection.exec_driver_sql("set lock_timeout = '5s'")
-    context.configure(connection=connection, target_metadata=models.Base.metadata, compare_server_default=True)
+    context.configure(connection=connection, target_metadata=tables.Base.metadata, compare_server_default=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -14,10 +14,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, topology
+from strop import app
 from strop.settings import Settings
 from strop_cli.platform import isolation
 from strop_cli.platform.stack import Stack
+from strop_contracts import topology
 from tests import brokers
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
+from strop_contracts import tables
 from strop_wire import ids, messages
 
 PROJECT = "bottles"
@@ -27,13 +27,13 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48), image_format: str =
 
 
 async def make_project(session: AsyncSession, name: str = PROJECT, devices: tuple[str, ...] = (DEVICE,)) -> None:
-    session.add(models.Project(name=name))
+    session.add(tables.Project(name=name))
     await session.flush()
-    session.add_all(models.Device(project=name, name=device) for device in devices)
+    session.add_all(tables.Device(project=name, name=device) for device in devices)
     await session.flush()
 
 
-def capture(body: bytes, **changes: Any) -> models.Capture:
+def capture(body: bytes, **changes: Any) -> tables.Capture:
     """A capture of these bytes, as ingest writes it; `changes` replace columns."""
     sha256 = hashlib.sha256(body).hexdigest()
     columns = {
@@ -56,20 +56,20 @@ def capture(body: bytes, **changes: Any) -> models.Capture:
         "content_type": "image/jpeg",
         "seen": 1,
     }
-    return models.Capture(**{**columns, **changes})
+    return tables.Capture(**{**columns, **changes})
 
 
-async def make_capture(session: AsyncSession, body: bytes, **changes: Any) -> models.Capture:
+async def make_capture(session: AsyncSession, body: bytes, **changes: Any) -> tables.Capture:
     made = capture(body, **changes)
     session.add(made)
     await session.flush()
     return made
 
 
-async def make_image(session: AsyncSession, capture: models.Capture) -> models.Image:
+async def make_image(session: AsyncSession, capture: tables.Capture) -> tables.Image:
     """The row of a capture's verified image; its bytes are the caller's to put."""
     columns = {"project": capture.project, "sha256": capture.sha256, "content_type": capture.content_type}
-    made = models.Image(**columns, size=capture.size, width=64, height=48)
+    made = tables.Image(**columns, size=capture.size, width=64, height=48)
     session.add(made)
     await session.flush()
     return made
@@ -102,16 +102,16 @@ def state(**changes: Any) -> messages.State:
 
 async def make_model(
     session: AsyncSession, version: int, project: str = PROJECT, state: str = "approved"
-) -> models.ModelVersion:
+) -> tables.ModelVersion:
     """A trained model version with its run; the hashes of its files tell the version."""
-    run = models.TrainingRun(project=project, state="succeeded", trigger="manual")
+    run = tables.TrainingRun(project=project, state="succeeded", trigger="manual")
     session.add(run)
     await session.flush()
     files = {
         name: {"sha256": f"{version:064x}", "size": 1000 + version, "key": f"{project}/models/v{version}/{name}"}
         for name in messages.MODEL_FILES
     }
-    made = models.ModelVersion(
+    made = tables.ModelVersion(
         project=project,
         version=version,
         run_id=run.id,

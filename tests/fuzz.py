@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import images, objects, places, rules
-from strop import deadletters, errors, events
+from strop import deadletters
+from strop_contracts import errors, events
 from strop_edge import image as edge_image
 from strop_edge import ondemand
 from strop_image import decoder

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, models, storage
+from strop import app, storage
+from strop_contracts import tables
 from strop_wire import ids
 from tests import factories
 
@@ -66,31 +67,31 @@ async def arrange(runtime: app.Runtime, shots: Sequence[Shot] = SHOTS, project: 
             await add_dataset(runtime, session, project, kind, [(shot.body, [shot.label]) for shot in shots])
         made = await factories.make_model(session, 1, project, "hosted")
         columns = {"name": VERSION, "status": "TRAINING_COMPLETED", "model_version": 1, "run_id": made.run_id}
-        session.add(models.ProjectVersion(project=project, output={}, **{**columns, **version}))
+        session.add(tables.ProjectVersion(project=project, output={}, **{**columns, **version}))
         await add_evaluation(runtime, session, shots, project, 1)
 
 
 async def add_dataset(
     runtime: app.Runtime, session: AsyncSession, project: str, kind: str, images: Sequence[tuple[bytes, list[str]]]
-) -> models.HostedDataset:
+) -> tables.HostedDataset:
     """A data set of these images and their labels."""
-    dataset = models.HostedDataset(project=project, kind=kind, status="CREATE_COMPLETE")
+    dataset = tables.HostedDataset(project=project, kind=kind, status="CREATE_COMPLETE")
     session.add(dataset)
     await session.flush()
     for place, (body, labels) in enumerate(images):
         await _store(runtime, session, project, body)
         source = f"s3://bucket/{kind.lower()}/{'-'.join(labels) or 'none'}/{place}.jpg"
         fields = {"line": "{}", "labels": labels, "sha256": storage.digest(body), "errors": []}
-        session.add(models.HostedEntry(dataset_id=dataset.id, source_ref=source, position=place, **fields))
+        session.add(tables.HostedEntry(dataset_id=dataset.id, source_ref=source, position=place, **fields))
     await session.flush()
     return dataset
 
 
 async def _store(runtime: app.Runtime, session: AsyncSession, project: str, body: bytes) -> None:
     sha256 = storage.digest(body)
-    if await session.get(models.Image, (project, sha256)) is None:
+    if await session.get(tables.Image, (project, sha256)) is None:
         shape = {"size": len(body), "content_type": "image/jpeg", "width": 64, "height": 48}
-        session.add(models.Image(project=project, sha256=sha256, **shape))
+        session.add(tables.Image(project=project, sha256=sha256, **shape))
         await session.flush()
         await runtime.storage.put(storage.image_key(project, sha256), body, "image/jpeg")
 
@@ -102,7 +103,7 @@ async def add_evaluation(
     lines = "".join(json.dumps(shot.outcome()) + "\n" for shot in shots)
     await runtime.storage.put(key, lines.encode(), "application/jsonl")
     row = {"project": project, "model_version": version, "part": part, "outcomes_key": key}
-    session.add(models.Evaluation(**row, metrics=metrics(shots)))
+    session.add(tables.Evaluation(**row, metrics=metrics(shots)))
 
 
 def metrics(shots: Sequence[Shot]) -> dict[str, Any]:
@@ -168,4 +169,4 @@ async def add_capture(runtime: app.Runtime, session: AsyncSession, body: bytes, 
     capture = await factories.make_capture(session, body, id=ids.uuid7())
     await _store(runtime, session, capture.project, body)
     truth = {"label": label, "author": "ada", "device": capture.device, "sha256": capture.sha256}
-    session.add(models.GroundTruth(capture_id=capture.id, project=capture.project, **truth))
+    session.add(tables.GroundTruth(capture_id=capture.id, project=capture.project, **truth))

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from strop import app, events, models, topology
+from strop import app
+from strop_contracts import events, tables, topology
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ async def outbox(runtime: app.Runtime) -> list[events.Event]:
     """The events that wait in the outbox, in order; each once, whoever gets it. Dead letters are left out."""
     async with runtime.sessions() as session:
         rows = await session.scalars(
-            select(models.Outbox).where(models.Outbox.reason.is_(None)).order_by(models.Outbox.id)
+            select(tables.Outbox).where(tables.Outbox.reason.is_(None)).order_by(tables.Outbox.id)
         )
         return list({event.id: event for event in (events.loads(row.body) for row in rows)}.values())
 
@@ -59,6 +60,6 @@ async def buried(runtime: app.Runtime) -> list[tuple[str, str, str]]:
     """The dead letters that wait in the outbox: queue, body, reason."""
     async with runtime.sessions() as session:
         rows = await session.scalars(
-            select(models.Outbox).where(models.Outbox.reason.is_not(None)).order_by(models.Outbox.id)
+            select(tables.Outbox).where(tables.Outbox.reason.is_not(None)).order_by(tables.Outbox.id)
         )
         return [(row.queue, row.body, row.reason or "") for row in rows]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ingest import objects
-from strop import events
+from strop_contracts import events
 from strop_wire import messages, topics
 from tests.unit.strop_wire import strategies
 

@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError
 
-from strop import errors
 from strop_cli import certs, datasets, devices, dlq, ledger, policy, projects, registry, setup, status, tokens, up
+from strop_contracts import errors
 
 cli = typer.Typer(
     no_args_is_help=True,

@@ -11,9 +11,10 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from strop import app, errors
+from strop import app
 from strop.settings import Settings
 from strop_cli.platform import envfile, isolation
+from strop_contracts import errors
 
 ENV_FILE = "strop.env"
 

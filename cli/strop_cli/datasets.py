@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from sqlalchemy import func, select
 
-from strop import app, autolabel, errors, models, storage
+from strop import app, autolabel, storage
 from strop_cli import connection, differences, hosted, progress, projects, tree, upload
+from strop_contracts import errors, tables
 from strop_wire import fields, topics
 from trainer import datasets as trained
 
@@ -212,7 +213,7 @@ def _has(file: Path, sha256: str | None) -> bool:
 
 
 async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) -> dict[str, str | None]:
-    table = models.DatasetItem
+    table = tables.DatasetItem
     async with runtime.sessions() as session:
         rows = await session.execute(select(table.key, table.sha256).where(table.project == project))
         return {key: sha256 for key, sha256 in rows if key in files}
@@ -220,7 +221,7 @@ async def _known(runtime: app.Runtime, project: str, files: Mapping[str, Path]) 
 
 async def _others(runtime: app.Runtime, project: str, name: str, files: Collection[str]) -> list[str]:
     """The keys of a data set's images that are not among the files."""
-    table = models.DatasetItem
+    table = tables.DatasetItem
     async with runtime.sessions() as session:
         keys = await session.scalars(select(table.key).where(table.project == project, table.dataset == name))
         return sorted({*keys} - {*files})
@@ -253,7 +254,7 @@ async def _answers(
     runtime: app.Runtime, project: str, files: Mapping[str, Path], since: datetime, told: Callable[[int], None]
 ) -> dict[str, str | None]:
     """Wait until each file has a row written since then: its refusal, or None."""
-    table = models.DatasetItem
+    table = tables.DatasetItem
     wanted = select(table.key, table.refused).where(table.project == project, table.at >= since)
     loop = asyncio.get_running_loop()
     found: dict[str, str | None] = {}

@@ -12,8 +12,9 @@ from rich.table import Table
 from sqlalchemy import select
 
 from ingest import places
-from strop import app, autolabel, errors, models, sqs
+from strop import app, autolabel, sqs
 from strop_cli import projects, tree
+from strop_contracts import errors, tables
 from strop_wire import hidden
 from trainer import datasets
 
@@ -30,7 +31,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Checked:
-    rows: Sequence[models.DatasetItem]
+    rows: Sequence[tables.DatasetItem]
     conflicts: Sequence[datasets.Conflict]
     files: Files
 
@@ -49,7 +50,7 @@ async def check(runtime: app.Runtime, project: str) -> Checked:
     """Compare rows and bucket, and have ingest look at every difference again."""
     async with runtime.sessions() as session:
         await projects.require(session, project)
-        rows = (await session.scalars(select(models.DatasetItem).where(models.DatasetItem.project == project))).all()
+        rows = (await session.scalars(select(tables.DatasetItem).where(tables.DatasetItem.project == project))).all()
         conflicts = await datasets.conflicts(session, project)
     found = Checked(rows, conflicts, read([key async for key in runtime.storage.keys(f"{project}/datasets/")]))
     again = [*notifications("ObjectRemoved:Delete", found.gone), *notifications("ObjectCreated:Put", found.unseen)]

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import typer
 
-from strop import app, deadletters, errors, models, topology
+from strop import app, deadletters
 from strop_cli import connection
+from strop_contracts import errors, tables, topology
 
 SHOWN = 200
 """Letters in a list."""
@@ -45,7 +46,7 @@ def list_(service: Service = None, state: connection.State = None) -> None:
     print("\n".join(connection.run(state, work)))
 
 
-def _line(letter: models.DeadLetter) -> str:
+def _line(letter: tables.DeadLetter) -> str:
     """Two lines: a reason in a column of a table would be cut where people read it, and where programs do."""
     often = "once" if letter.count == 1 else f"{letter.count} times"
     return f"{letter.id}  {letter.service}  {often}, last {letter.last_at:%Y-%m-%d %H:%M:%S}\n    {letter.reason}"

@@ -9,8 +9,9 @@ from typing import Any
 import aiobotocore.session
 from botocore.exceptions import ClientError
 
-from strop import app, autolabel, errors
+from strop import app, autolabel
 from strop_cli import progress, tree, upload
+from strop_contracts import errors
 
 _KEPT = "kept in the data set, not in the folder any more (`aws s3 rm` and a new data set take them out)"
 

@@ -15,8 +15,9 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, errors
+from strop import app
 from strop_cli import connection
+from strop_contracts import errors
 
 # By hash joins: an index lookup for each of millions of captures would take minutes.
 _WRONG = text(

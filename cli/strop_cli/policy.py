@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from router import policies, rules
-from strop import app, errors
+from strop import app
 from strop_cli import connection, projects
+from strop_contracts import errors
 
 cli = typer.Typer(no_args_is_help=True, help="Policies: which captures a project wants, and how many.")
 

@@ -6,8 +6,9 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment
-from strop import app, errors, models
+from strop import app
 from strop_cli import connection
+from strop_contracts import errors, tables
 
 cli = typer.Typer(no_args_is_help=True, help="Projects: a fleet with one job, one set of labels, one model.")
 
@@ -40,5 +41,5 @@ def list_(state: connection.State = None) -> None:
 
 async def require(session: AsyncSession, name: str) -> None:
     """NotFound when there is no such project."""
-    if await session.get(models.Project, name) is None:
+    if await session.get(tables.Project, name) is None:
         raise errors.NotFound(f"there is no project {name}: `strop projects create {name}` makes it")

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rollouts
-from strop import app, errors, models
+from strop import app
 from strop_cli import connection, differences, projects
+from strop_contracts import errors, tables
 from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -49,8 +50,8 @@ async def outcome(runtime: app.Runtime, run: UUID) -> str:
     """Wait for the end of a run; returns the gate's verdict in words. StropError when the run failed."""
     while True:
         async with runtime.sessions() as session:
-            found = await session.get_one(models.TrainingRun, run)
-            model = await session.scalar(select(models.ModelVersion).where(models.ModelVersion.run_id == run))
+            found = await session.get_one(tables.TrainingRun, run)
+            model = await session.scalar(select(tables.ModelVersion).where(tables.ModelVersion.run_id == run))
         if found.state == "failed":
             raise errors.StropError(f"training {words(found, model)}")
         if model:
@@ -89,8 +90,8 @@ def list_(project: str, state: connection.State = None) -> None:
     async def work(runtime: app.Runtime) -> tuple[Table, list[str]]:
         async with runtime.sessions() as session:
             await projects.require(session, project)
-            newest = select(models.ModelVersion).where(models.ModelVersion.project == project)
-            found = (await session.scalars(newest.order_by(models.ModelVersion.version.desc()))).all()
+            newest = select(tables.ModelVersion).where(tables.ModelVersion.project == project)
+            found = (await session.scalars(newest.order_by(tables.ModelVersion.version.desc()))).all()
             table = _table(
                 found,
                 await _scores(session, project),
@@ -123,13 +124,13 @@ def approve(
 
 async def _hosted(session: AsyncSession, project: str) -> dict[int, str]:
     """By model: what the Rekognition API calls it, and whether it runs."""
-    wanted = select(models.ProjectVersion).where(models.ProjectVersion.project == project)
-    rows = await session.scalars(wanted.where(models.ProjectVersion.model_version.is_not(None)))
+    wanted = select(tables.ProjectVersion).where(tables.ProjectVersion.project == project)
+    rows = await session.scalars(wanted.where(tables.ProjectVersion.model_version.is_not(None)))
     return {row.model_version: f"{row.name} {row.status}" for row in rows if row.model_version}
 
 
 def _table(
-    found: Sequence[models.ModelVersion],
+    found: Sequence[tables.ModelVersion],
     scores: Mapping[tuple[int, str], str],
     shipped: Mapping[int, str],
     hosted: Mapping[int, str],
@@ -144,27 +145,27 @@ def _table(
 
 async def last_training(session: AsyncSession, project: str) -> str | None:
     """What became of the latest training run, in words; None when there was none."""
-    run, model = models.TrainingRun, models.ModelVersion
+    run, model = tables.TrainingRun, tables.ModelVersion
     wanted = select(run, model).outerjoin(model, model.run_id == run.id).where(run.project == project)
     found = (await session.execute(wanted.order_by(run.at.desc()).limit(1))).first()
     return words(*found) if found else None
 
 
-def words(run: models.TrainingRun, model: models.ModelVersion | None) -> str:
+def words(run: tables.TrainingRun, model: tables.ModelVersion | None) -> str:
     """Say what became of a run: the gate's decision once there is a model, the error when it failed."""
     if run.state == "failed":
         return f"failed: {run.error}"
     return f"v{model.version} {model.state}" if model else run.state
 
 
-def verdict(model: models.ModelVersion) -> str:
+def verdict(model: tables.ModelVersion) -> str:
     """The gate's decision and its reasons, one a line."""
     return "\n  ".join([f"v{model.version} {model.state}:", *map(str, model.reasons)])
 
 
 async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], str]:
     """Accuracy and its interval, in words, by (model version, part of the dataset)."""
-    table = models.Evaluation
+    table = tables.Evaluation
     rows = await session.scalars(select(table).where(table.project == project))
     return {(row.model_version, row.part): _accuracy(row.metrics) for row in rows}
 
@@ -177,6 +178,6 @@ def _accuracy(metrics: dict[str, Any]) -> str:
 
 async def _deployments(session: AsyncSession, project: str) -> dict[int, str]:
     """What became of the newest deployment of each model version."""
-    table = models.Deployment
+    table = tables.Deployment
     rows = await session.scalars(select(table).where(table.project == project).order_by(table.at))
     return {row.model_version: f"{row.kind} {row.state.replace('_', ' ')}" for row in rows}

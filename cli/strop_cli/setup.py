@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from ingest import enrolment
-from strop import app, topology
+from strop import app
 from strop_cli import connection
+from strop_contracts import topology
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 

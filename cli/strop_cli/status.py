@@ -10,8 +10,9 @@ from rich.table import Table
 from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, deadletters, models, topology
+from strop import app, deadletters
 from strop_cli import connection, registry
+from strop_contracts import tables, topology
 
 _PROJECTS = text(
     """
@@ -87,30 +88,30 @@ async def _project(session: AsyncSession, row: RowMapping) -> Table:
 
 async def _hosted(session: AsyncSession, project: str) -> list[tuple[str, str]]:
     """What the Rekognition API knows of the project: its data sets, and each version with its state."""
-    entries = select(func.count()).where(models.HostedEntry.dataset_id == models.HostedDataset.id).scalar_subquery()
-    sets = select(models.HostedDataset.kind, entries).where(
-        models.HostedDataset.project == project, models.HostedDataset.version_id.is_(None)
+    entries = select(func.count()).where(tables.HostedEntry.dataset_id == tables.HostedDataset.id).scalar_subquery()
+    sets = select(tables.HostedDataset.kind, entries).where(
+        tables.HostedDataset.project == project, tables.HostedDataset.version_id.is_(None)
     )
-    versions = select(models.ProjectVersion).where(models.ProjectVersion.project == project)
+    versions = select(tables.ProjectVersion).where(tables.ProjectVersion.project == project)
     return [
         *((f"{kind.lower()} set", f"{count} images") for kind, count in await session.execute(sets)),
         *(
             (f"version {each.name}", each.status)
-            for each in await session.scalars(versions.order_by(models.ProjectVersion.at))
+            for each in await session.scalars(versions.order_by(tables.ProjectVersion.at))
         ),
     ]
 
 
 async def _deployment(session: AsyncSession, project: str) -> str:
-    newest = select(models.Deployment).where(models.Deployment.project == project)
-    deployment = await session.scalar(newest.order_by(models.Deployment.at.desc()).limit(1))
+    newest = select(tables.Deployment).where(tables.Deployment.project == project)
+    deployment = await session.scalar(newest.order_by(tables.Deployment.at.desc()).limit(1))
     if deployment is None:
         return "none yet"
     rows = await session.execute(_SILENT, {"deployment": deployment.id, "stage": deployment.stage})
     return rollout(deployment, [(name, seen_at) for name, seen_at in rows])
 
 
-def rollout(deployment: models.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
+def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
     """Say where a deployment is; `silent` are the devices it waits for and when each was last heard."""
     name = f"v{deployment.model_version}"
     if deployment.state != "running":

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from strop import autolabel, errors
+from strop import autolabel
+from strop_contracts import errors
 from strop_wire import hidden, messages
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})

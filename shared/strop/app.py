@@ -24,8 +24,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, errors, gauges, inbox, metrics, outbox, sqs, storage, topology, traces
+from strop import db, deadletters, gauges, inbox, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
+from strop_contracts import errors, topology
 from strop_wire import fields
 
 log = structlog.get_logger()

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
 from strop.settings import Settings
+from strop_contracts import tables
 
 LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
 """Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
@@ -40,11 +40,11 @@ async def make_token(session: AsyncSession, user: str, kind: str) -> str:
     """Make a token for a user, who is made too when new; the caller commits. What it returns is shown nowhere again."""
     token = f"strop_{kind}_{secrets.token_urlsafe(32)}"
     lifetime = LIFETIMES[kind]
-    await session.execute(insert(models.User).values(name=user).on_conflict_do_nothing())
-    await session.execute(delete(models.Token).where(models.Token.expires_at < func.now()))
+    await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
+    await session.execute(delete(tables.Token).where(tables.Token.expires_at < func.now()))
     values = {"sha256": _digest(token), "user": user, "kind": kind}
     expires_at = func.now() + lifetime if lifetime else None
-    await session.execute(insert(models.Token).values(**values, expires_at=expires_at))
+    await session.execute(insert(tables.Token).values(**values, expires_at=expires_at))
     return token
 
 
@@ -55,7 +55,7 @@ async def invited(session: AsyncSession, link_token: str) -> str | None:
 
 async def exchange(session: AsyncSession, link_token: str) -> str | None:
     """Use up the token of a sign-in link for one that lasts a session; None when it is unknown, used or expired."""
-    spent = delete(models.Token).where(*_valid(link_token, "once")).returning(models.Token.user)
+    spent = delete(tables.Token).where(*_valid(link_token, "once")).returning(tables.Token.user)
     user = await session.scalar(spent)
     return await make_token(session, user, "session") if user else None
 
@@ -63,7 +63,7 @@ async def exchange(session: AsyncSession, link_token: str) -> str | None:
 async def forget(session: AsyncSession, request: Request) -> None:
     """End the session of the request's cookie."""
     token = request.cookies.get(_cookie(request), "")
-    await session.execute(delete(models.Token).where(*_valid(token, "session")))
+    await session.execute(delete(tables.Token).where(*_valid(token, "session")))
 
 
 async def find(session: AsyncSession, request: Request) -> Person | None:
@@ -108,13 +108,13 @@ def _cookie(request: Request) -> str:
 
 
 async def _user(session: AsyncSession, token: str, kind: str) -> str | None:
-    found: str | None = await session.scalar(select(models.Token.user).where(*_valid(token, kind)))
+    found: str | None = await session.scalar(select(tables.Token.user).where(*_valid(token, kind)))
     return found
 
 
 def _valid(token: str, kind: str) -> tuple[ColumnElement[bool], ...]:
-    unexpired = models.Token.expires_at.is_(None) | (models.Token.expires_at > func.now())
-    return models.Token.sha256 == _digest(token), models.Token.kind == kind, unexpired
+    unexpired = tables.Token.expires_at.is_(None) | (tables.Token.expires_at > func.now())
+    return tables.Token.sha256 == _digest(token), tables.Token.kind == kind, unexpired
 
 
 def _digest(token: str) -> str:

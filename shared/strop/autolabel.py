@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from strop import errors, storage
+from strop import storage
+from strop_contracts import errors
 from strop_wire import fields, hidden
 
 NO_IMAGE = "no image by name"

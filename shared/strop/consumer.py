@@ -21,7 +21,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, errors, events, inbox, metrics, sqs, topology, traces
+from strop import crash, db, inbox, metrics, sqs, traces
+from strop_contracts import errors, events, topology
 
 log = structlog.get_logger()
 

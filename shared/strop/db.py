@@ -15,7 +15,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from strop import models
+from strop_contracts import tables
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -68,7 +68,7 @@ def sessions(bound: AsyncEngine) -> Sessions:
     return async_sessionmaker(bound, expire_on_commit=False)
 
 
-async def insert_many(session: AsyncSession, table: type[models.Base], rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+async def insert_many(session: AsyncSession, table: type[tables.Base], rows: Sequence[Mapping[str, Any]]) -> set[Any]:
     """Insert any number of rows with the same columns, those that are there already left out.
 
     Returns the (first) key of each that is new. The rows travel as one JSON parameter: several times as quick as a parameter
@@ -81,7 +81,7 @@ async def insert_many(session: AsyncSession, table: type[models.Base], rows: Seq
 
 
 @functools.cache
-def _insert(table: type[models.Base], names: tuple[str, ...]) -> Executable:
+def _insert(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
     into = cast(Table, table.__table__)
     sent = sql_cast(bindparam("rows", type_=String), JSON)
     given = func.json_populate_recordset(literal_column(f"null::{into.name}"), sent).table_valued(*names)

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Uuid, any_, func, insert, literal, select,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, errors, inbox, metrics, models, sqs, topology
+from strop import crash, db, inbox, metrics, sqs
+from strop_contracts import errors, tables, topology
 from strop_wire import ids
 
 log = structlog.get_logger()
@@ -53,7 +54,7 @@ async def _write(session: AsyncSession, service: str, letter: sqs.Incoming) -> N
         return
     body = storable(letter.body)
     reason = letter.reason or f"gave up after {topology.MAX_RECEIVES} tries; the service's log says why each failed"
-    table = models.DeadLetter
+    table = tables.DeadLetter
     row = {"service": service, "sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body, "reason": reason}
     again = {"reason": reason, "count": table.count + 1, "last_at": func.now(), "state": "open"}
     await session.execute(
@@ -78,20 +79,20 @@ async def _gauge(make: db.Sessions, service: str) -> None:
 
 async def count_open(session: AsyncSession) -> dict[str, int]:
     """How many letters are open, by service; a service without any is left out."""
-    table = models.DeadLetter
+    table = tables.DeadLetter
     counted = select(table.service, func.count().label("open")).where(table.state == "open").group_by(table.service)
     return {row.service: row.open for row in await session.execute(counted)}
 
 
-async def list_open(session: AsyncSession, service: str | None, limit: int) -> Sequence[models.DeadLetter]:
+async def list_open(session: AsyncSession, service: str | None, limit: int) -> Sequence[tables.DeadLetter]:
     """Open letters, of one service or of all, the latest first."""
-    newest = select(models.DeadLetter).where(*_open(None, service)).order_by(models.DeadLetter.last_at.desc())
+    newest = select(tables.DeadLetter).where(*_open(None, service)).order_by(tables.DeadLetter.last_at.desc())
     return (await session.scalars(newest.limit(limit))).all()
 
 
-async def get(session: AsyncSession, letter: UUID) -> models.DeadLetter:
+async def get(session: AsyncSession, letter: UUID) -> tables.DeadLetter:
     """One letter, whatever its state; NotFound when there is none."""
-    found = await session.get(models.DeadLetter, letter)
+    found = await session.get(tables.DeadLetter, letter)
     if found is None:
         raise errors.NotFound(f"there is no dead letter {letter}")
     return found
@@ -99,7 +100,7 @@ async def get(session: AsyncSession, letter: UUID) -> models.DeadLetter:
 
 async def lock(session: AsyncSession, letters: Collection[UUID]) -> dict[UUID, str]:
     """The states of letters, which stay so until the transaction ends; unknown ones are left out."""
-    table = models.DeadLetter
+    table = tables.DeadLetter
     named = table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid)))
     found = await session.execute(select(table.id, table.state).where(named).order_by(table.id).with_for_update())
     return {row.id: row.state for row in found}
@@ -113,7 +114,7 @@ async def retry(
 
     Marked and put into the outbox in one transaction, without leaving the database: a crash neither loses nor doubles one.
     """
-    table = models.DeadLetter
+    table = tables.DeadLetter
     marked = (
         update(table)
         .where(*_open(letters, service, until))
@@ -121,16 +122,16 @@ async def retry(
         .returning(table.service, table.body)
         .cte("marked")
     )
-    sent = insert(models.Outbox).from_select(["queue", "body"], select(marked.c.service, marked.c.body))
-    return len((await session.execute(sent.returning(models.Outbox.id))).all())
+    sent = insert(tables.Outbox).from_select(["queue", "body"], select(marked.c.service, marked.c.body))
+    return len((await session.execute(sent.returning(tables.Outbox.id))).all())
 
 
 async def drop(
     session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
 ) -> int:
     """Give letters up for good, chosen as for `retry`; the rows stay. Returns how many."""
-    dropped = update(models.DeadLetter).where(*_open(letters, service, until)).values(state="dropped")
-    return len((await session.execute(dropped.returning(models.DeadLetter.id))).all())
+    dropped = update(tables.DeadLetter).where(*_open(letters, service, until)).values(state="dropped")
+    return len((await session.execute(dropped.returning(tables.DeadLetter.id))).all())
 
 
 Decide = Callable[[AsyncSession, Collection[UUID] | None, str | None], Awaitable[int]]
@@ -152,7 +153,7 @@ def pretty(body: str) -> str:
 def _open(
     letters: Collection[UUID] | None, service: str | None, until: datetime | None = None
 ) -> list[ColumnElement[bool]]:
-    table = models.DeadLetter
+    table = tables.DeadLetter
     wanted = [table.state == "open"]
     if letters is not None:
         wanted.append(table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid))))

@@ -13,7 +13,8 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 
-from strop import db, metrics, models, sqs
+from strop import db, metrics, sqs
+from strop_contracts import tables
 
 log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ MOST = 100_000
 """Rows of the outbox that are counted: more takes long just when there is no time."""
 
 _count = func.count()
-_oldest = select(models.Outbox.at).order_by(models.Outbox.id).limit(1).scalar_subquery()
+_oldest = select(tables.Outbox.at).order_by(tables.Outbox.id).limit(1).scalar_subquery()
 _waited = func.coalesce(func.extract("epoch", func.clock_timestamp() - _oldest), 0)
 
 
@@ -35,24 +36,24 @@ Table = Sequence[tuple[Gauge, Select[Any]]]
 """For each gauge the statement whose rows are its labels and, last, its value."""
 
 EVERYWHERE: Table = (
-    (metrics.OUTBOX_MESSAGES, select(_count).select_from(select(models.Outbox.id).limit(MOST).subquery())),
+    (metrics.OUTBOX_MESSAGES, select(_count).select_from(select(tables.Outbox.id).limit(MOST).subquery())),
     (metrics.OUTBOX_OLDEST_SECONDS, select(_waited)),
 )
 BY_SERVICE: Mapping[str, Table] = {
     "ingest": (
-        (metrics.DEVICES_ONLINE, _by(models.Device.project).where(models.Device.seen_at > func.now() - ONLINE)),
+        (metrics.DEVICES_ONLINE, _by(tables.Device.project).where(tables.Device.seen_at > func.now() - ONLINE)),
     ),
     "labeling-queue": (
-        (metrics.LABEL_TASKS_OPEN, _by(models.LabelTask.project).where(models.LabelTask.state == "open")),
+        (metrics.LABEL_TASKS_OPEN, _by(tables.LabelTask.project).where(tables.LabelTask.state == "open")),
     ),
     "trainer": (
-        (metrics.TRAINING_RUNS, _by(models.TrainingRun.project, models.TrainingRun.state)),
-        (metrics.MODEL_VERSIONS, _by(models.ModelVersion.project, models.ModelVersion.state)),
+        (metrics.TRAINING_RUNS, _by(tables.TrainingRun.project, tables.TrainingRun.state)),
+        (metrics.MODEL_VERSIONS, _by(tables.ModelVersion.project, tables.ModelVersion.state)),
     ),
     "deployer": (
         (
             metrics.DEPLOYMENT_DEVICES,
-            _by(models.DeploymentDevice.project, models.DeploymentDevice.state).where(models.DeploymentDevice.current),
+            _by(tables.DeploymentDevice.project, tables.DeploymentDevice.state).where(tables.DeploymentDevice.current),
         ),
     ),
 }

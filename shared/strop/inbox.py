@@ -8,7 +8,8 @@ from sqlalchemy import String, Table, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import db, models
+from strop import db
+from strop_contracts import tables
 
 KEEP = timedelta(days=20)
 """How long a claim is remembered: longer than its message can come back, which is four days from a queue and then fourteen
@@ -38,10 +39,10 @@ async def claim_all(session: AsyncSession, consumer: str, event_ids: Collection[
 
 _given = func.unnest(bindparam("ids", type_=ARRAY(String))).column_valued("event_id")
 _CLAIM = (
-    insert(cast(Table, models.Inbox.__table__))
+    insert(cast(Table, tables.Inbox.__table__))
     .from_select(["consumer", "event_id"], select(bindparam("consumer", type_=String), _given))
     .on_conflict_do_nothing()
-    .returning(models.Inbox.event_id)
+    .returning(tables.Inbox.event_id)
 )
 
 
@@ -59,12 +60,12 @@ async def prune(make: db.Sessions) -> int:
 
 
 _old = (
-    select(models.Inbox.consumer, models.Inbox.event_id)
-    .where(models.Inbox.at < func.now() - KEEP)
+    select(tables.Inbox.consumer, tables.Inbox.event_id)
+    .where(tables.Inbox.at < func.now() - KEEP)
     .limit(bindparam("most"))
 )
 _FORGET = (
-    delete(models.Inbox)
-    .where(tuple_(models.Inbox.consumer, models.Inbox.event_id).in_(_old))
-    .returning(models.Inbox.consumer)
+    delete(tables.Inbox)
+    .where(tuple_(tables.Inbox.consumer, tables.Inbox.event_id).in_(_old))
+    .returning(tables.Inbox.consumer)
 )

@@ -10,7 +10,8 @@ from sqlalchemy import String, all_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, events, models, sqs, topology, traces
+from strop import crash, db, sqs, traces
+from strop_contracts import events, tables, topology
 
 log = structlog.get_logger()
 
@@ -24,14 +25,14 @@ REST = 30.0
 async def add(session: AsyncSession, *happened: events.Event) -> None:
     """Write the events for every consumer's queue. Never commits: the caller's transaction decides."""
     rows = [(queue, traces.stamped(event).dumps()) for event in happened for queue in topology.ROUTES[type(event)]]
-    await db.insert_many(session, models.Outbox, [{"queue": queue, "body": body} for queue, body in rows])
+    await db.insert_many(session, tables.Outbox, [{"queue": queue, "body": body} for queue, body in rows])
 
 
 async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str, str]]) -> None:
     """Write (body, reason) pairs for the service's dead-letter queue: for input that did not come through SQS."""
     queue = topology.dead_letter(service)
     rows = [{"queue": queue, "body": body, "reason": sqs.printable(reason)} for body, reason in letters]
-    await db.insert_many(session, models.Outbox, rows)
+    await db.insert_many(session, tables.Outbox, rows)
 
 
 class Trouble:
@@ -56,7 +57,7 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | N
     trouble = trouble or Trouble()
     async with make.begin() as session:
         rows = (await session.scalars(_WAITING, {"resting": trouble.resting(), "most": CLAIM})).all()
-        by_queue: dict[str, list[models.Outbox]] = {}
+        by_queue: dict[str, list[tables.Outbox]] = {}
         for row in rows:
             by_queue.setdefault(row.queue, []).append(row)
         sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
@@ -65,20 +66,20 @@ async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | N
         done = [row_id for ids in sent for row_id in ids]
         if done:
             crash.point("relay:sent")
-            await session.execute(delete(models.Outbox).where(models.Outbox.id.in_(done)))
+            await session.execute(delete(tables.Outbox).where(tables.Outbox.id.in_(done)))
     return len(done)
 
 
 _WAITING = (
-    select(models.Outbox)
-    .where(models.Outbox.queue != all_(bindparam("resting", type_=ARRAY(String))))
-    .order_by(models.Outbox.id)
+    select(tables.Outbox)
+    .where(tables.Outbox.queue != all_(bindparam("resting", type_=ARRAY(String))))
+    .order_by(tables.Outbox.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
 
 
-async def _send(queues: sqs.Queues, queue: str, rows: list[models.Outbox]) -> list[int]:
+async def _send(queues: sqs.Queues, queue: str, rows: list[tables.Outbox]) -> list[int]:
     """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others, nor does a queue."""
     try:
         failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from strop import topology
+from strop_contracts import topology
 
 BATCH = 10
 BATCH_BYTES = 200_000

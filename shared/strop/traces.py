@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from strop import errors, events, topology
+from strop_contracts import errors, events, topology
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor

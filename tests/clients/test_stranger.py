@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories, wait
 from tests.clients.conftest import Site
 
@@ -46,7 +47,7 @@ async def test_a_device_made_of_mosquitto_pub_and_curl_has_its_photo_labelled(
     announced = json.loads((tmp_path / "capture.json").read_text())
     assert [(task["device"], task["predictions"]) for task in tasks] == [("line-7", announced["predictions"])]
     async with runtime.sessions() as session:
-        upload = await session.get(models.Upload, announced["id"])
+        upload = await session.get(tables.Upload, announced["id"])
         assert upload
         assert upload.state == "stored"
     assert await runtime.storage.get(f"beverages/images/{announced['sha256']}") == photo
@@ -57,8 +58,8 @@ async def test_what_is_malformed_is_a_dead_letter_with_its_reason(
 ) -> None:
     await run('mosquitto_pub -L "$MQTT_URL/strop/beverages/line-7/capture" -q 1 -m \'{"id": "7"}\'', site, tmp_path)
 
-    async def letter() -> models.DeadLetter | None:
+    async def letter() -> tables.DeadLetter | None:
         async with runtime.sessions() as session:
-            return (await session.scalars(select(models.DeadLetter))).first()
+            return (await session.scalars(select(tables.DeadLetter))).first()
 
     assert "id: expected a UUID, got '7'" in (await wait.until(letter)).reason  # type: ignore[union-attr]

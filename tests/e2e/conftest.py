@@ -4,8 +4,9 @@ import pytest
 from playwright.async_api import Browser
 
 from labeling_queue import __main__ as labeling_queue
-from strop import app, models
+from strop import app
 from strop.settings import Settings
+from strop_contracts import tables
 from tests import browser as browsers
 from tests import factories
 from tests.e2e import visits
@@ -25,6 +26,6 @@ async def place(runtime: app.Runtime, settings: Settings) -> AsyncIterator[Place
         await factories.make_project(session)
         for label in ("can", "mug"):
             item = {"dataset": "base", "split": "train", "label": label, "sha256": "0"}
-            session.add(models.DatasetItem(project=factories.PROJECT, key=label, **item))
+            session.add(tables.DatasetItem(project=factories.PROJECT, key=label, **item))
     async with visits.serving(settings, [labeling_queue.build], visits.free_port()) as url:
         yield Place(url, runtime)

@@ -8,7 +8,8 @@ from playwright.async_api import Browser, Page, expect
 from sqlalchemy import func, select, update
 
 from labeling_queue import rules
-from strop import app, events, models, outbox, storage
+from strop import app, outbox, storage
+from strop_contracts import events, tables
 from tests import factories, wait
 from tests.e2e import visits
 
@@ -20,13 +21,13 @@ class Place:
     url: str
     runtime: app.Runtime
 
-    async def store(self, count: int = 1) -> list[models.Capture]:
+    async def store(self, count: int = 1) -> list[tables.Capture]:
         """Let images arrive, to be labelled in this order; returns once their tasks are there, by the events."""
         captures = [await self._arrive(number) for number in range(count)]
         await wait.until(lambda: self._has_tasks(captures))
         return captures
 
-    async def _arrive(self, number: int) -> models.Capture:
+    async def _arrive(self, number: int) -> tables.Capture:
         body = factories.picture(number, size=(640, 480))
         capture = factories.capture(body, margin=number / 10)
         await self.runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, "image/jpeg")
@@ -37,14 +38,14 @@ class Place:
             await outbox.add(session, events.ImageStored(project=capture.project, **about))
         return capture
 
-    async def _has_tasks(self, captures: list[models.Capture]) -> bool:
-        return await self.count(models.LabelTask.capture_id.in_(one.id for one in captures)) == len(captures)
+    async def _has_tasks(self, captures: list[tables.Capture]) -> bool:
+        return await self.count(tables.LabelTask.capture_id.in_(one.id for one in captures)) == len(captures)
 
     async def give_to(self, person: str) -> None:
         """Lease all that waits to another person."""
         async with self.runtime.sessions.begin() as session:
             later = func.now() + rules.LEASE
-            await session.execute(update(models.LabelTask).values(leased_by=person, leased_until=later))
+            await session.execute(update(tables.LabelTask).values(leased_by=person, leased_until=later))
 
     async def count(self, *what: Any) -> int:
         async with self.runtime.sessions() as session:
@@ -53,12 +54,12 @@ class Place:
     async def answers(self) -> list[str]:
         """All answers so far, the oldest first."""
         async with self.runtime.sessions() as session:
-            return list(await session.scalars(select(models.Annotation.answer).order_by(models.Annotation.at)))
+            return list(await session.scalars(select(tables.Annotation.answer).order_by(tables.Annotation.at)))
 
-    async def truth(self, capture: models.Capture) -> str | None:
+    async def truth(self, capture: tables.Capture) -> str | None:
         async with self.runtime.sessions() as session:
             return await session.scalar(
-                select(models.GroundTruth.label).where(models.GroundTruth.capture_id == capture.id)
+                select(tables.GroundTruth.label).where(tables.GroundTruth.capture_id == capture.id)
             )
 
 

@@ -11,8 +11,9 @@ from playwright.async_api import Browser, Page, expect
 from console import __main__ as console
 from custom_labels import __main__ as custom_labels
 from labeling_queue import __main__ as labeling_queue
-from strop import app, models
+from strop import app
 from strop.settings import Settings
+from strop_contracts import tables
 from tests import factories, judged
 from tests.e2e import visits
 from tests.e2e.labeling import Place
@@ -111,24 +112,24 @@ async def fill(runtime: app.Runtime) -> None:
     ]
     await judged.arrange(runtime, shots, files=await colours.stored(runtime, judged.PROJECT))
     async with runtime.sessions.begin() as session:
-        session.add(run := models.TrainingRun(project=judged.PROJECT, state="running", trigger="hosted"))
+        session.add(run := tables.TrainingRun(project=judged.PROJECT, state="running", trigger="hosted"))
         await session.flush()
         trains = {"name": "waiting", "status": "TRAINING_IN_PROGRESS", "run_id": run.id}
-        session.add(models.ProjectVersion(project=judged.PROJECT, output={}, **trains))
+        session.add(tables.ProjectVersion(project=judged.PROJECT, output={}, **trains))
         failed = {"status": "TRAINING_FAILED", "message": "The manifest file contains too many invalid data objects."}
-        session.add(models.ProjectVersion(project=judged.PROJECT, name="broken", output={}, **failed))
+        session.add(tables.ProjectVersion(project=judged.PROJECT, name="broken", output={}, **failed))
         await factories.make_project(session, "empty", devices=())
         await factories.make_project(session)
         ended = {"state": "failed", "trigger": "labels", "error": "the images could not be read; " * 9}
-        session.add(models.TrainingRun(project=factories.PROJECT, **ended))
+        session.add(tables.TrainingRun(project=factories.PROJECT, **ended))
         for name in names:
             item = {"dataset": "base", "split": "train", "label": name, "sha256": "0", "key": name}
-            session.add(models.DatasetItem(project=factories.PROJECT, **item))
+            session.add(tables.DatasetItem(project=factories.PROJECT, **item))
         item = {"dataset": "base", "split": "train", "label": names[0], "key": "bad.jpg", "refused": "not an image"}
-        session.add(models.DatasetItem(project=judged.PROJECT, **item))
+        session.add(tables.DatasetItem(project=judged.PROJECT, **item))
         for number, service in enumerate(["ingest"] * 4 + ["router"]):
             letter = {"body": '{"topic": "t", "payload": "' + "x" * 4000 + '"}', "reason": f"no. {number}: no label"}
-            session.add(models.DeadLetter(service=service, sha256=str(number), count=1 + number, **letter))
+            session.add(tables.DeadLetter(service=service, sha256=str(number), count=1 + number, **letter))
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -9,8 +9,9 @@ from playwright.async_api import Browser, Page, expect
 from sqlalchemy import select
 
 from labeling_queue import __main__ as main
-from strop import app, models
+from strop import app
 from strop.settings import Settings
+from strop_contracts import tables
 from tests.e2e import visits
 
 REASON = "'strop/bottles/line-1/capture': label: expected a text of 1 to 100 characters, got None"
@@ -22,7 +23,7 @@ async def url(runtime: app.Runtime, settings: Settings) -> AsyncIterator[str]:
     async with runtime.sessions.begin() as session:
         for number, service in enumerate(["ingest"] * 4 + ["router"]):
             about = {"body": '{"topic": "t", "payload": "{}"}', "reason": f"no. {number}: {REASON}"}
-            session.add(models.DeadLetter(service=service, sha256=str(number), count=1, **about))
+            session.add(tables.DeadLetter(service=service, sha256=str(number), count=1, **about))
     async with visits.serving(settings, [main.build], visits.free_port()) as served:
         yield served
 
@@ -40,7 +41,7 @@ def letter(page: Page, number: int) -> Any:
 
 async def states(runtime: app.Runtime) -> list[str]:
     async with runtime.sessions() as session:
-        return list(await session.scalars(select(models.DeadLetter.state).order_by(models.DeadLetter.sha256)))
+        return list(await session.scalars(select(tables.DeadLetter.state).order_by(tables.DeadLetter.sha256)))
 
 
 @pytest.mark.parametrize("device", [pytest.param(visits.LAPTOP, id="laptop"), pytest.param(visits.PHONE, id="phone")])

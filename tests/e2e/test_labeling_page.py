@@ -10,7 +10,8 @@ from playwright.async_api import Browser, expect
 from sqlalchemy import func, update
 
 from labeling_queue import rules
-from strop import models, storage
+from strop import storage
+from strop_contracts import tables
 from tests import factories, wait
 from tests.e2e import visits
 from tests.e2e.labeling import Place, at_work, press, shown
@@ -28,7 +29,7 @@ async def test_a_person_signs_in_by_a_link_and_labels_with_the_number_keys(brows
         await expect(page).to_have_title(re.compile("All done"))
 
     assert [await place.truth(capture) for capture in captures] == ["can", "mug", "can"]
-    assert await place.count(models.Annotation.author == "ada", models.Annotation.source == "page") == 3
+    assert await place.count(tables.Annotation.author == "ada", tables.Annotation.source == "page") == 3
     for capture, label in zip(captures, ("can", "mug", "can"), strict=True):
         await wait.until(partial(place.runtime.storage.size, rules.copy_key(capture, label)))
 
@@ -106,7 +107,7 @@ async def test_a_new_label_gets_the_next_key_and_keeps_it(browser: Browser, plac
         await press(page, "3")
         await expect(page.locator("#done")).to_have_text("3")
 
-    assert await place.count(models.GroundTruth.label == "bottle") == 3
+    assert await place.count(tables.GroundTruth.label == "bottle") == 3
 
 
 async def test_a_new_label_may_hold_a_slash(browser: Browser, place: Place) -> None:
@@ -129,7 +130,7 @@ async def test_keys_typed_into_the_new_label_answer_nothing(browser: Browser, pl
         await expect(page.locator("#new-label")).to_be_hidden()
         await expect(page.locator("#done")).to_have_text("0")
 
-    assert await place.count(models.Annotation.id.is_not(None)) == 0
+    assert await place.count(tables.Annotation.id.is_not(None)) == 0
 
 
 async def test_the_guess_is_hidden_until_asked_for(browser: Browser, place: Place) -> None:
@@ -205,7 +206,7 @@ async def test_who_is_signed_out_is_told_and_goes_on_after_signing_in(browser: B
     async with at_work(browser, place) as page:
         await shown(page)
         async with place.runtime.sessions.begin() as session:
-            await session.execute(update(models.Token).values(expires_at=func.now()))
+            await session.execute(update(tables.Token).values(expires_at=func.now()))
         await press(page, "1")
         await expect(page.locator("#trouble")).to_contain_text("You are signed out.")
 
@@ -243,7 +244,7 @@ async def test_an_image_that_cannot_be_shown_can_be_called_bad_and_nothing_else(
         await press(page, "b")
 
         await expect(page.locator("#done")).to_have_text("1")
-    assert await place.count(models.Annotation.answer == "bad") == 1
+    assert await place.count(tables.Annotation.answer == "bad") == 1
 
 
 async def test_a_phone_names_the_project_and_shows_the_keys_in_the_help(browser: Browser, place: Place) -> None:

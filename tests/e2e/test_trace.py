@@ -15,9 +15,10 @@ from ingest import __main__ as ingest
 from ingest import announcements
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, models, traces
+from strop import app, traces
 from strop.settings import Settings
 from strop_cli.platform import ports
+from strop_contracts import tables
 from tests import device, factories, wait
 
 HOPS = [  # service and span, in the order in which they begin
@@ -74,7 +75,7 @@ async def test_an_image_leaves_one_trace_from_mqtt_to_its_label_task(
 
     trace = sorted(await wait.until(hops), key=lambda span: span.start_time or 0)
     async with runtime.sessions() as session:
-        task = await session.scalar(select(models.LabelTask).where(models.LabelTask.capture_id == UUID(said.id)))
+        task = await session.scalar(select(tables.LabelTask).where(tables.LabelTask.capture_id == UUID(said.id)))
     assert task
     assert [(str(span.resource.attributes["service.name"]).removeprefix("strop-"), span.name) for span in trace] == HOPS
     known = {span.context.span_id: span for span in trace}

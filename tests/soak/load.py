@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import func, select
 
-from strop import app, models, topology
+from strop import app
 from strop_cli import ledger
 from strop_cli.demo.labeler import Labeler
+from strop_contracts import tables, topology
 from tests import factories
 from tests.integration.crash import victim
 from tests.soak import fleet, site
@@ -50,14 +51,14 @@ async def settled(running: site.Site, devices: list[fleet.Device]) -> None:
         return all(device.done for device in devices)
 
     async def labelled() -> bool:
-        return not await count(running.runtime, models.LabelTask, models.LabelTask.state == "open")
+        return not await count(running.runtime, tables.LabelTask, tables.LabelTask.state == "open")
 
     async def deployed() -> bool:
         """By its own rules, and by what every device has said: half of them would be enough for the rollout."""
-        installed = models.DeploymentDevice.state == "installed"
-        if await count(running.runtime, models.DeploymentDevice, installed) < len(DEVICES):
+        installed = tables.DeploymentDevice.state == "installed"
+        if await count(running.runtime, tables.DeploymentDevice, installed) < len(DEVICES):
             return False
-        return await count(running.runtime, models.Deployment, models.Deployment.state == "succeeded") > 0
+        return await count(running.runtime, tables.Deployment, tables.Deployment.state == "succeeded") > 0
 
     await soon(answered)
     await soon(labelled)
@@ -66,7 +67,7 @@ async def settled(running: site.Site, devices: list[fleet.Device]) -> None:
         await victim.drained(running.runtime, *topology.SERVICES)
 
 
-async def count(runtime: app.Runtime, table: type[models.Base], *where: object) -> int:
+async def count(runtime: app.Runtime, table: type[tables.Base], *where: object) -> int:
     async with runtime.sessions() as session:
         return await session.scalar(select(func.count()).select_from(table).where(*where)) or 0  # type: ignore[arg-type]
 
@@ -77,9 +78,9 @@ async def assert_exactly_once(running: site.Site, devices: list[fleet.Device]) -
         found = await ledger.check(session, factories.PROJECT, journal)
     assert found.clean, found
     assert found.captures == found.announced == len(DEVICES) * EACH
-    assert await count(running.runtime, models.LabelTask) == list(journal.values()).count("stored") > site.MIN_LABELS
-    for table in (models.TrainingRun, models.ModelVersion, models.Deployment):
+    assert await count(running.runtime, tables.LabelTask) == list(journal.values()).count("stored") > site.MIN_LABELS
+    for table in (tables.TrainingRun, tables.ModelVersion, tables.Deployment):
         assert await count(running.runtime, table) == 1, table
-    installed = models.DeploymentDevice.state == "installed"
-    assert await count(running.runtime, models.DeploymentDevice, installed) == len(DEVICES)
+    installed = tables.DeploymentDevice.state == "installed"
+    assert await count(running.runtime, tables.DeploymentDevice, installed) == len(DEVICES)
     assert await site.letters(running.runtime) == []

@@ -11,12 +11,13 @@ from unittest import mock
 
 from sqlalchemy import select
 
-from strop import app, models
+from strop import app
 from strop.settings import Settings
 from strop_cli import processes, setup, tokens, up
 from strop_cli.platform import ports, probe
 from strop_cli.platform.server import Server
 from strop_cli.platform.stack import Stack
+from strop_contracts import tables
 from tests import factories
 from tests.integration.trainer.lab import Lab
 
@@ -100,4 +101,4 @@ async def second_copies(folder: Path) -> AsyncIterator[dict[str, int]]:
 async def letters(runtime: app.Runtime) -> list[str]:
     """Why messages were given up, of those nobody has decided about."""
     async with runtime.sessions() as session:
-        return list(await session.scalars(select(models.DeadLetter.reason).where(models.DeadLetter.state == "open")))
+        return list(await session.scalars(select(tables.DeadLetter.reason).where(tables.DeadLetter.state == "open")))

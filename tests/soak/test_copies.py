@@ -6,8 +6,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from strop import models
 from strop_cli.platform import ports
+from strop_contracts import tables
 from tests.soak import load, site
 
 PORTS = {"ingest": "ingest", "router": "router", "labeling_queue": "web"}
@@ -32,9 +32,9 @@ async def test_two_copies_share_the_work_and_trigger_and_deploy_once(tmp_path: P
 
         first = {package: ports.remembered(tmp_path / "site", name) for package, name in PORTS.items()}
         taken = [await figure(chosen["ingest"], "strop_captures_total") for chosen in (first, second)]
-        assert sum(taken) == await load.count(running.runtime, models.Capture)
+        assert sum(taken) == await load.count(running.runtime, tables.Capture)
         assert all(taken) or not running.runtime.settings.mqtt_shared
-        routes, tasks = [await load.count(running.runtime, table) for table in (models.Route, models.LabelTask)]
+        routes, tasks = [await load.count(running.runtime, table) for table in (tables.Route, tables.LabelTask)]
         # Of the labeling queue each task is one message, and each label.
         for service, least in (("router", routes), ("labeling-queue", 2 * tasks)):
             package = service.replace("-", "_")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strop import models
+from strop_contracts import tables
 from tests.soak import load, site
 
 
@@ -25,7 +25,7 @@ async def test_nothing_is_lost_or_doubled_over_an_outage(
     async with site.running(tmp_path, load.DEVICES) as running:
         async with load.on(running) as devices:
             await asyncio.sleep(load.EACH * load.PACE / 3)
-            assert await load.count(running.runtime, models.Capture)
+            assert await load.count(running.runtime, tables.Capture)
             async with running.without(server, how):
                 await asyncio.sleep(seconds)
             await load.settled(running, devices)

@@ -15,9 +15,10 @@ from ingest import __main__ as ingest
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from router import policies, rules
-from strop import app, models
+from strop import app
 from strop.settings import Settings
 from strop_cli import ledger
+from strop_contracts import tables
 from strop_edge import journal
 from tests import factories
 from tests.integration.crash import victim
@@ -80,25 +81,25 @@ async def assert_accounted_for(runtime: app.Runtime, fates: dict[str, str]) -> N
     """Nothing lost, nothing doubled; each image that is stored waits to be labelled."""
     async with runtime.sessions() as session:
         found = await ledger.check(session, factories.PROJECT, fates)
-        letters = (await session.scalars(select(models.DeadLetter.reason))).all()
+        letters = (await session.scalars(select(tables.DeadLetter.reason))).all()
     assert found.clean, found
     assert found.captures == found.announced == SPOOLED + 1
     assert letters == []
     stored = list(fates.values()).count("stored")
-    assert await load.count(runtime, models.Image) == await load.count(runtime, models.LabelTask) == stored
+    assert await load.count(runtime, tables.Image) == await load.count(runtime, tables.LabelTask) == stored
 
 
 async def reasons(runtime: app.Runtime) -> dict[str, int]:
     """What the router said, and how often."""
     async with runtime.sessions() as session:
-        counted = select(models.Route.reason, func.count()).group_by(models.Route.reason)
+        counted = select(tables.Route.reason, func.count()).group_by(tables.Route.reason)
         return dict((await session.execute(counted)).all())
 
 
 async def dropped(runtime: app.Runtime) -> dict[str, int]:
     """What the device reported as lost at last; what nobody wanted is none of it."""
     async with runtime.sessions() as session:
-        (report,) = await session.scalars(select(models.DeviceReport))
+        (report,) = await session.scalars(select(tables.DeviceReport))
     found: dict[str, int] = report.state["dropped"]
     return found
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from strop import errors, stats
+from strop import stats
+from strop_contracts import errors
 from strop_edge import disk, image, model
 from strop_image import decoder
 

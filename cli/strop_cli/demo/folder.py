@@ -6,7 +6,7 @@
 import shutil
 from pathlib import Path
 
-from strop import errors
+from strop_contracts import errors
 
 _MADE = ("devices", "models")
 

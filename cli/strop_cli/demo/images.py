@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from strop import errors
 from strop_cli import render, shift, tree
+from strop_contracts import errors
 from strop_edge import disk, image
 
 SHARES = {"base": 0.4, "field": 0.4, "heldout": 0.2}

@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 
-from strop import errors
 from strop_cli import tree
 from strop_cli.demo.fleet import Spec
 from strop_cli.demo.images import Prepared
 from strop_cli.platform import envfile
+from strop_contracts import errors
 
 START = 120.0
 """Seconds the platform may take to be ready; a cold start of everything takes a few."""

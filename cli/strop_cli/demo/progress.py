@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from strop import app, errors, models
+from strop import app
+from strop_contracts import errors, tables
 
 _FIGURES = text(
     """
@@ -36,7 +37,7 @@ async def counts(runtime: app.Runtime, project: str) -> dict[str, int]:
 
 async def _running(runtime: app.Runtime, project: str) -> str:
     """How many devices run which model, by their own word."""
-    device = models.Device
+    device = tables.Device
     grouped = select(device.model, func.count()).where(device.project == project).group_by(device.model)
     async with runtime.sessions() as session:
         found = (await session.execute(grouped.order_by(device.model))).all()
@@ -64,7 +65,7 @@ def _progress(found: dict[str, Any]) -> str:
 
 def _runs(project: str) -> Any:
     return (
-        select(models.TrainingRun).where(models.TrainingRun.project == project).order_by(models.TrainingRun.at.desc())
+        select(tables.TrainingRun).where(tables.TrainingRun.project == project).order_by(tables.TrainingRun.at.desc())
     )
 
 
@@ -73,7 +74,7 @@ async def trained(runtime: app.Runtime, project: str, version: int) -> str | Non
         run = (await session.scalars(_runs(project).limit(1))).first()
         if run and run.state == "failed":
             raise Wrong(f"training failed: {run.error}")
-        model = await session.get(models.ModelVersion, (project, version))
+        model = await session.get(tables.ModelVersion, (project, version))
     return f"v{version} {model.state}: {'; '.join(map(str, model.reasons))}" if model else None
 
 
@@ -94,23 +95,23 @@ async def idle(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> boo
 
 async def deployed(runtime: app.Runtime, project: str, version: int) -> str | None:
     async with runtime.sessions() as session:
-        newest = select(models.Deployment).where(
-            models.Deployment.project == project, models.Deployment.model_version == version
+        newest = select(tables.Deployment).where(
+            tables.Deployment.project == project, tables.Deployment.model_version == version
         )
-        deployment = (await session.scalars(newest.order_by(models.Deployment.at.desc()).limit(1))).first()
+        deployment = (await session.scalars(newest.order_by(tables.Deployment.at.desc()).limit(1))).first()
         if not deployment or deployment.state == "running":
             return None
         if deployment.state != "succeeded":
             raise Wrong(f"the deployment of v{version} ended {deployment.state}: {deployment.reason}")
-        mine = select(func.count()).where(models.DeploymentDevice.deployment_id == deployment.id)
-        installed = await session.scalar(mine.where(models.DeploymentDevice.state == "installed"))
+        mine = select(func.count()).where(tables.DeploymentDevice.deployment_id == deployment.id)
+        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == "installed"))
     return f"v{version} on {installed} devices, in {len(deployment.stages)} stages"
 
 
 async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | None:
     """Like `deployed`; a model that the gate refused is not rolled out, and that is an answer too."""
     async with runtime.sessions() as session:
-        model = await session.get(models.ModelVersion, (project, version))
+        model = await session.get(tables.ModelVersion, (project, version))
     if model and model.state == "refused":
         return "not rolled out: the gate refused it"
     return await deployed(runtime, project, version)
@@ -125,17 +126,17 @@ async def settled(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> 
 
 async def ran(runtime: app.Runtime, project: str) -> list[int]:
     """The first model version and the last that was rolled out, in order."""
-    done = select(models.Deployment.model_version).where(
-        models.Deployment.project == project, models.Deployment.state == "succeeded"
+    done = select(tables.Deployment.model_version).where(
+        tables.Deployment.project == project, tables.Deployment.state == "succeeded"
     )
     async with runtime.sessions() as session:
-        versions = list(await session.scalars(done.order_by(models.Deployment.at)))
+        versions = list(await session.scalars(done.order_by(tables.Deployment.at)))
     return [versions[0], versions[-1]]
 
 
 async def model_files(runtime: app.Runtime, project: str, version: int) -> dict[str, Any]:
     async with runtime.sessions() as session:
-        model = await session.get_one(models.ModelVersion, (project, version))
+        model = await session.get_one(tables.ModelVersion, (project, version))
     return dict(model.files)
 
 
@@ -143,12 +144,12 @@ async def history(runtime: app.Runtime, project: str) -> dict[str, list[dict[str
     """Model versions and deployments, for the report."""
     async with runtime.sessions() as session:
         versions = await session.scalars(
-            select(models.ModelVersion)
-            .where(models.ModelVersion.project == project)
-            .order_by(models.ModelVersion.version)
+            select(tables.ModelVersion)
+            .where(tables.ModelVersion.project == project)
+            .order_by(tables.ModelVersion.version)
         )
         deployments = await session.scalars(
-            select(models.Deployment).where(models.Deployment.project == project).order_by(models.Deployment.at)
+            select(tables.Deployment).where(tables.Deployment.project == project).order_by(tables.Deployment.at)
         )
         return {
             "models": [{"version": m.version, "state": m.state, "reasons": m.reasons} for m in versions],

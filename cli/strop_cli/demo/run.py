@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop import app, errors
+from strop import app
 from strop.settings import Settings
 from strop_cli import ledger
 from strop_cli.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_cli.demo.fleet import Spec, share_out
 from strop_cli.demo.labeler import Labeler
 from strop_cli.demo.story import Story
+from strop_contracts import errors
 
 PROJECT = "demo"
 

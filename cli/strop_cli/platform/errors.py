@@ -1,6 +1,6 @@
 """What can go wrong with the servers of one machine."""
 
-from strop import errors
+from strop_contracts import errors
 
 
 class PlatformError(errors.StropError):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from console import frame, gallery, queries
-from strop import errors
+from strop_contracts import errors
 
 pages = frame.router()
 

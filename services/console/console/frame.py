@@ -16,7 +16,8 @@ from console.outcomes import Files
 from console.pictures import Pictures
 from console.rekognition import Rekognition
 from console.settings import Settings
-from strop import app, auth, errors, shell
+from strop import app, auth, shell
+from strop_contracts import errors
 
 HERE = Path(__file__).parent
 

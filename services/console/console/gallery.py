@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import rules
-from strop import models
+from strop_contracts import tables
 
 PAGE = 60
 """Images on a page."""
@@ -27,7 +27,7 @@ class Part:
     total: int = 0
     labelled: int = 0
     problems: int = 0
-    set: models.HostedDataset | None = None
+    set: tables.HostedDataset | None = None
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Found:
 async def parts(session: AsyncSession, project: str) -> list[Part]:
     """Those sets of a project that have something to show, the errors of all of them last."""
     hosted = await session.scalars(
-        select(models.HostedDataset)
-        .where(models.HostedDataset.project == project, models.HostedDataset.version_id.is_(None))
-        .order_by(models.HostedDataset.kind.desc())
+        select(tables.HostedDataset)
+        .where(tables.HostedDataset.project == project, tables.HostedDataset.version_id.is_(None))
+        .order_by(tables.HostedDataset.kind.desc())
     )
     found = [_hosted(dataset) for dataset in hosted]
     found += [_base(project, "train", "Base: train"), _base(project, "valid", "Base: held out"), _field(project)]
@@ -74,15 +74,15 @@ async def parts(session: AsyncSession, project: str) -> list[Part]:
     return shown
 
 
-def _hosted(dataset: models.HostedDataset) -> Part:
-    table = models.HostedEntry
+def _hosted(dataset: tables.HostedDataset) -> Part:
+    table = tables.HostedEntry
     rows = _rows(table.source_ref, table.sha256, table.labels, table.errors, table.position)
     title = {"TRAIN": "Train", "TEST": "Test"}[dataset.kind]
     return Part(title.lower(), title, rows.where(table.dataset_id == dataset.id).subquery(), set=dataset)
 
 
 def _base(project: str, split: str, title: str) -> Part:
-    table = models.DatasetItem
+    table = tables.DatasetItem
     refused = func.jsonb_build_array(func.jsonb_build_object("code", "REFUSED", "message", table.refused))
     problems = case((table.refused.is_(None), EMPTY), else_=refused)
     place = func.row_number().over(order_by=(table.label, table.key))
@@ -91,7 +91,7 @@ def _base(project: str, split: str, title: str) -> Part:
 
 
 def _field(project: str) -> Part:
-    table = models.GroundTruth
+    table = tables.GroundTruth
     labels = case((table.label.is_(None), EMPTY), else_=func.jsonb_build_array(table.label))
     name = table.device + "/" + cast(table.capture_id, String)
     place = func.row_number().over(order_by=table.at.desc())

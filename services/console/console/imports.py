@@ -6,7 +6,8 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console import frame
-from strop import autolabel, errors, shell
+from strop import autolabel, shell
+from strop_contracts import errors
 
 pages = frame.router()
 

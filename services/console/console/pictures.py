@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from strop import errors, storage
+from strop import storage
+from strop_contracts import errors
 from strop_image import decoder
 
 SIDE = 320

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import rules
-from strop import errors, models
+from strop_contracts import errors, tables
 
 SAMPLES = 8
 
@@ -23,9 +23,9 @@ class Version:
     status: str
     at: datetime
     message: str = ""
-    hosted: models.ProjectVersion | None = None  # None: the Custom Labels service has not seen it yet
-    made: models.ModelVersion | None = None  # None: not trained yet, or failed
-    run: models.TrainingRun | None = None
+    hosted: tables.ProjectVersion | None = None  # None: the Custom Labels service has not seen it yet
+    made: tables.ModelVersion | None = None  # None: not trained yet, or failed
+    run: tables.TrainingRun | None = None
     scores: dict[str, rules.Scores] | None = None  # by part, the one to show first comes first
     devices: int = 0  # that run it
 
@@ -66,16 +66,16 @@ class Overview:
         return [version.name for version in self.versions if version.status == "RUNNING"]
 
 
-async def require_project(session: AsyncSession, project: str) -> models.Project:
-    found = await session.get(models.Project, project)
+async def require_project(session: AsyncSession, project: str) -> tables.Project:
+    found = await session.get(tables.Project, project)
     if found is None:
         raise errors.NotFound(f"There is no project {project}.")
     return found
 
 
 async def overviews(session: AsyncSession) -> list[Overview]:
-    projects = (await session.scalars(select(models.Project).order_by(models.Project.name))).all()
-    images = select(models.Image.project, func.count()).group_by(models.Image.project)
+    projects = (await session.scalars(select(tables.Project).order_by(tables.Project.name))).all()
+    images = select(tables.Image.project, func.count()).group_by(tables.Image.project)
     counts = dict((await session.execute(images)).all())
     found = await _versions(session, None)
     samples = await _samples(session)
@@ -87,11 +87,11 @@ async def overviews(session: AsyncSession) -> list[Overview]:
 
 async def _samples(session: AsyncSession) -> dict[str, list[str]]:
     """A few images of each project: any will do, so those with the smallest hashes."""
-    table = models.Image
-    few = select(table.sha256).where(table.project == models.Project.name).order_by(table.sha256).limit(SAMPLES)
-    chosen = few.correlate(models.Project).lateral()
+    table = tables.Image
+    few = select(table.sha256).where(table.project == tables.Project.name).order_by(table.sha256).limit(SAMPLES)
+    chosen = few.correlate(tables.Project).lateral()
     found: dict[str, list[str]] = defaultdict(list)
-    for name, sha256 in await session.execute(select(models.Project.name, chosen.c.sha256).join(chosen, true())):
+    for name, sha256 in await session.execute(select(tables.Project.name, chosen.c.sha256).join(chosen, true())):
         found[name].append(sha256)
     return found
 
@@ -115,16 +115,16 @@ async def _versions(session: AsyncSession, project: str | None) -> dict[str, lis
     async def rows(table: Any) -> Any:
         return (await session.scalars(select(table).where(*([table.project == project] if project else [])))).all()
 
-    runs = {run.id: run for run in await rows(models.TrainingRun)}
-    made = {(one.project, one.version): one for one in await rows(models.ModelVersion)}
+    runs = {run.id: run for run in await rows(tables.TrainingRun)}
+    made = {(one.project, one.version): one for one in await rows(tables.ModelVersion)}
     scores: dict[tuple[str, int], dict[str, rules.Scores]] = defaultdict(dict)
-    for one in sorted(await rows(models.Evaluation), key=lambda one: rules.PARTS.index(one.part)):
+    for one in sorted(await rows(tables.Evaluation), key=lambda one: rules.PARTS.index(one.part)):
         if one.metrics["images"]:  # a part without images says nothing
             scores[one.project, one.model_version][one.part] = rules.scores(one.metrics)
     devices = await _devices(session, project)
     found: dict[str, list[Version]] = defaultdict(list)
     known = set()
-    for row in await rows(models.ProjectVersion):
+    for row in await rows(tables.ProjectVersion):
         key = (row.project, row.model_version)
         known.add(key)
         found[row.project].append(
@@ -155,7 +155,7 @@ async def _versions(session: AsyncSession, project: str | None) -> dict[str, lis
 
 async def _devices(session: AsyncSession, project: str | None) -> dict[tuple[str, int], int]:
     """How many devices run each model version."""
-    table = models.Device
+    table = tables.Device
     found = select(table.project, table.model, func.count()).where(table.model.is_not(None))
     if project:
         found = found.where(table.project == project)
@@ -163,19 +163,19 @@ async def _devices(session: AsyncSession, project: str | None) -> dict[tuple[str
     return {(name, rules.number(model or "")): count for name, model, count in rows}
 
 
-async def unfinished_runs(session: AsyncSession, project: str) -> list[models.TrainingRun]:
+async def unfinished_runs(session: AsyncSession, project: str) -> list[tables.TrainingRun]:
     """Trainings of the fleet that have no version yet."""
-    table = models.TrainingRun
+    table = tables.TrainingRun
     waiting = select(table).where(
         table.project == project, table.state.in_(("requested", "running")), table.manifest.is_(None)
     )
     return list((await session.scalars(waiting.order_by(table.at))).all())
 
 
-async def evaluation(session: AsyncSession, version: Version, part: str) -> models.Evaluation:
+async def evaluation(session: AsyncSession, version: Version, part: str) -> tables.Evaluation:
     """How a version did on one part; NotFound says why there is none."""
     key = (version.project, version.made.version if version.made else 0, part)
-    found = await session.get(models.Evaluation, key)
+    found = await session.get(tables.Evaluation, key)
     if found is None:
         raise errors.NotFound(f"{version.name} has no evaluation on {rules.PART_NAMES[part]}.")
     return found

@@ -14,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from console import rules
-from strop import autolabel, errors, storage
+from strop import autolabel, storage
+from strop_contracts import errors
 
 Names = Mapping[str, str]
 """From folders to labels, where they are called otherwise."""

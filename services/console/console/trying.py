@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from starlette.datastructures import UploadFile
 
 from console import frame, pictures, queries, rules, terminal
-from strop import errors
+from strop_contracts import errors
 
 pages = frame.router()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from custom_labels.settings import Settings
-from strop import models
+from strop_contracts import tables
 
 _FORM = re.compile(
     r"project/(?P<project>[a-zA-Z0-9_.\-]{1,255})"
@@ -34,15 +34,15 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
-def project(settings: Settings, row: models.Project) -> str:
+def project(settings: Settings, row: tables.Project) -> str:
     return f"{_prefix(settings)}project/{row.name}/{milliseconds(row.at)}"
 
 
-def dataset(settings: Settings, row: models.HostedDataset) -> str:
+def dataset(settings: Settings, row: tables.HostedDataset) -> str:
     return f"{_prefix(settings)}project/{row.project}/dataset/{row.kind.lower()}/{milliseconds(row.at)}"
 
 
-def version(settings: Settings, row: models.ProjectVersion) -> str:
+def version(settings: Settings, row: tables.ProjectVersion) -> str:
     return f"{_prefix(settings)}project/{row.project}/version/{row.name}/{milliseconds(row.at)}"
 
 

@@ -17,10 +17,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels import buckets, copies, intake, manifest
-from strop import app, events, outbox
-from strop.models import HostedChange as Change
-from strop.models import HostedDataset as Dataset
-from strop.models import HostedEntry as Entry
+from strop import app, outbox
+from strop_contracts import events
+from strop_contracts.tables import HostedChange as Change
+from strop_contracts.tables import HostedDataset as Dataset
+from strop_contracts.tables import HostedEntry as Entry
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ def update_key(project: str, change: UUID) -> str:
 
 
 async def order(session: AsyncSession, dataset: Dataset, kind: str, source: dict[str, Any]) -> UUID:
-    """Ask for a change; the caller sets the data set's status and commits. See `models.HostedChange` for kind and source."""
+    """Ask for a change; the caller sets the data set's status and commits. See `tables.HostedChange` for kind and source."""
     change = Change(dataset_id=dataset.id, kind=kind, source=source)
     session.add(change)
     await session.flush()

@@ -11,18 +11,19 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels import intake, manifest
-from strop import app, models, storage
-from strop.models import HostedEntry as Entry
-from strop.models import Image
+from strop import app, storage
+from strop_contracts import tables
+from strop_contracts.tables import HostedEntry as Entry
+from strop_contracts.tables import Image
 
 SHARE = 0.2
 """Part of each label's images that goes to the test set."""
 
 
-async def images(runtime: app.Runtime, source: UUID, target: models.HostedDataset) -> None:
+async def images(runtime: app.Runtime, source: UUID, target: tables.HostedDataset) -> None:
     """Bring the images of a data set into the target's project, where they are not there already."""
     async with runtime.sessions() as session:
-        origin = await session.get(models.HostedDataset, source)
+        origin = await session.get(tables.HostedDataset, source)
         if origin is None:
             raise manifest.Unusable("The source data set was deleted meanwhile.")
         if origin.project == target.project:
@@ -48,14 +49,14 @@ async def images(runtime: app.Runtime, source: UUID, target: models.HostedDatase
         await session.execute(upsert(Image).from_select(["project", *columns], rows).on_conflict_do_nothing())
 
 
-async def entries(session: AsyncSession, source: UUID, target: models.HostedDataset) -> None:
+async def entries(session: AsyncSession, source: UUID, target: tables.HostedDataset) -> None:
     """Copy all entries, also those with errors."""
     columns = ("source_ref", "position", "line", "labels", "sha256", "errors")
     rows = select(literal(target.id), *(getattr(Entry, name) for name in columns)).where(Entry.dataset_id == source)
     await session.execute(insert(Entry).from_select(["dataset_id", *columns], rows))
 
 
-async def distribute(session: AsyncSession, train: UUID, test: models.HostedDataset) -> None:
+async def distribute(session: AsyncSession, train: UUID, test: tables.HostedDataset) -> None:
     """Move a fifth of each label's images into the test set."""
     usable = select(Entry.source_ref, Entry.labels).where(
         Entry.dataset_id == train, Entry.sha256.is_not(None), func.jsonb_array_length(Entry.labels) > 0

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from custom_labels import arns, buckets, changes, faults, projects
 from custom_labels.call import Call
-from strop.models import HostedDataset as Dataset
-from strop.models import HostedEntry as Entry
+from strop_contracts.tables import HostedDataset as Dataset
+from strop_contracts.tables import HostedEntry as Entry
 
 READY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED"}
 """Statuses of a data set that can be read, changed and learned from; a failed update changed nothing."""

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from custom_labels import changes, datasets, faults, manifest, paging
 from custom_labels.call import Call
-from strop.models import HostedDataset as Dataset
-from strop.models import HostedEntry as Entry
+from strop_contracts.tables import HostedDataset as Dataset
+from strop_contracts.tables import HostedEntry as Entry
 from strop_wire import fields
 
 

@@ -4,7 +4,8 @@ import functools
 
 from custom_labels import changes, projects
 from custom_labels.training import Training
-from strop import app, consumer, events
+from strop import app, consumer
+from strop_contracts import events
 
 
 def short(training: Training) -> dict[type[events.Event], consumer.Handler]:

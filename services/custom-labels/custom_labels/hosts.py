@@ -19,7 +19,7 @@ from custom_labels import arns
 from custom_labels.settings import Settings
 from custom_labels.units import Units
 from strop import app, storage
-from strop.models import ProjectVersion as Version
+from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
 
 log = structlog.get_logger()

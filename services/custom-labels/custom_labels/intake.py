@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels import buckets, images, manifest
-from strop import models, storage
+from strop import storage
+from strop_contracts import tables
 
 READERS = 16
 """Images read at a time."""
@@ -89,13 +90,13 @@ class Intake:
         }
 
 
-async def write(session: AsyncSession, dataset: models.HostedDataset, taken: Taken) -> None:
+async def write(session: AsyncSession, dataset: tables.HostedDataset, taken: Taken) -> None:
     """Upsert the rows. An entry that was there keeps its position."""
     # Rows beside the statement, not in it: that would be too many parameters for one.
     if images_ := {image["sha256"]: image for image in taken.images}:
-        await session.execute(insert(models.Image).on_conflict_do_nothing(), list(images_.values()))
+        await session.execute(insert(tables.Image).on_conflict_do_nothing(), list(images_.values()))
     if taken.entries:
-        rows = insert(models.HostedEntry)
+        rows = insert(tables.HostedEntry)
         changes = {name: rows.excluded[name] for name in ("line", "labels", "sha256", "errors")}
         upsert = rows.on_conflict_do_update(index_elements=["dataset_id", "source_ref"], set_=changes)
         await session.execute(upsert, [{"dataset_id": dataset.id, **entry} for entry in taken.entries])

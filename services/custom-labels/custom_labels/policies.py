@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from custom_labels import arns, faults, paging, projects
 from custom_labels.call import Call
-from strop.models import ProjectPolicy as Policy
+from strop_contracts.tables import ProjectPolicy as Policy
 
 MOST = 5
 """Policies a project can have."""

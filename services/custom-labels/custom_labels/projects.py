@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from custom_labels import arns, faults, paging
 from custom_labels.call import Call
-from strop import app, events, models, outbox
+from strop import app, outbox
+from strop_contracts import events, tables
 
 RESERVED = {".", ".."}
 """Names that would be another place in a path."""
@@ -16,22 +17,22 @@ RESERVED = {".", ".."}
 FEATURE = "CUSTOM_LABELS"
 
 KEEPERS = (
-    (models.ProjectVersion, "model versions"),
-    (models.ModelVersion, "trained models"),
-    (models.Device, "enrolled devices"),
-    (models.Capture, "captures"),
-    (models.DatasetItem, "images of a base data set"),
+    (tables.ProjectVersion, "model versions"),
+    (tables.ModelVersion, "trained models"),
+    (tables.Device, "enrolled devices"),
+    (tables.Capture, "captures"),
+    (tables.DatasetItem, "images of a base data set"),
 )
 """A project that has any of these is not deleted."""
 
 OWNED = (
-    models.HostedDataset,
-    models.ProjectPolicy,
-    models.Image,
-    models.Policy,
-    models.TriggerDecision,
-    models.DatasetVersion,
-    models.TrainingRun,
+    tables.HostedDataset,
+    tables.ProjectPolicy,
+    tables.Image,
+    tables.Policy,
+    tables.TriggerDecision,
+    tables.DatasetVersion,
+    tables.TrainingRun,
 )
 """What goes with a project; entries and changes go with their data set."""
 
@@ -45,7 +46,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
             "Only Feature CUSTOM_LABELS is here; AutoUpdate belongs to CONTENT_MODERATION."
         )
     values = {"name": name, "tags": request.get("Tags", {})}
-    statement = insert(models.Project).values(values).on_conflict_do_nothing().returning(models.Project)
+    statement = insert(tables.Project).values(values).on_conflict_do_nothing().returning(tables.Project)
     made = await call.session.scalar(statement)
     if made is None:
         raise faults.ResourceInUseException(f"A project named {name} exists already.")
@@ -54,7 +55,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 async def describe(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """List projects in the order of their names; a name that nobody has is left out."""
-    table, size = models.Project, request.get("MaxResults", 100)
+    table, size = tables.Project, request.get("MaxResults", 100)
     after = paging.read("DescribeProjects", request)
     wanted = select(table).order_by(table.name).limit(size + 1)
     if after is not None:
@@ -74,34 +75,34 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     for table, what in KEEPERS:
         if await call.session.scalar(select(table.project).where(table.project == project.name).limit(1)):
             raise faults.ResourceInUseException(f"The project still has {what}: delete those first.")
-    busy = models.HostedDataset.project == project.name, models.HostedDataset.status.endswith("IN_PROGRESS")
-    if await call.session.scalar(select(models.HostedDataset.id).where(*busy).limit(1)):
+    busy = tables.HostedDataset.project == project.name, tables.HostedDataset.status.endswith("IN_PROGRESS")
+    if await call.session.scalar(select(tables.HostedDataset.id).where(*busy).limit(1)):
         raise faults.ResourceInUseException("A data set of the project is being changed.")
     project.deleting = True
     await outbox.add(call.session, events.ProjectDeletionRequested(project=project.name))
     return {"Status": "DELETING"}
 
 
-async def find(call: Call, arn: str, *, lock: bool = False) -> models.Project:
+async def find(call: Call, arn: str, *, lock: bool = False) -> tables.Project:
     """Look a project up by its ARN; with `lock`, nobody else changes its parts until the transaction ends."""
     parsed = arns.parse(call.settings, arn)
     if parsed is not None and parsed.kind == "project":
-        found = await call.session.get(models.Project, parsed.name, with_for_update=lock or None)
+        found = await call.session.get(tables.Project, parsed.name, with_for_update=lock or None)
         if found is not None and parsed.fits(found.at) and not found.deleting:
             return found
     raise faults.ResourceNotFoundException(f"There is no project {arn}.")
 
 
-async def _datasets(call: Call, projects: list[str]) -> dict[str, list[models.HostedDataset]]:
-    table = models.HostedDataset
+async def _datasets(call: Call, projects: list[str]) -> dict[str, list[tables.HostedDataset]]:
+    table = tables.HostedDataset
     wanted = select(table).where(table.project.in_(projects), table.version_id.is_(None)).order_by(table.kind.desc())
-    found: dict[str, list[models.HostedDataset]] = {}
+    found: dict[str, list[tables.HostedDataset]] = {}
     for row in await call.session.scalars(wanted):
         found.setdefault(row.project, []).append(row)
     return found
 
 
-def _description(call: Call, project: models.Project, datasets: list[models.HostedDataset]) -> dict[str, Any]:
+def _description(call: Call, project: tables.Project, datasets: list[tables.HostedDataset]) -> dict[str, Any]:
     return {
         "ProjectArn": arns.project(call.settings, project),
         "CreationTimestamp": project.at,
@@ -125,7 +126,7 @@ async def clear(runtime: app.Runtime, event: events.ProjectDeletionRequested) ->
     """Delete a project's objects, then its rows. Nobody can make a project of this name before that is done."""
     name = event.project
     async with runtime.sessions() as session:
-        project = await session.get(models.Project, name)
+        project = await session.get(tables.Project, name)
     if project is None or not project.deleting:
         return
     async for key in runtime.storage.keys(f"{name}/"):
@@ -133,4 +134,4 @@ async def clear(runtime: app.Runtime, event: events.ProjectDeletionRequested) ->
     async with runtime.sessions.begin() as session:
         for table in OWNED:
             await session.execute(delete_rows(table).where(table.project == name))
-        await session.execute(delete_rows(models.Project).where(models.Project.name == name))
+        await session.execute(delete_rows(tables.Project).where(tables.Project.name == name))

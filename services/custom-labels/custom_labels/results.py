@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strop import models, unusable
-from strop.models import ProjectVersion as Version
+from strop import unusable
+from strop_contracts import tables
+from strop_contracts.tables import ProjectVersion as Version
 
 
 def key(version: Version, kind: str) -> str:
@@ -48,7 +49,7 @@ def splits(found: Mapping[str, Any]) -> bool:
     return bool(found["TestingDataResult"]["Input"].get("AutoCreate"))
 
 
-def trained(version: Version, run: models.TrainingRun, answers: Mapping[str, Any]) -> dict[str, Any]:
+def trained(version: Version, run: tables.TrainingRun, answers: Mapping[str, Any]) -> dict[str, Any]:
     """What is known once the model is there."""
     found = version.results
     seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else 0

@@ -4,12 +4,12 @@ from typing import Any
 
 from custom_labels import arns, datasets, faults, projects, versions
 from custom_labels.call import Call
-from strop import models
+from strop_contracts import tables
 
 MOST = 200
 """Tags a resource can have."""
 
-Tagged = models.Project | models.HostedDataset | models.ProjectVersion
+Tagged = tables.Project | tables.HostedDataset | tables.ProjectVersion
 
 
 async def tag(call: Call, request: dict[str, Any]) -> dict[str, Any]:

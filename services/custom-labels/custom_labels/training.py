@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels import arns, buckets, datasets, evaluation, manifest, results, selection
 from custom_labels.settings import Settings
-from strop import app, db, events, models, outbox
-from strop.models import HostedDataset as Dataset
-from strop.models import HostedEntry as Row
-from strop.models import ProjectVersion as Version
+from strop import app, db, outbox
+from strop_contracts import events, tables
+from strop_contracts.tables import HostedDataset as Dataset
+from strop_contracts.tables import HostedEntry as Row
+from strop_contracts.tables import ProjectVersion as Version
 from strop_wire import ids
 
 log = structlog.get_logger()
@@ -79,7 +80,7 @@ class Training:
                 _fail(version, str(error))
 
     async def on_model_registered(self, event: events.ModelRegistered, session: AsyncSession) -> None:
-        model = await session.get(models.ModelVersion, (event.project, event.model_version))
+        model = await session.get(tables.ModelVersion, (event.project, event.model_version))
         if model is None:  # deleted since
             return
         version = await _of_run(session, event.run_id)
@@ -93,9 +94,9 @@ class Training:
         if version and version.status == "TRAINING_IN_PROGRESS":
             _fail(version, event.reason)
 
-    async def _complete(self, session: AsyncSession, version: Version, model: models.ModelVersion) -> None:
-        run = await session.get_one(models.TrainingRun, model.run_id)
-        found = await session.get_one(models.Evaluation, (model.project, model.version, "base"))
+    async def _complete(self, session: AsyncSession, version: Version, model: tables.ModelVersion) -> None:
+        run = await session.get_one(tables.TrainingRun, model.run_id)
+        found = await session.get_one(tables.Evaluation, (model.project, model.version, "base"))
         trained = await self._trained(version, model, found)
         try:
             for key, body in _outputs(version, trained):
@@ -109,7 +110,7 @@ class Training:
         log.info("hosted model trained", project=version.project, version=version.name)
 
     async def _trained(
-        self, version: Version, model: models.ModelVersion, found: models.Evaluation
+        self, version: Version, model: tables.ModelVersion, found: tables.Evaluation
     ) -> evaluation.Trained:
         store = self._runtime.storage
         skipped = {each["sha256"] for each in found.metrics["skipped"]}
@@ -175,10 +176,10 @@ async def _of_run(session: AsyncSession, run_id: UUID) -> Version | None:
     return found
 
 
-async def _add_fleets(session: AsyncSession, model: models.ModelVersion) -> None:
+async def _add_fleets(session: AsyncSession, model: tables.ModelVersion) -> None:
     """Show a fleet's own model as a version, too: `v3`, or `v3.fleet` where somebody named one of his own so."""
-    by_part = select(models.Evaluation).where(
-        models.Evaluation.project == model.project, models.Evaluation.model_version == model.version
+    by_part = select(tables.Evaluation).where(
+        tables.Evaluation.project == model.project, tables.Evaluation.model_version == model.version
     )
     found = {row.part: row.metrics for row in await session.scalars(by_part)}
     values = {

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from custom_labels import arns, buckets, changes, datasets, faults, paging, projects, results, selection
 from custom_labels.call import Call
 from custom_labels.training import Training
-from strop import models
-from strop.models import HostedDataset as Dataset
-from strop.models import ProjectVersion as Version
+from strop_contracts import tables
+from strop_contracts.tables import HostedDataset as Dataset
+from strop_contracts.tables import ProjectVersion as Version
 
 BUSY = {"TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS"}
 """Statuses of a version that cannot be deleted."""
@@ -105,7 +105,7 @@ def _no_output(version: Version, error: buckets.Unreadable) -> faults.InvalidPar
     return faults.InvalidParameterException(f"The bucket {version.output['S3Bucket']} takes no results: {error}.")
 
 
-async def _check_free(call: Call, project: models.Project, name: str) -> None:
+async def _check_free(call: Call, project: tables.Project, name: str) -> None:
     taken = select(Version.id).where(Version.project == project.name, Version.name == name)
     if await call.session.scalar(taken):
         raise faults.ResourceInUseException(f"The project has a version {name} already.")
@@ -189,11 +189,11 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _forget_hosted(call: Call, project: str, number: int) -> None:
-    model = await call.session.get(models.ModelVersion, (project, number))
+    model = await call.session.get(tables.ModelVersion, (project, number))
     if model is None or model.state != "hosted":
         return
-    of_model = models.Evaluation.project == project, models.Evaluation.model_version == number
-    await call.session.execute(delete_rows(models.Evaluation).where(*of_model))
+    of_model = tables.Evaluation.project == project, tables.Evaluation.model_version == number
+    await call.session.execute(delete_rows(tables.Evaluation).where(*of_model))
     await call.session.delete(model)
 
 

@@ -6,7 +6,8 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import queries, rollouts, rules
-from strop import consumer, events, metrics
+from strop import consumer, metrics
+from strop_contracts import events
 
 
 async def on_model_approved(

@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rules
-from strop import models
+from strop_contracts import tables
 
-D = models.Deployment
-DD = models.DeploymentDevice
+D = tables.Deployment
+DD = tables.DeploymentDevice
 
 
 async def lock(session: AsyncSession, project: str) -> None:
@@ -47,8 +47,8 @@ async def outcomes(session: AsyncSession, project: str) -> dict[int, str]:
     return dict((await session.execute(latest.order_by(D.model_version, D.at.desc()))).all())
 
 
-async def model(session: AsyncSession, project: str, version: int) -> models.ModelVersion | None:
-    return await session.get(models.ModelVersion, (project, version))
+async def model(session: AsyncSession, project: str, version: int) -> tables.ModelVersion | None:
+    return await session.get(tables.ModelVersion, (project, version))
 
 
 async def create(
@@ -98,19 +98,19 @@ async def set_stage(session: AsyncSession, deployment: D, stage: int) -> None:
 
 
 async def devices(session: AsyncSession, project: str) -> list[str]:
-    return list(await session.scalars(select(models.Device.name).where(models.Device.project == project)))
+    return list(await session.scalars(select(tables.Device.name).where(tables.Device.project == project)))
 
 
 async def online(session: AsyncSession, project: str, window: float) -> set[str]:
     """Devices of the project that were seen within the window (seconds)."""
-    found = select(models.Device.name).where(models.Device.project == project, _online(window))
+    found = select(tables.Device.name).where(tables.Device.project == project, _online(window))
     return set(await session.scalars(found))
 
 
 async def missing(session: AsyncSession, deployment: D) -> list[str]:
     """Devices of the project that the deployment does not know yet."""
-    known = exists().where(DD.deployment_id == deployment.id, DD.device == models.Device.name)
-    found = select(models.Device.name).where(models.Device.project == deployment.project, ~known)
+    known = exists().where(DD.deployment_id == deployment.id, DD.device == tables.Device.name)
+    found = select(tables.Device.name).where(tables.Device.project == deployment.project, ~known)
     return list(await session.scalars(found))
 
 
@@ -120,8 +120,8 @@ async def empty(session: AsyncSession, deployment: D) -> bool:
 
 async def strays(session: AsyncSession, project: str) -> list[str]:
     """Devices that follow no deployment."""
-    following = exists().where(DD.project == project, DD.device == models.Device.name, DD.current)
-    return list(await session.scalars(select(models.Device.name).where(models.Device.project == project, ~following)))
+    following = exists().where(DD.project == project, DD.device == tables.Device.name, DD.current)
+    return list(await session.scalars(select(tables.Device.name).where(tables.Device.project == project, ~following)))
 
 
 async def enlist(session: AsyncSession, deployment: D, stages: Mapping[str, int], *, current: bool = False) -> None:
@@ -145,7 +145,7 @@ async def bring_forward(session: AsyncSession, deployment: D, count: int, online
     """Move online devices of later stages into the open one."""
     chosen = (
         select(DD.device)
-        .join(models.Device, _is_device())
+        .join(tables.Device, _is_device())
         .where(DD.deployment_id == deployment.id, DD.stage > deployment.stage, _online(online_window))
         .order_by(DD.stage, DD.device)
         .limit(count)
@@ -174,7 +174,7 @@ async def progress(session: AsyncSession, deployment: D, online_window: float) -
             count(~opened, online).label("reserve"),
             func.extract("epoch", func.clock_timestamp() - deployment.stage_at).label("age"),
         )
-        .join(models.Device, _is_device())
+        .join(tables.Device, _is_device())
         .where(DD.deployment_id == deployment.id)
     )
     found = counts.one()._asdict() | {
@@ -187,19 +187,19 @@ async def progress(session: AsyncSession, deployment: D, online_window: float) -
 async def unsettled(session: AsyncSession) -> list[str]:
     """Projects to look at: a deployment runs, or there is a current model and a device that follows nothing."""
     stray = exists().where(
-        models.Device.project == D.project,
-        ~exists().where(DD.project == models.Device.project, DD.device == models.Device.name, DD.current),
+        tables.Device.project == D.project,
+        ~exists().where(DD.project == tables.Device.project, DD.device == tables.Device.name, DD.current),
     )
     wanted = or_(D.state == "running", and_(D.state == "succeeded", stray))
     return list(await session.scalars(select(D.project).where(wanted).distinct().order_by(D.project)))
 
 
 def _is_device() -> Any:
-    return and_(models.Device.project == DD.project, models.Device.name == DD.device)
+    return and_(tables.Device.project == DD.project, tables.Device.name == DD.device)
 
 
 def _online(window: float) -> Any:
-    return models.Device.seen_at > func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, window)
+    return tables.Device.seen_at > func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, window)
 
 
 # --- what is to be published ---
@@ -223,15 +223,15 @@ async def due(session: AsyncSession, limit: int, resend_after: float) -> Sequenc
     what it left unanswered or no longer runs.
     """
     newest = (
-        select(models.Policy.project, models.Policy.version, models.Policy.body)
-        .ext(distinct_on(models.Policy.project))
-        .order_by(models.Policy.project, models.Policy.version.desc())
+        select(tables.Policy.project, tables.Policy.version, tables.Policy.body)
+        .ext(distinct_on(tables.Policy.project))
+        .order_by(tables.Policy.project, tables.Policy.version.desc())
         .subquery()
     )
     version = func.coalesce(newest.c.version, 0)
-    runs_another = models.Device.model.is_distinct_from(func.concat("v", D.model_version))
+    runs_another = tables.Device.model.is_distinct_from(func.concat("v", D.model_version))
     neglected = and_(
-        DD.sent_at < models.Device.seen_at,
+        DD.sent_at < tables.Device.seen_at,
         DD.sent_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, resend_after),
         or_(DD.state == "sent", and_(DD.state == "installed", runs_another)),
     )
@@ -243,15 +243,15 @@ async def due(session: AsyncSession, limit: int, resend_after: float) -> Sequenc
             DD.deployment_id,
             D.state,
             D.model_version,
-            models.ModelVersion.files,
+            tables.ModelVersion.files,
             version.label("policy"),
             newest.c.body.label("policy_body"),
         )
         .join(D, D.id == DD.deployment_id)
-        .join(models.Device, _is_device())
+        .join(tables.Device, _is_device())
         .join(
-            models.ModelVersion,
-            and_(models.ModelVersion.project == D.project, models.ModelVersion.version == D.model_version),
+            tables.ModelVersion,
+            and_(tables.ModelVersion.project == D.project, tables.ModelVersion.version == D.model_version),
         )
         .outerjoin(newest, newest.c.project == DD.project)
         .where(DD.current, or_(DD.sent_at.is_(None), stale))

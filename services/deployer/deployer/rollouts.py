@@ -6,7 +6,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import queries, rules
-from strop import errors, metrics, models
+from strop import metrics
+from strop_contracts import errors, tables
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ async def start(
 
 async def roll_back(
     session: AsyncSession, project: str, to_version: int | None, reason: str
-) -> models.Deployment | None:
+) -> tables.Deployment | None:
     """Take the running or current model back, for the whole fleet at once, to `to_version` or else to the last good one.
 
     Returns the deployment that does it; None when a first rollout was stopped and there is nothing to return to.
@@ -76,7 +77,7 @@ async def roll_back(
     )
 
 
-async def _checked(session: AsyncSession, bad: models.Deployment, version: int) -> int:
+async def _checked(session: AsyncSession, bad: tables.Deployment, version: int) -> int:
     model = await queries.model(session, bad.project, version)
     if model is None:
         raise errors.NotFound(f"{bad.project} has no model version {version}")
@@ -97,7 +98,7 @@ async def _begin(
     previous: int | None,
     reason: str | None = None,
     online_window: float = 0,  # who is online decides nothing when there is one stage
-) -> models.Deployment:
+) -> tables.Deployment:
     deployment = await queries.create(
         session, project, version, kind=kind, shares=shares, previous=previous, reason=reason
     )
@@ -106,7 +107,7 @@ async def _begin(
     return deployment
 
 
-async def join(session: AsyncSession, deployment: models.Deployment, online_window: float) -> None:
+async def join(session: AsyncSession, deployment: tables.Deployment, online_window: float) -> None:
     """Give every device the deployment does not know yet its stage; the first division looks at who is online."""
     if not (devices := await queries.missing(session, deployment)):
         return
@@ -120,7 +121,7 @@ async def join(session: AsyncSession, deployment: models.Deployment, online_wind
     await queries.follow(session, deployment, deployment.stage)
 
 
-async def end(session: AsyncSession, deployment: models.Deployment, state: str, reason: str | None = None) -> None:
+async def end(session: AsyncSession, deployment: tables.Deployment, state: str, reason: str | None = None) -> None:
     await queries.end(session, deployment, state, reason)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(

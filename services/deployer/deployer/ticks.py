@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import queries, rollouts, rules
 from deployer.settings import Settings
-from strop import crash, db, metrics, models
+from strop import crash, db, metrics
+from strop_contracts import tables
 from strop_wire import fields, messages
 
 log = structlog.get_logger()
@@ -66,7 +67,7 @@ class Ticks:
                     await self._act(session, deployment)
                 await self._lead_strays(session, project)
 
-    async def _act(self, session: AsyncSession, deployment: models.Deployment) -> None:
+    async def _act(self, session: AsyncSession, deployment: tables.Deployment) -> None:
         progress = await queries.progress(session, deployment, self._settings.online_window)
         match rules.next_action(progress, self._limits):
             case rules.Advance():
@@ -81,7 +82,7 @@ class Ticks:
             case rules.Wait() if progress.unsent:  # the clock of a stage runs when all of it has been told
                 await queries.set_stage(session, deployment, deployment.stage)
 
-    async def _open(self, session: AsyncSession, deployment: models.Deployment, stage: int) -> None:
+    async def _open(self, session: AsyncSession, deployment: tables.Deployment, stage: int) -> None:
         log.info("stage opens", project=deployment.project, model_version=deployment.model_version, stage=stage)
         await queries.follow(session, deployment, stage)
         await queries.set_stage(session, deployment, stage)

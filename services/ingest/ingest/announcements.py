@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, intake, rules
-from strop import crash, db, errors, mqtt, traces
+from strop import crash, db, mqtt, traces
 from strop.settings import Settings
+from strop_contracts import errors
 from strop_wire import topics
 
 log = structlog.get_logger()

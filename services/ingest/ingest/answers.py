@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 
 from ingest import rules
-from strop import models, mqtt, storage
+from strop import mqtt, storage
+from strop_contracts import tables
 from strop_wire import messages, topics
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ class Answers:
 
     async def captures(
         self,
-        pairs: Iterable[tuple[models.Capture, models.Upload]],
+        pairs: Iterable[tuple[tables.Capture, tables.Upload]],
         unknown: Iterable[tuple[rules.Device, UUID]] = (),
     ) -> None:
         """Answer captures from their rows, several of one device in one message; what is unknown is of no use."""
@@ -37,13 +38,13 @@ class Answers:
         told = [(device, packed) for device, group in grants.items() for packed in rules.pack(group)]
         await asyncio.gather(*(self._publish(device, messages.Grant(captures=packed)) for device, packed in told))
 
-    async def files(self, device: rules.Device, files: Sequence[models.ModelFile]) -> None:
+    async def files(self, device: rules.Device, files: Sequence[tables.ModelFile]) -> None:
         granted = [
             messages.FileGrant(file.sha256, file.size, await self._store.presign_get(file.key)) for file in files
         ]
         await self._publish(device, messages.Grant(files=tuple(granted)))
 
-    async def _grant(self, capture: models.Capture, upload: models.Upload) -> messages.CaptureGrant:
+    async def _grant(self, capture: tables.Capture, upload: tables.Upload) -> messages.CaptureGrant:
         if upload.state == "granted":
             assert upload.key, "a granted upload has a place to go to"
             signed = await self._store.presign_put(upload.key, capture.sha256, capture.size, capture.content_type)

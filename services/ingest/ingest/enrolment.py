@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import queries
-from strop import errors, models
+from strop_contracts import errors, tables
 from strop_wire import topics
 
 
@@ -33,12 +33,12 @@ async def remove_device(session: AsyncSession, project: str, name: str) -> None:
         raise errors.NotFound(f"project {project} has no device {name}")
 
 
-async def projects(session: AsyncSession) -> Sequence[models.Project]:
+async def projects(session: AsyncSession) -> Sequence[tables.Project]:
     """All projects, by name."""
     return await queries.projects(session)
 
 
-async def devices(session: AsyncSession, project: str) -> Sequence[models.Device]:
+async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:
     """The devices of a project, by name; NotFound when the project is unknown."""
     await _check_project(session, project)
     return await queries.devices(session, project)

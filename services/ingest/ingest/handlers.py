@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers, objects, places, queries, rules
-from strop import consumer, db, errors, events, models, storage
+from strop import consumer, db, storage
+from strop_contracts import errors, events, tables
 
 
 class Decisions:
@@ -36,7 +37,7 @@ class Decisions:
         await asyncio.gather(*(self._place(*pair) for pair in placing))
         await self._tell.captures(telling)
 
-    async def _place(self, capture: models.Capture, upload: models.Upload) -> None:
+    async def _place(self, capture: tables.Capture, upload: tables.Upload) -> None:
         assert upload.key, "a granted upload has a place to go to"
         await self._store.copy(storage.image_key(capture.project, capture.sha256), upload.key)
 
@@ -49,14 +50,14 @@ class Decisions:
         await self._tell.captures(pairs)
 
 
-def _granted(capture: models.Capture) -> dict[str, Any]:
+def _granted(capture: tables.Capture) -> dict[str, Any]:
     key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
     return {"capture_id": capture.id, "state": "granted", "key": key}
 
 
 async def _captures(
     session: AsyncSession, happened: Sequence[events.ImageRequested | events.ImageDeclined]
-) -> list[models.Capture]:
+) -> list[tables.Capture]:
     wanted = {event.capture_id for event in happened}
     found = await queries.captures(session, wanted)
     if missing := wanted - set(found):

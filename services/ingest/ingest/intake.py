@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import queries, rules
-from strop import events, inbox, metrics, models, mqtt, outbox
+from strop import inbox, metrics, mqtt, outbox
+from strop_contracts import events, tables
 from strop_wire import messages, topics
 
 log = structlog.get_logger()
@@ -28,7 +29,7 @@ class Result:
     refused: list[rules.Refusal] = field(default_factory=list)
     captures: list[queries.Pair] = field(default_factory=list)
     unknown: list[tuple[rules.Device, UUID]] = field(default_factory=list)  # lost captures of which we have nothing
-    files: list[tuple[rules.Device, list[models.ModelFile]]] = field(default_factory=list)
+    files: list[tuple[rules.Device, list[tables.ModelFile]]] = field(default_factory=list)
 
     def count(self) -> None:
         """Add to the metrics, once it is committed."""

@@ -16,7 +16,8 @@ from uuid import UUID
 import structlog
 
 from ingest import answers, originals, places, queries, rules, uploads
-from strop import db, errors, events, inbox, metrics, models, outbox, storage, traces
+from strop import db, inbox, metrics, outbox, storage, traces
+from strop_contracts import errors, events, tables
 from strop_image import decoder
 from strop_wire import messages
 
@@ -162,7 +163,7 @@ class Objects:
             found = (await queries.captures(session, [place.capture])).get(place.capture)
             if found is None or found[0].project != place.project:
                 raise errors.InvalidMessage(f"{key}: project {place.project} has no capture {place.capture}")
-            truth = await session.get(models.GroundTruth, place.capture)
+            truth = await session.get(tables.GroundTruth, place.capture)
             if truth and truth.label == place.label:
                 return
             if await inbox.claim(session, "ingest", f"{key}@{sequencer}"):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from strop import errors
+from strop_contracts import errors
 from strop_wire import fields, hidden
 
 MAX_ATTEMPTS = 3

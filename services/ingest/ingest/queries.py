@@ -31,10 +31,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute
 
 from ingest import places, rules
-from strop import db, models
+from strop import db
+from strop_contracts import tables
 from strop_wire import messages
 
-Pair = tuple[models.Capture, models.Upload]
+Pair = tuple[tables.Capture, tables.Upload]
 
 
 def _among(first: QueryableAttribute[str], second: QueryableAttribute[str]) -> Any:
@@ -58,8 +59,8 @@ async def models_of_devices(session: AsyncSession, devices: Collection[rules.Dev
     return {(project, name): model for project, name, model in found}
 
 
-_MODELS = select(models.Device.project, models.Device.name, models.Device.model).where(
-    _among(models.Device.project, models.Device.name)
+_MODELS = select(tables.Device.project, tables.Device.name, tables.Device.model).where(
+    _among(tables.Device.project, tables.Device.name)
 )
 
 
@@ -67,7 +68,7 @@ async def upsert_reports(
     session: AsyncSession, states: Mapping[tuple[str, str, UUID], messages.State]
 ) -> set[tuple[str, str, UUID]]:
     """Keep the newest state of each boot; returns the keys of those that were news."""
-    table = models.DeviceReport
+    table = tables.DeviceReport
     rows = [
         {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": _plain(state)}
         for key, state in sorted(states.items(), key=lambda item: item[0])
@@ -92,14 +93,14 @@ async def update_devices(session: AsyncSession, running: Mapping[rules.Device, s
         {"project": project, "name": name, "model": model, "seen_at": now}
         for (project, name), model in sorted(running.items())
     ]
-    await session.execute(update(models.Device), rows)
+    await session.execute(update(tables.Device), rows)
 
 
 async def model_files(
     session: AsyncSession, wanted: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], models.ModelFile]:
+) -> dict[tuple[str, str], tables.ModelFile]:
     """Files of models by (project, sha256)."""
-    table = models.ModelFile
+    table = tables.ModelFile
     found = await session.scalars(select(table).where(_among(table.project, table.sha256)), _pairs(wanted))
     return {(file.project, file.sha256): file for file in found}
 
@@ -109,17 +110,17 @@ async def model_files(
 
 async def insert_captures(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
     """Insert captures; returns the ids of those that were not there before."""
-    return await db.insert_many(session, models.Capture, sorted(rows, key=itemgetter("id")))
+    return await db.insert_many(session, tables.Capture, sorted(rows, key=itemgetter("id")))
 
 
 async def captures(
     session: AsyncSession, ids: Collection[UUID]
-) -> dict[UUID, tuple[models.Capture, models.Upload | None]]:
+) -> dict[UUID, tuple[tables.Capture, tables.Upload | None]]:
     """Captures with what became of their images, None as long as nothing was decided."""
     found = await session.execute(
-        select(models.Capture, models.Upload)
-        .outerjoin(models.Upload, models.Upload.capture_id == models.Capture.id)
-        .where(models.Capture.id == any_(literal(list(ids), postgresql.ARRAY(Uuid))))
+        select(tables.Capture, tables.Upload)
+        .outerjoin(tables.Upload, tables.Upload.capture_id == tables.Capture.id)
+        .where(tables.Capture.id == any_(literal(list(ids), postgresql.ARRAY(Uuid))))
         .execution_options(populate_existing=True)  # rows change by statements that the session does not see
     )
     return {capture.id: (capture, upload) for capture, upload in found}
@@ -131,17 +132,17 @@ async def decide(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> li
     Columns of each row: capture_id, state, and key or reason.
     """
     ordered = sorted(rows, key=itemgetter("capture_id"))
-    await db.insert_many(session, models.Upload, ordered)
+    await db.insert_many(session, tables.Upload, ordered)
     pairs = await captures(session, [row["capture_id"] for row in ordered])
     return [(capture, upload) for capture, upload in pairs.values() if upload]
 
 
-async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[UUID, models.Upload]:
+async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[UUID, tables.Upload]:
     """Record the arrival of captures' images at these keys; what was recorded, or dropped by us, before is left out.
 
     A row may be missing: the device can be quicker than the commit of the grant.
     """
-    table = models.Upload
+    table = tables.Upload
     now = datetime.now(UTC)
     rows = [{"capture_id": id_, "key": key, "state": "stored", "stored_at": now} for id_, key in sorted(keys.items())]
     new = postgresql.insert(table)
@@ -153,9 +154,9 @@ async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[U
     return {upload.capture_id: upload for upload in await session.scalars(statement, rows)}
 
 
-async def count_attempt(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:
+async def count_attempt(session: AsyncSession, capture: tables.Capture, reason: str) -> tables.Upload | None:
     """Count an arrival that did not match, and drop the capture when that was the last attempt."""
-    table = models.Upload
+    table = tables.Upload
     last = table.attempts + 1 >= places.MAX_ATTEMPTS
     return await session.scalar(
         update(table)
@@ -190,24 +191,24 @@ _LOST = (
     .render_derived()
 )
 _LOST_BY_OWNER = (
-    select(models.Capture.id, literal("dropped"), _LOST.c.reason)
-    .join(_LOST, models.Capture.id == _LOST.c.id)
-    .where(models.Capture.project == _LOST.c.project, models.Capture.device == _LOST.c.device)
-    .order_by(models.Capture.id)
+    select(tables.Capture.id, literal("dropped"), _LOST.c.reason)
+    .join(_LOST, tables.Capture.id == _LOST.c.id)
+    .where(tables.Capture.project == _LOST.c.project, tables.Capture.device == _LOST.c.device)
+    .order_by(tables.Capture.id)
 )
-_NEW_LOST = postgresql.insert(cast(Table, models.Upload.__table__)).from_select(
+_NEW_LOST = postgresql.insert(cast(Table, tables.Upload.__table__)).from_select(
     ["capture_id", "state", "reason"], _LOST_BY_OWNER, include_defaults=False
 )
 _DROP_LOST = _NEW_LOST.on_conflict_do_update(
-    index_elements=[models.Upload.capture_id],
+    index_elements=[tables.Upload.capture_id],
     set_={"state": _NEW_LOST.excluded.state, "reason": _NEW_LOST.excluded.reason},
-    where=models.Upload.state == "granted",
+    where=tables.Upload.state == "granted",
 )
 
 
-async def drop(session: AsyncSession, capture: models.Capture, reason: str) -> models.Upload | None:
+async def drop(session: AsyncSession, capture: tables.Capture, reason: str) -> tables.Upload | None:
     """Give up on a capture's image; None when it was stored or dropped before."""
-    table = models.Upload
+    table = tables.Upload
     return await session.scalar(
         update(table)
         .where(table.capture_id == capture.id, table.state == "granted")
@@ -221,7 +222,7 @@ async def drop(session: AsyncSession, capture: models.Capture, reason: str) -> m
 
 async def known_images(session: AsyncSession, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these images, by (project, sha256), that are stored."""
-    table = models.Image
+    table = tables.Image
     named = select(table.project, table.sha256).where(_among(table.project, table.sha256))
     found = await session.execute(named, _pairs(wanted))
     return {(project, sha256) for project, sha256 in found}
@@ -229,7 +230,7 @@ async def known_images(session: AsyncSession, wanted: Collection[tuple[str, str]
 
 async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write down images whose bytes are in their place; those that are known stay as they are."""
-    await db.insert_many(session, models.Image, sorted(rows, key=itemgetter("project", "sha256")))
+    await db.insert_many(session, tables.Image, sorted(rows, key=itemgetter("project", "sha256")))
 
 
 async def take_turn(session: AsyncSession, key: str) -> None:
@@ -249,7 +250,7 @@ async def put_dataset_item(
 
     The sequencer of a late event never takes the place of a newer one.
     """
-    table = models.DatasetItem
+    table = tables.DatasetItem
     values = {"label": place.label, "placed_at": placed_at, "sha256": None, "refused": None, **judged}
     about = {"project": place.project, "key": key, "dataset": place.dataset, "split": place.split}
     new = postgresql.insert(table).values(**about, **values, sequencer=sequencer.lower().rjust(32, "0"))
@@ -260,7 +261,7 @@ async def put_dataset_item(
 
 async def delete_dataset_item(session: AsyncSession, project: str, key: str) -> bool:
     """Forget a file of a base data set; False when it was not known."""
-    table = models.DatasetItem
+    table = tables.DatasetItem
     statement = delete(table).where(table.project == project, table.key == key).returning(table.key)
     return (await session.execute(statement)).first() is not None
 
@@ -270,36 +271,36 @@ async def delete_dataset_item(session: AsyncSession, project: str, key: str) -> 
 
 async def add_project(session: AsyncSession, name: str) -> bool:
     """False when there is one of this name."""
-    return await _add(session, models.Project, name=name)
+    return await _add(session, tables.Project, name=name)
 
 
 async def add_device(session: AsyncSession, project: str, name: str) -> bool:
     """False when there is one of this name."""
-    return await _add(session, models.Device, project=project, name=name)
+    return await _add(session, tables.Device, project=project, name=name)
 
 
 async def remove_device(session: AsyncSession, project: str, name: str) -> bool:
     """False when there is none of this name."""
-    table = models.Device
+    table = tables.Device
     statement = delete(table).where(table.project == project, table.name == name).returning(table.name)
     return (await session.execute(statement)).first() is not None
 
 
-async def _add(session: AsyncSession, table: type[models.Base], **values: Any) -> bool:
+async def _add(session: AsyncSession, table: type[tables.Base], **values: Any) -> bool:
     statement = postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(table.__table__.c.at)
     return (await session.execute(statement)).first() is not None
 
 
 async def has_project(session: AsyncSession, name: str) -> bool:
     """Is there such a project? One that is being deleted counts no more."""
-    found = await session.get(models.Project, name)
+    found = await session.get(tables.Project, name)
     return found is not None and not found.deleting
 
 
-async def projects(session: AsyncSession) -> Sequence[models.Project]:
-    return (await session.scalars(select(models.Project).order_by(models.Project.name))).all()
+async def projects(session: AsyncSession) -> Sequence[tables.Project]:
+    return (await session.scalars(select(tables.Project).order_by(tables.Project.name))).all()
 
 
-async def devices(session: AsyncSession, project: str) -> Sequence[models.Device]:
-    wanted = select(models.Device).where(models.Device.project == project).order_by(models.Device.name)
+async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:
+    wanted = select(tables.Device).where(tables.Device.project == project).order_by(tables.Device.name)
     return (await session.scalars(wanted)).all()

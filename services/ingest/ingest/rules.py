@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from strop import errors, events
+from strop_contracts import errors, events
 from strop_wire import MAX_PAYLOAD, fields, messages, topics
 
 Content = messages.Capture | messages.State | messages.Fetch

@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from ingest import answers, images, originals, places, queries, rules
-from strop import db, errors, events, metrics, models, outbox, storage
+from strop import db, metrics, outbox, storage
+from strop_contracts import errors, events, tables
 from strop_image import decoder
 
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ IN_HAND = 8
 Known = Collection[tuple[str, str]]
 """Images that are stored, by (project, sha256)."""
 
-Found = tuple[models.Capture, models.Upload | None] | None
+Found = tuple[tables.Capture, tables.Upload | None] | None
 """The capture that a key names, with what became of its image."""
 
 
@@ -37,7 +38,7 @@ class Verified:
     """An image that is what was announced, and lies where it stays."""
 
     key: str
-    capture: models.Capture
+    capture: tables.Capture
     checked: images.Checked
 
     def row(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class Uploads:
                 raise
         return Verified(key, capture, checked) if checked else None
 
-    async def _verify(self, key: str, capture: models.Capture, known: Known) -> images.Checked | None:
+    async def _verify(self, key: str, capture: tables.Capture, known: Known) -> images.Checked | None:
         try:
             body = await self._store.get(key, limit=capture.size)
         except storage.NoSuchObject:
@@ -130,7 +131,7 @@ class Uploads:
                 metrics.IMAGES_REFUSED.labels("unknown").inc()
             raise error
 
-    async def _reject(self, key: str, capture: models.Capture, reason: str) -> None:
+    async def _reject(self, key: str, capture: tables.Capture, reason: str) -> None:
         """Ask for the image again, or drop the capture when that was tried often enough."""
         metrics.IMAGES_REFUSED.labels("mismatch").inc()
         log.warning("upload does not match its announcement", key=key, reason=reason)
@@ -142,7 +143,7 @@ class Uploads:
             if upload.state == "dropped":
                 raise errors.InvalidMessage(f"{key}: {reason}, {upload.attempts} times")
 
-    async def _give_up(self, key: str, capture: models.Capture, reason: str) -> None:
+    async def _give_up(self, key: str, capture: tables.Capture, reason: str) -> None:
         """Drop a capture whose image is what was announced and still of no use. The object stays, to be looked at."""
         metrics.IMAGES_REFUSED.labels("undecodable").inc()
         async with self._make.begin() as session:
@@ -152,7 +153,7 @@ class Uploads:
         raise errors.InvalidMessage(f"{key}: {reason}")
 
 
-def _event(capture: models.Capture) -> events.ImageStored:
+def _event(capture: tables.Capture) -> events.ImageStored:
     return events.ImageStored(
         project=capture.project, capture_id=capture.id, device=capture.device, sha256=capture.sha256
     )

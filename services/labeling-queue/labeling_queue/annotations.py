@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import queries, rules
-from strop import errors, events, metrics, models, outbox
+from strop import metrics, outbox
+from strop_contracts import errors, events, tables
 from strop_wire import ids
 
 FOLDER = "folder"
@@ -16,7 +17,7 @@ FOLDER = "folder"
 
 async def submit(
     session: AsyncSession, task_id: UUID, author: str, source: str, answer: rules.Answer
-) -> models.Annotation:
+) -> tables.Annotation:
     """Record an answer; the same one again changes nothing. Refused when the task is not the author's to answer."""
     task, holder = await queries.lock(session, task_id)
     standing = _standing(await queries.history(session, task_id))
@@ -54,7 +55,7 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
 
 async def undo(
     session: AsyncSession, project: str, author: str, task_id: UUID | None = None
-) -> tuple[models.Annotation, models.LabelTask]:
+) -> tuple[tables.Annotation, tables.LabelTask]:
     """Take back the author's latest answer, or the latest to one task.
 
     Unless another answer stands, the task is open again and leased to the author.
@@ -92,8 +93,8 @@ async def unskip(session: AsyncSession, task_id: UUID, person: str) -> None:
 
 
 async def _record(
-    session: AsyncSession, task: models.LabelTask, author: str, source: str, answer: rules.Answer
-) -> models.Annotation:
+    session: AsyncSession, task: tables.LabelTask, author: str, source: str, answer: rules.Answer
+) -> tables.Annotation:
     annotation = _annotation(task, author, source, answer)
     session.add(annotation)
     await session.flush()  # the database sets its time
@@ -104,23 +105,23 @@ async def _record(
 
 
 def _annotation(
-    task: models.LabelTask, author: str, source: str, answer: rules.Answer, **times: datetime
-) -> models.Annotation:
+    task: tables.LabelTask, author: str, source: str, answer: rules.Answer, **times: datetime
+) -> tables.Annotation:
     about = {"project": task.project, "task_id": task.id, "author": author, "source": source}
-    return models.Annotation(id=ids.uuid7(), **about, answer=answer.answer, label=answer.label, **times)
+    return tables.Annotation(id=ids.uuid7(), **about, answer=answer.answer, label=answer.label, **times)
 
 
 async def _agree(
-    session: AsyncSession, task: models.LabelTask, author: str, standing: models.Annotation | None
+    session: AsyncSession, task: tables.LabelTask, author: str, standing: tables.Annotation | None
 ) -> None:
     """Bring the ground truth in line with the answer that stands, and say so."""
     label = standing.label if standing else None
     capture = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
-    before = await session.get(models.GroundTruth, task.capture_id)
+    before = await session.get(tables.GroundTruth, task.capture_id)
     if standing and rules.settles(_read(standing)):
         author = standing.author
         await session.merge(
-            models.GroundTruth(**capture, sha256=task.sha256, label=label, author=author, at=standing.at)
+            tables.GroundTruth(**capture, sha256=task.sha256, label=label, author=author, at=standing.at)
         )
     elif before:
         await session.delete(before)
@@ -129,17 +130,17 @@ async def _agree(
     await outbox.add(session, events.ImageLabeled(**capture, label=label, author=author))
 
 
-def _standing(given: Sequence[models.Annotation]) -> models.Annotation | None:
+def _standing(given: Sequence[tables.Annotation]) -> tables.Annotation | None:
     """The newest answer that was not taken back."""
     return next((annotation for annotation in reversed(given) if annotation.undone_at is None), None)
 
 
-def _ended(given: Sequence[models.Annotation], standing: models.Annotation | None) -> dict[str, datetime]:
+def _ended(given: Sequence[tables.Annotation], standing: tables.Annotation | None) -> dict[str, datetime]:
     """Until when each label that was the ground truth once was so."""
     gone = [annotation for annotation in given if annotation is not standing and annotation.label]
     ends = ((annotation.label, annotation.undone_at or (standing and standing.at)) for annotation in gone)
     return {label: end for label, end in ends if label and end}
 
 
-def _read(annotation: models.Annotation) -> rules.Answer:
+def _read(annotation: tables.Annotation) -> rules.Answer:
     return rules.Answer(annotation.answer, annotation.label)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import queries, rules
-from strop import errors, events, models, storage
+from strop import storage
+from strop_contracts import errors, events, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,10 @@ class Folders:
         half-way is completed when it comes again.
         """
         await queries.take_turn(session, f"copy of {event.capture_id}")
-        capture = await session.get(models.Capture, event.capture_id)
+        capture = await session.get(tables.Capture, event.capture_id)
         if capture is None:
             raise errors.InvalidMessage(f"there is no capture {event.capture_id}")
-        truth = await session.get(models.GroundTruth, capture.id)
+        truth = await session.get(tables.GroundTruth, capture.id)
         target = rules.copy_key(capture, truth.label if truth else None)
         if await self.storage.size(target) is None:
             await self.storage.copy(storage.image_key(capture.project, capture.sha256), target)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, folders, queries
-from strop import consumer, errors, events, metrics, storage
+from strop import consumer, metrics, storage
+from strop_contracts import errors, events
 from strop_wire import fields
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
+from strop_contracts import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +34,36 @@ class Overview:
     name: str
     progress: Progress
     running: list[tuple[str, int]]  # model version and how many devices run it, most first
-    run: models.TrainingRun | None  # the latest
-    made: models.ModelVersion | None  # what that run made
+    run: tables.TrainingRun | None  # the latest
+    made: tables.ModelVersion | None  # what that run made
 
 
 async def progress(session: AsyncSession, project: str, since: datetime) -> Progress:
-    waiting = select(func.count()).where(models.LabelTask.project == project, models.LabelTask.state == "open")
+    waiting = select(func.count()).where(tables.LabelTask.project == project, tables.LabelTask.state == "open")
     answers = func.count()
     shares = (
-        select(models.Annotation.author, answers)
+        select(tables.Annotation.author, answers)
         .where(
-            models.Annotation.project == project,
-            models.Annotation.at >= since,
-            models.Annotation.undone_at.is_(None),
+            tables.Annotation.project == project,
+            tables.Annotation.at >= since,
+            tables.Annotation.undone_at.is_(None),
         )
-        .group_by(models.Annotation.author)
-        .order_by(answers.desc(), models.Annotation.author)
+        .group_by(tables.Annotation.author)
+        .order_by(answers.desc(), tables.Annotation.author)
     )
     by = [Share(author, count) for author, count in await session.execute(shares)]
     return Progress(await session.scalar(waiting) or 0, sum(share.answers for share in by), since, by)
 
 
 async def overviews(session: AsyncSession, since: datetime) -> list[Overview]:
-    names = await session.scalars(select(models.Project.name).order_by(models.Project.name))
+    names = await session.scalars(select(tables.Project.name).order_by(tables.Project.name))
     return [await _overview(session, name, since) for name in names]
 
 
 async def _overview(session: AsyncSession, project: str, since: datetime) -> Overview:
-    runs = select(models.TrainingRun).where(models.TrainingRun.project == project)
-    run = await session.scalar(runs.order_by(models.TrainingRun.at.desc()).limit(1))
-    made = select(models.ModelVersion).where(models.ModelVersion.run_id == (run.id if run else None))
+    runs = select(tables.TrainingRun).where(tables.TrainingRun.project == project)
+    run = await session.scalar(runs.order_by(tables.TrainingRun.at.desc()).limit(1))
+    made = select(tables.ModelVersion).where(tables.ModelVersion.run_id == (run.id if run else None))
     return Overview(
         project,
         await progress(session, project, since),
@@ -76,9 +76,9 @@ async def _overview(session: AsyncSession, project: str, since: datetime) -> Ove
 async def _running(session: AsyncSession, project: str) -> list[tuple[str, int]]:
     devices = func.count()
     running = (
-        select(models.Device.model, devices)
-        .where(models.Device.project == project, models.Device.model.is_not(None))
-        .group_by(models.Device.model)
-        .order_by(devices.desc(), models.Device.model)
+        select(tables.Device.model, devices)
+        .where(tables.Device.project == project, tables.Device.model.is_not(None))
+        .group_by(tables.Device.model)
+        .order_by(devices.desc(), tables.Device.model)
     )
     return [(model, count) for model, count in await session.execute(running) if model]

@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import rules
-from strop import db, errors, models
+from strop import db
+from strop_contracts import errors, tables
 from strop_wire import ids
 
-Task = models.LabelTask
-Annotation = models.Annotation
+Task = tables.LabelTask
+Annotation = tables.Annotation
 
 
 async def now(session: AsyncSession) -> datetime:
@@ -27,18 +28,18 @@ async def take_turn(session: AsyncSession, what: str) -> None:
 
 
 async def require_project(session: AsyncSession, project: str) -> None:
-    if await session.get(models.Project, project) is None:
+    if await session.get(tables.Project, project) is None:
         raise errors.NotFound(f"There is no project {project!r}.")
 
 
-async def captures(session: AsyncSession, ids: Collection[UUID]) -> Sequence[models.Capture]:
+async def captures(session: AsyncSession, ids: Collection[UUID]) -> Sequence[tables.Capture]:
     """These captures, by id; those that are unknown are left out."""
-    table = models.Capture
+    table = tables.Capture
     found = select(table).where(table.id == any_(literal(list(ids), ARRAY(Uuid)))).order_by(table.id)
     return (await session.scalars(found)).all()
 
 
-async def add_tasks(session: AsyncSession, captures: Iterable[models.Capture]) -> None:
+async def add_tasks(session: AsyncSession, captures: Iterable[tables.Capture]) -> None:
     """Make each capture's task, once."""
     rows = [
         {
@@ -78,21 +79,21 @@ def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
     return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
 
 
-async def details(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Row[Task, models.Capture, models.Image]]:
+async def details(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Row[Task, tables.Capture, tables.Image]]:
     """Rows of (task, capture, image), what is due first in front."""
     found = (
-        select(Task, models.Capture, models.Image)
-        .join(models.Capture, models.Capture.id == Task.capture_id)
-        .join(models.Image, (models.Image.project == Task.project) & (models.Image.sha256 == Task.sha256))
+        select(Task, tables.Capture, tables.Image)
+        .join(tables.Capture, tables.Capture.id == Task.capture_id)
+        .join(tables.Image, (tables.Image.project == Task.project) & (tables.Image.sha256 == Task.sha256))
         .where(Task.id.in_(ids))
         .order_by(Task.priority, Task.id)
     )
     return (await session.execute(found)).all()
 
 
-async def image(session: AsyncSession, task_id: UUID) -> models.Image:
-    of_task = (models.Image.project == Task.project) & (models.Image.sha256 == Task.sha256)
-    found = await session.scalar(select(models.Image).join(Task, of_task).where(Task.id == task_id))
+async def image(session: AsyncSession, task_id: UUID) -> tables.Image:
+    of_task = (tables.Image.project == Task.project) & (tables.Image.sha256 == Task.sha256)
+    found = await session.scalar(select(tables.Image).join(Task, of_task).where(Task.id == task_id))
     if found is None:
         raise errors.NotFound("There is no such task.")
     return found
@@ -138,10 +139,10 @@ async def lock_latest(
 
 async def labels(session: AsyncSession, project: str) -> list[str]:
     """The labels of the project: of its base data and of its ground truth, sorted."""
-    base = select(models.DatasetItem.label).where(
-        models.DatasetItem.project == project, models.DatasetItem.refused.is_(None)
+    base = select(tables.DatasetItem.label).where(
+        tables.DatasetItem.project == project, tables.DatasetItem.refused.is_(None)
     )
-    field = select(models.GroundTruth.label).where(
-        models.GroundTruth.project == project, models.GroundTruth.label.is_not(None)
+    field = select(tables.GroundTruth.label).where(
+        tables.GroundTruth.project == project, tables.GroundTruth.label.is_not(None)
     )
     return sorted(filter(None, await session.scalars(union(base, field))))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strop import errors, models
+from strop_contracts import errors, tables
 from strop_wire import fields, messages
 
 ANSWERS = ("label", "unclear", "none", "bad")
@@ -97,7 +97,7 @@ def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -
     return any(label == answer.label and filed_at - end < ECHO for label, end in ended.items())
 
 
-def copy_key(capture: models.Capture, label: str | None) -> str:
+def copy_key(capture: tables.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
     folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{fields.folder_of(label)}"
     return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from labeling_queue import rules
-from strop import models
+from strop_contracts import tables
 from strop_wire import fields, topics
 
 NAME = f"^{topics.NAME.pattern}$"
@@ -47,7 +47,7 @@ class Task(BaseModel):
     leased_until: datetime = Field(description="Ask for the next tasks again before then to keep this one.")
 
     @classmethod
-    def of(cls, task: models.LabelTask, capture: models.Capture, image: models.Image) -> Self:
+    def of(cls, task: tables.LabelTask, capture: tables.Capture, image: tables.Image) -> Self:
         return cls.model_validate(
             {
                 "id": task.id,

@@ -12,7 +12,8 @@ from pydantic import AwareDatetime
 
 from labeling_queue import api, progress, queries, rules
 from labeling_queue.api import Session
-from strop import auth, deadletters, errors, shell, signin
+from strop import auth, deadletters, shell, signin
+from strop_contracts import errors
 
 HERE = Path(__file__).parent
 

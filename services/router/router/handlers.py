@@ -7,7 +7,8 @@ from operator import attrgetter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import policies, queries, rules
-from strop import consumer, errors, events, metrics, outbox
+from strop import consumer, metrics, outbox
+from strop_contracts import errors, events
 
 
 async def on_captures_received(happened: Sequence[events.CaptureReceived], session: AsyncSession) -> None:

@@ -7,12 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import queries, rules
-from strop import errors, models
+from strop_contracts import errors, tables
 
 
 async def newest(session: AsyncSession, project: str) -> tuple[int, rules.Policy]:
     """Version and content of the policy that counts: version 0, the defaults, until one is set."""
-    table = models.Policy
+    table = tables.Policy
     wanted = select(table).where(table.project == project).order_by(table.version.desc()).limit(1)
     found = await session.scalar(wanted)
     return (found.version, rules.Policy.model_validate(found.body)) if found else (0, rules.Policy())
@@ -23,9 +23,9 @@ async def set_policy(session: AsyncSession, project: str, changes: Mapping[str, 
 
     NotFound when there is no such project, Refused when a value is wrong.
     """
-    if await session.get(models.Project, project) is None:
+    if await session.get(tables.Project, project) is None:
         raise errors.NotFound(f"there is no project {project}: create it first")
     await queries.lock(session, project, "policy")
     version, policy = await newest(session, project)
-    session.add(models.Policy(project=project, version=version + 1, body=rules.changed(policy, changes).model_dump()))
+    session.add(tables.Policy(project=project, version=version + 1, body=rules.changed(policy, changes).model_dump()))
     return version + 1

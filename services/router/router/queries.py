@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import rules
-from strop import db, models
+from strop import db
+from strop_contracts import tables
 
 HOUR = timedelta(hours=1)
 
-Capture, Route = models.Capture, models.Route
+Capture, Route = tables.Capture, tables.Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from strop import errors
+from strop_contracts import errors
 from strop_wire import messages
 
 _DEVICE = messages.Policy()

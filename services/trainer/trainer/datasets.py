@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models, storage
+from strop import storage
+from strop_contracts import tables
 from strop_edge import disk
 from trainer import queries, rules
 
@@ -83,7 +84,7 @@ class Conflict:
 
 async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
     """The base images whose places disagree about the label, by hash."""
-    places: dict[str, list[models.DatasetItem]] = {}
+    places: dict[str, list[tables.DatasetItem]] = {}
     for row in await queries.base(session, project):
         places.setdefault(str(row.sha256), []).append(row)
     return [
@@ -140,9 +141,9 @@ def read(body: bytes) -> list[Item]:
         raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item]) -> models.DatasetVersion:
+def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item]) -> tables.DatasetVersion:
     counts = Counter(f"{item.origin}/{item.part}" for item in items)
-    return models.DatasetVersion(
+    return tables.DatasetVersion(
         project=project, version=version, key=key, sha256=storage.digest(body), counts=dict(counts)
     )
 

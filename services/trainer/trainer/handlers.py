@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, events, outbox
+from strop import app, consumer, outbox
+from strop_contracts import events
 from trainer import queries
 from trainer.runs import Runs
 from trainer.settings import Settings

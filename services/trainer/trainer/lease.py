@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import db, models
+from strop import db
+from strop_contracts import tables
 from strop_wire import ids
 from trainer import queries
 
@@ -22,7 +23,7 @@ class Lost(Exception):
 
 
 class Lease:
-    def __init__(self, make: db.Sessions, run: models.TrainingRun, seconds: float) -> None:
+    def __init__(self, make: db.Sessions, run: tables.TrainingRun, seconds: float) -> None:
         """`run` was leased with `take`; the lease runs out `seconds` after the last sign of life."""
         assert run.lease
         self._make = make
@@ -59,7 +60,7 @@ class Lease:
                 log.exception("cannot prolong the lease, trying again", run=str(self._run_id))
 
 
-async def take(make: db.Sessions, run_id: UUID, seconds: float) -> models.TrainingRun | None:
+async def take(make: db.Sessions, run_id: UUID, seconds: float) -> tables.TrainingRun | None:
     """Take a run that nobody works on, in a transaction of its own; None when it is done or in other hands."""
     async with make.begin() as session:
         return await queries.lease(session, run_id, ids.uuid7(), seconds)

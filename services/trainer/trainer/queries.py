@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
+from strop_contracts import tables
 from strop_wire import ids
 from trainer import rules
 
@@ -36,7 +36,7 @@ _LABELS = text(
 
 
 async def projects(session: AsyncSession) -> Sequence[str]:
-    return (await session.scalars(select(models.Project.name))).all()
+    return (await session.scalars(select(tables.Project.name))).all()
 
 
 async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
@@ -49,7 +49,7 @@ async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labe
 
 async def note(session: AsyncSession, project: str, decision: rules.Decision) -> None:
     """Keep the decision, unless it is the same as the last one."""
-    table = models.TriggerDecision
+    table = tables.TriggerDecision
     newest = select(table.train, table.reasons).where(table.project == project).order_by(table.at.desc()).limit(1)
     row = (await session.execute(newest)).first()
     reasons = list(decision.reasons)
@@ -59,19 +59,19 @@ async def note(session: AsyncSession, project: str, decision: rules.Decision) ->
 
 async def request(session: AsyncSession, project: str, trigger: str) -> UUID | None:
     """Make a training run; None when one is unfinished already (the unique index decides)."""
-    wanted = insert(models.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
-    return await session.scalar(wanted.on_conflict_do_nothing().returning(models.TrainingRun.id))
+    wanted = insert(tables.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
+    return await session.scalar(wanted.on_conflict_do_nothing().returning(tables.TrainingRun.id))
 
 
 async def order(session: AsyncSession, run_id: UUID, project: str, manifest: str, backbone: str) -> None:
     """Make a run for exactly the images of a manifest; a repeat changes nothing."""
     values = {"project": project, "trigger": "order", "manifest": manifest, "backbone": backbone}
-    await session.execute(insert(models.TrainingRun).values(id=run_id, **values).on_conflict_do_nothing())
+    await session.execute(insert(tables.TrainingRun).values(id=run_id, **values).on_conflict_do_nothing())
 
 
-async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> models.TrainingRun | None:
+async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> tables.TrainingRun | None:
     """Take a run that nobody works on; None when it is finished or another trainer's lease still holds."""
-    table = models.TrainingRun
+    table = tables.TrainingRun
     free = (table.state == "requested") | ((table.state == "running") & (table.leased_until < func.now()))
     taken = (
         update(table)
@@ -102,21 +102,21 @@ async def finish(session: AsyncSession, run_id: UUID, token: UUID, **values: Any
 
 
 async def _mine(session: AsyncSession, run_id: UUID, token: UUID, values: dict[str, Any]) -> bool:
-    table = models.TrainingRun
+    table = tables.TrainingRun
     changed = update(table).where(table.id == run_id, table.lease == token, table.state == "running").values(**values)
     return (await session.scalar(changed.returning(table.id))) is not None
 
 
-async def base(session: AsyncSession, project: str) -> Sequence[models.DatasetItem]:
+async def base(session: AsyncSession, project: str) -> Sequence[tables.DatasetItem]:
     """The usable base images, the newest place last."""
-    table = models.DatasetItem
+    table = tables.DatasetItem
     found = select(table).where(table.project == project, table.sha256.is_not(None))
     return (await session.scalars(found.order_by(table.placed_at, table.sequencer, table.key))).all()
 
 
 async def field(session: AsyncSession, project: str, until: datetime) -> Sequence[Any]:
     """Labelled captures as (capture_id, sha256, label, device, day, phash, audit), in the order they were labelled."""
-    truth, capture = models.GroundTruth, models.Capture
+    truth, capture = tables.GroundTruth, tables.Capture
     day = func.date(func.timezone("UTC", capture.at)).label("day")
     found = (
         select(truth.capture_id, truth.sha256, truth.label, truth.device, day, capture.phash, capture.audit)
@@ -135,36 +135,36 @@ async def number(session: AsyncSession, project: str) -> None:
 async def next_dataset(session: AsyncSession, project: str) -> int:
     """The next free number, ours until the transaction ends."""
     await number(session, project)
-    table = models.DatasetVersion
+    table = tables.DatasetVersion
     newest = await session.scalar(select(func.max(table.version)).where(table.project == project))
     return (newest or 0) + 1
 
 
-async def ordered_dataset(session: AsyncSession, project: str, manifest: str) -> models.DatasetVersion | None:
+async def ordered_dataset(session: AsyncSession, project: str, manifest: str) -> tables.DatasetVersion | None:
     """The dataset version that an earlier attempt made of an order's manifest."""
-    table = models.DatasetVersion
-    found: models.DatasetVersion | None = await session.scalar(
+    table = tables.DatasetVersion
+    found: tables.DatasetVersion | None = await session.scalar(
         select(table).where(table.project == project, table.key == manifest)
     )
     return found
 
 
-async def reserve_model(session: AsyncSession, run: models.TrainingRun) -> int:
+async def reserve_model(session: AsyncSession, run: tables.TrainingRun) -> int:
     """The number of the run's model, the same at each attempt; the number of a run that failed is never used again."""
     await number(session, run.project)
-    table = models.TrainingRun
+    table = tables.TrainingRun
     if known := await session.scalar(select(table.model_version).where(table.id == run.id)):
         return known
     newest = select(func.max(table.model_version)).where(table.project == run.project)
-    oldest = select(func.max(models.ModelVersion.version)).where(models.ModelVersion.project == run.project)
+    oldest = select(func.max(tables.ModelVersion.version)).where(tables.ModelVersion.project == run.project)
     version = max(await session.scalar(newest) or 0, await session.scalar(oldest) or 0) + 1
     await session.execute(update(table).where(table.id == run.id).values(model_version=version))
     return version
 
 
-async def champion(session: AsyncSession, project: str) -> models.ModelVersion | None:
+async def champion(session: AsyncSession, project: str) -> tables.ModelVersion | None:
     """The model to beat: of the newest deployment that succeeded, else the newest approved one."""
-    deployment, model = models.Deployment, models.ModelVersion
+    deployment, model = tables.Deployment, tables.ModelVersion
     deployed = (
         select(model)
         .join(deployment, (deployment.project == model.project) & (deployment.model_version == model.version))
@@ -175,9 +175,9 @@ async def champion(session: AsyncSession, project: str) -> models.ModelVersion |
     return await session.scalar(deployed.limit(1)) or await session.scalar(approved.limit(1))
 
 
-async def abandoned(session: AsyncSession) -> Sequence[models.TrainingRun]:
+async def abandoned(session: AsyncSession) -> Sequence[tables.TrainingRun]:
     """Hand back runs whose trainer has been silent until its lease ran out, each once; returns them."""
-    table = models.TrainingRun
+    table = tables.TrainingRun
     lapsed = (
         update(table)
         .where(table.state == "running", table.leased_until < func.now())
@@ -190,4 +190,4 @@ async def abandoned(session: AsyncSession) -> Sequence[models.TrainingRun]:
 async def add_files(session: AsyncSession, project: str, files: dict[str, Any]) -> None:
     """Let devices fetch these files by hash; the backbone is usually there already."""
     rows = [{"project": project, "sha256": f["sha256"], "key": f["key"], "size": f["size"]} for f in files.values()]
-    await session.execute(insert(models.ModelFile).values(rows).on_conflict_do_nothing())
+    await session.execute(insert(tables.ModelFile).values(rows).on_conflict_do_nothing())

@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, errors, events, models, outbox, storage
+from strop import app, outbox, storage
+from strop_contracts import errors, events, tables
 from trainer import queries
 from trainer.lease import Lease
 
@@ -18,7 +19,7 @@ BACKBONE = "backbone.onnx"
 async def register(
     runtime: app.Runtime,
     lease: Lease,
-    run: models.TrainingRun,
+    run: tables.TrainingRun,
     dataset: int,
     version: int,
     package: Path,
@@ -53,7 +54,7 @@ async def approve(session: AsyncSession, project: str, version: int) -> None:
 
     NotFound without such a model; Refused when it is approved already.
     """
-    model = await session.get(models.ModelVersion, (project, version), with_for_update=True)
+    model = await session.get(tables.ModelVersion, (project, version), with_for_update=True)
     if model is None:
         raise errors.NotFound(f"{project} has no model version {version}")
     if model.state == "approved":
@@ -63,7 +64,7 @@ async def approve(session: AsyncSession, project: str, version: int) -> None:
     await outbox.add(session, events.ModelApproved(project=project, model_version=version))
 
 
-def _state(run: models.TrainingRun, result: dict[str, Any]) -> str:
+def _state(run: tables.TrainingRun, result: dict[str, Any]) -> str:
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
         return "hosted"
@@ -93,7 +94,7 @@ async def _outcomes(store: storage.Storage, project: str, version: int, result: 
 
 async def _rows(
     session: AsyncSession,
-    run: models.TrainingRun,
+    run: tables.TrainingRun,
     dataset: int,
     version: int,
     result: dict[str, Any],
@@ -102,7 +103,7 @@ async def _rows(
 ) -> None:
     key = {"project": run.project}
     session.add(
-        models.ModelVersion(
+        tables.ModelVersion(
             **key,
             version=version,
             run_id=run.id,
@@ -114,6 +115,6 @@ async def _rows(
         )
     )
     session.add_all(
-        models.Evaluation(**key, model_version=version, part=part, metrics=metrics, outcomes_key=outcomes[part])
+        tables.Evaluation(**key, model_version=version, part=part, metrics=metrics, outcomes_key=outcomes[part])
         for part, metrics in result["evaluations"].items()
     )

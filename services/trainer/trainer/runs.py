@@ -15,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from strop import app, errors, events, metrics, models, outbox
+from strop import app, metrics, outbox
+from strop_contracts import errors, events, tables
 from trainer import child, datasets, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
@@ -38,7 +39,7 @@ class Runs:
         run = await take(self._runtime.sessions, event.run_id, self._settings.lease)
         if run is None:
             async with self._runtime.sessions() as session:
-                if await session.get(models.TrainingRun, event.run_id) is None:
+                if await session.get(tables.TrainingRun, event.run_id) is None:
                     raise errors.InvalidMessage("there is no such training run")
             return
         lease = Lease(self._runtime.sessions, run, self._settings.lease)
@@ -52,13 +53,13 @@ class Runs:
         except* Lost:
             log.warning("another trainer took the run over", run=str(run.id))
 
-    async def _give_up(self, run: models.TrainingRun, lease: Lease, reason: str) -> None:
+    async def _give_up(self, run: tables.TrainingRun, lease: Lease, reason: str) -> None:
         log.error("training failed", project=run.project, run=str(run.id), reason=reason)
         async with self._runtime.sessions.begin() as session:
             await lease.end(session, state="failed", error=reason)
             await outbox.add(session, events.TrainingFailed(project=run.project, run_id=run.id, reason=reason))
 
-    async def _train(self, run: models.TrainingRun, lease: Lease) -> None:
+    async def _train(self, run: tables.TrainingRun, lease: Lease) -> None:
         started = time.monotonic()
         _clear(self._settings.cache / "runs", run)
         if run.attempts > self._settings.attempts:
@@ -70,7 +71,7 @@ class Runs:
             await registry.register(self._runtime, lease, run, dataset, version, folder / "package", result)
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
-    async def _dataset(self, run: models.TrainingRun, lease: Lease) -> tuple[int, list[datasets.Item]]:
+    async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[datasets.Item]]:
         """Fix the dataset version. Unless it was ordered, a run that is taken up again makes a new one: labels may have come."""
         store = self._runtime.storage
         async with self._runtime.sessions.begin() as session:
@@ -89,7 +90,7 @@ class Runs:
             return await datasets.save(session, store, run.project, items), items
 
     async def _job(
-        self, run: models.TrainingRun, dataset: int, items: list[datasets.Item], folder: Path
+        self, run: tables.TrainingRun, dataset: int, items: list[datasets.Item], folder: Path
     ) -> tuple[int, dict[str, Any]]:
         """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
         cache = self._settings.cache.absolute()
@@ -110,7 +111,7 @@ class Runs:
             **({"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}),
         }
 
-    async def _champion(self, model: models.ModelVersion, folder: Path) -> Path:
+    async def _champion(self, model: tables.ModelVersion, folder: Path) -> Path:
         target = folder / "champion"
         target.mkdir()
         for name, file in model.files.items():
@@ -118,14 +119,14 @@ class Runs:
         return target
 
 
-def _clear(parent: Path, run: models.TrainingRun) -> None:
+def _clear(parent: Path, run: tables.TrainingRun) -> None:
     """Remove what earlier attempts of a run have left behind."""
     for old in parent.glob(f"{run.id}-*"):
         shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def _folder(parent: Path, run: models.TrainingRun) -> Iterator[Path]:
+def _folder(parent: Path, run: tables.TrainingRun) -> Iterator[Path]:
     """A fresh folder for one attempt."""
     folder = parent.absolute() / f"{run.id}-{run.attempts}"
     folder.mkdir(parents=True)

@@ -6,7 +6,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, db, errors, events, outbox
+from strop import app, db, outbox
+from strop_contracts import errors, events
 from trainer import datasets, queries, rules
 from trainer.settings import Settings
 

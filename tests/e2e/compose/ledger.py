@@ -7,16 +7,17 @@ from dataclasses import asdict
 
 from sqlalchemy import func, select
 
-from strop import app, models
+from strop import app
 from strop.settings import Settings
 from strop_cli import ledger
+from strop_contracts import tables
 
 
 async def main() -> None:
     journals = json.load(sys.stdin)
     async with app.runtime(Settings()) as runtime, runtime.sessions() as session:
         found = await ledger.look(session, "demo", journals)
-        rows = await session.scalar(select(func.count()).select_from(models.Capture))
+        rows = await session.scalar(select(func.count()).select_from(tables.Capture))
     print(json.dumps({**asdict(found), "rows": rows, "stored": list(journals.values()).count("stored")}))
 
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import delete, insert
 
-from strop import app, errors, models
+from strop import app
 from strop_cli import datasets
+from strop_contracts import errors, tables
 from tests import factories
 
 KEYS = [f"{factories.PROJECT}/datasets/base/train/can/{number}.jpg" for number in range(40_000)]
@@ -18,13 +19,13 @@ async def rows(runtime: app.Runtime) -> None:
     item = {"project": factories.PROJECT, "dataset": "base", "split": "train", "label": "can", "refused": "cut off"}
     async with runtime.sessions.begin() as session:
         await factories.make_project(session)
-        await session.execute(insert(models.DatasetItem), [{**item, "key": key} for key in KEYS])
+        await session.execute(insert(tables.DatasetItem), [{**item, "key": key} for key in KEYS])
 
 
 async def forget(runtime: app.Runtime, *keys: str) -> None:
     async with runtime.sessions.begin() as session:
-        chosen = models.DatasetItem.key.in_(keys) if keys else True
-        await session.execute(delete(models.DatasetItem).where(chosen))
+        chosen = tables.DatasetItem.key.in_(keys) if keys else True
+        await session.execute(delete(tables.DatasetItem).where(chosen))
 
 
 @pytest.mark.usefixtures("rows")

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import text
 
 from ingest import intake
-from strop import app, models, mqtt
+from strop import app, mqtt
 from strop_cli import ledger
+from strop_contracts import tables
 from strop_wire import ids, messages, topics
 from tests import factories
 
@@ -21,11 +22,11 @@ async def made(runtime: app.Runtime, seed: int, fate: str | None, *, task: bool 
         capture = await factories.make_capture(session, factories.picture(seed))
         about = {"project": capture.project, "device": capture.device, "capture_id": capture.id}
         if routed:
-            session.add(models.Route(**about, upload=True, reason="low", probability=1.0, policy=0))
+            session.add(tables.Route(**about, upload=True, reason="low", probability=1.0, policy=0))
         if fate:
-            session.add(models.Upload(capture_id=capture.id, state=fate))
+            session.add(tables.Upload(capture_id=capture.id, state=fate))
         if task:
-            session.add(models.LabelTask(**about, sha256=capture.sha256, priority=0.5))
+            session.add(tables.LabelTask(**about, sha256=capture.sha256, priority=0.5))
         return str(capture.id)
 
 
@@ -101,10 +102,10 @@ async def test_two_tasks_of_one_capture_and_two_rollouts_of_one_model_are_found(
     capture = await made(runtime, 1, "stored", task=True)
     async with runtime.sessions.begin() as session:
         about = {"project": factories.PROJECT, "device": factories.DEVICE, "sha256": "0" * 64, "priority": 0.5}
-        session.add(models.LabelTask(capture_id=capture, **about))
+        session.add(tables.LabelTask(capture_id=capture, **about))
         for state in ("succeeded", "superseded"):
             rolled = {"project": factories.PROJECT, "model_version": 3, "kind": "rollout", "stages": [1.0]}
-            session.add(models.Deployment(**rolled, state=state))
+            session.add(tables.Deployment(**rolled, state=state))
 
     found = await look(runtime, **{capture: "stored"})
 

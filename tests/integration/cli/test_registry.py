@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strop import app, errors, models
+from strop import app
 from strop_cli import registry
+from strop_contracts import errors, tables
 
 
-def run(state: str, day: int, error: str | None = None) -> models.TrainingRun:
-    return models.TrainingRun(
+def run(state: str, day: int, error: str | None = None) -> tables.TrainingRun:
+    return tables.TrainingRun(
         project="p", state=state, trigger="manual", error=error, at=datetime(2026, 1, day, tzinfo=UTC)
     )
 
 
-def refused(version: int, made_by: models.TrainingRun) -> models.ModelVersion:
-    return models.ModelVersion(
+def refused(version: int, made_by: tables.TrainingRun) -> tables.ModelVersion:
+    return tables.ModelVersion(
         project="p", version=version, run_id=made_by.id, dataset_version=1, state="refused", reasons=["not better"],
         labels=["a", "b"], files={},
     )  # fmt: skip

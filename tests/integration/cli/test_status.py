@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import models
 from strop_cli import status
+from strop_contracts import tables
 from tests import factories
 
 
@@ -25,7 +25,7 @@ async def test_images_that_came_and_those_that_never_will_are_counted_apart(sess
     await factories.make_project(session)
     for number, state in enumerate(("granted", "stored", "dropped", "dropped")):
         made = await factories.make_capture(session, factories.picture(number))
-        session.add(models.Upload(capture_id=made.id, state=state))
+        session.add(tables.Upload(capture_id=made.id, state=state))
     await session.flush()
 
     counts = await shown(session)
@@ -41,8 +41,8 @@ async def test_a_declined_capture_is_not_a_lost_image(session: AsyncSession) -> 
     await factories.make_project(session)
     made = await factories.make_capture(session, factories.picture(1))
     about: dict[str, Any] = {"project": made.project, "device": made.device, "capture_id": made.id}
-    session.add(models.Route(**about, upload=False, reason="duplicate", probability=1.0, policy=1))
-    session.add(models.Upload(capture_id=made.id, state="dropped", reason="duplicate"))
+    session.add(tables.Route(**about, upload=False, reason="duplicate", probability=1.0, policy=1))
+    session.add(tables.Upload(capture_id=made.id, state="dropped", reason="duplicate"))
     await session.flush()
 
     counts = await shown(session)
@@ -59,9 +59,9 @@ async def test_the_wait_from_arrival_to_task_is_that_of_all_but_the_slowest_twen
     for seconds in range(1, 21):
         made = await factories.make_capture(session, factories.picture(seconds))
         common: dict[str, Any] = {"project": made.project, "device": made.device, "capture_id": made.id}
-        session.add(models.Route(**common, upload=True, reason="uncertain", probability=1.0, policy=0))
+        session.add(tables.Route(**common, upload=True, reason="uncertain", probability=1.0, policy=0))
         at = made.at + timedelta(seconds=seconds)
-        session.add(models.LabelTask(**common, sha256=made.sha256, priority=0.5, at=at))
+        session.add(tables.LabelTask(**common, sha256=made.sha256, priority=0.5, at=at))
     await session.flush()
 
     assert (await shown(session))["arrival to task, p95 of the newest 1,000"] == "19.0 s"
@@ -71,7 +71,7 @@ async def test_base_images_under_several_labels_are_counted(session: AsyncSessio
     await factories.make_project(session)
     about = {"project": factories.PROJECT, "dataset": "base", "split": "train"}
     for key, label, sha256 in (("1", "cat", "aa"), ("2", "dog", "aa"), ("3", "cat", "bb"), ("4", "cat", "bb")):
-        session.add(models.DatasetItem(**about, key=key, label=label, sha256=sha256))
+        session.add(tables.DatasetItem(**about, key=key, label=label, sha256=sha256))
     await session.flush()
 
     assert (await shown(session))["base images under several labels"] == "1"

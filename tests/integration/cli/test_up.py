@@ -15,10 +15,10 @@ import pytest
 from paho.mqtt import publish
 from typer.testing import CliRunner
 
-from strop import errors
 from strop_cli import render
 from strop_cli.demo import folder
 from strop_cli.platform import envfile
+from strop_contracts import errors
 from tests import factories, wait
 from tests.integration.cli.running import ask, client, say, until, up
 

@@ -4,7 +4,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories, judged, wait
 from tests.integration.console.conftest import Ask
 
@@ -12,9 +13,9 @@ PROJECT = "/console/projects/flowers"
 VERSION = f"{PROJECT}/versions/first"
 
 
-async def version(runtime: app.Runtime, name: str = "first") -> models.ProjectVersion:
+async def version(runtime: app.Runtime, name: str = "first") -> tables.ProjectVersion:
     async with runtime.sessions() as session:
-        found = select(models.ProjectVersion).where(models.ProjectVersion.name == name)
+        found = select(tables.ProjectVersion).where(tables.ProjectVersion.name == name)
         return (await session.scalars(found)).one()
 
 
@@ -34,8 +35,8 @@ async def test_a_project_lists_its_versions_with_the_buttons_that_fit(ask: Ask, 
         more = {"RUNNING": "second", "TRAINING_FAILED": "third", "STARTING": "fourth"}
         for status, name in more.items():
             row = {"status": status, "name": name, "output": {}, "message": f"about {name}"}
-            session.add(models.ProjectVersion(project="flowers", **row))
-        run = models.TrainingRun(project="flowers", state="requested", trigger="labels")
+            session.add(tables.ProjectVersion(project="flowers", **row))
+        run = tables.TrainingRun(project="flowers", state="requested", trigger="labels")
         session.add(run)
 
     page = (await (await ask("ada")).get(PROJECT)).text

@@ -3,7 +3,8 @@ import io
 from PIL import Image
 
 from console import gallery
-from strop import app, models, storage
+from strop import app, storage
+from strop_contracts import tables
 from tests import factories, judged
 from tests.integration.console.conftest import Ask
 
@@ -15,7 +16,7 @@ async def add_bad_entry(runtime: app.Runtime, project: str = judged.PROJECT) -> 
         dataset = await judged.add_dataset(runtime, session, project, "TRAIN", [(factories.picture(9), ["rose"])])
         problem = {"code": "ERROR_INVALID_IMAGE_FORMAT", "message": "The image is <b>neither</b> JPEG nor PNG."}
         bad = {"line": "{}", "labels": ["rose"], "sha256": None, "errors": [problem], "position": 7}
-        session.add(models.HostedEntry(dataset_id=dataset.id, source_ref="s3://bucket/train/rose/bad.gif", **bad))
+        session.add(tables.HostedEntry(dataset_id=dataset.id, source_ref="s3://bucket/train/rose/bad.gif", **bad))
 
 
 async def test_a_project_shows_its_sets_with_labels_and_counts(ask: Ask, runtime: app.Runtime) -> None:
@@ -78,7 +79,7 @@ async def test_images_come_in_pages(ask: Ask, runtime: app.Runtime) -> None:
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", shots)
         same = {"line": "{}", "labels": ["rose"], "sha256": storage.digest(shots[0][0]), "errors": []}
         session.add_all(
-            models.HostedEntry(dataset_id=dataset.id, source_ref=f"s3://b/{n}", position=n, **same)
+            tables.HostedEntry(dataset_id=dataset.id, source_ref=f"s3://b/{n}", position=n, **same)
             for n in range(1, gallery.PAGE + 5)
         )
     ada = await ask("ada")
@@ -97,8 +98,8 @@ async def test_a_fleets_base_set_and_field_images_are_shown_too(ask: Ask, runtim
         await judged.add_capture(runtime, session, factories.picture(1), "can")
         await judged.add_capture(runtime, session, factories.picture(2), None)
         item = {"project": factories.PROJECT, "dataset": "base", "split": "train", "label": "can"}
-        session.add(models.DatasetItem(key="good.jpg", sha256="0" * 64, **item))
-        session.add(models.DatasetItem(key="bad.jpg", refused="not an image", **item))
+        session.add(tables.DatasetItem(key="good.jpg", sha256="0" * 64, **item))
+        session.add(tables.DatasetItem(key="bad.jpg", refused="not an image", **item))
     ada = await ask("ada")
     data = f"/console/projects/{factories.PROJECT}/data"
 

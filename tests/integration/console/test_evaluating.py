@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from strop import app, models, storage
+from strop import app, storage
+from strop_contracts import tables
 from tests import factories, judged
 from tests.integration.console.conftest import Ask
 
@@ -23,7 +24,7 @@ async def test_an_evaluation_tells_the_figures_and_the_worst_label_first(ask: As
 async def test_an_evaluation_names_the_images_that_were_left_out(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
     async with runtime.sessions.begin() as session:
-        row = await session.get_one(models.Evaluation, ("flowers", 1, "base"))
+        row = await session.get_one(tables.Evaluation, ("flowers", 1, "base"))
         row.metrics = {**row.metrics, "skipped": [{"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}]}
 
     page = (await (await ask("ada")).get(VERSION)).text
@@ -69,7 +70,7 @@ async def test_a_part_without_images_is_left_out(ask: Ask, runtime: app.Runtime)
     async with runtime.sessions.begin() as session:
         share = {"ece": None, "bins": []}
         nothing = {"images": 0, "labels": {}, "accuracy": None, "answered": None, "calibration": share}
-        session.add(models.Evaluation(project="flowers", model_version=1, part="field", metrics=nothing))
+        session.add(tables.Evaluation(project="flowers", model_version=1, part="field", metrics=nothing))
 
     page = (await (await ask("ada")).get(VERSION)).text
 
@@ -81,7 +82,7 @@ async def test_a_version_that_failed_says_why_instead(ask: Ask, runtime: app.Run
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, "flowers")
         why = {"status": "TRAINING_FAILED", "message": "There is one label only.", "output": {}}
-        session.add(models.ProjectVersion(project="flowers", name="first", **why))
+        session.add(tables.ProjectVersion(project="flowers", name="first", **why))
     ada = await ask("ada")
 
     for path in (VERSION, f"{VERSION}/results"):
@@ -93,11 +94,11 @@ async def test_a_version_that_is_training_says_how_far_it_is(ask: Ask, runtime: 
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, "flowers")
         progress = {"step": "features", "done": 3, "total": 8}
-        run = models.TrainingRun(project="flowers", state="running", trigger="order", manifest="key", progress=progress)
+        run = tables.TrainingRun(project="flowers", state="running", trigger="order", manifest="key", progress=progress)
         session.add(run)
         await session.flush()
         row = {"status": "TRAINING_IN_PROGRESS", "run_id": run.id, "output": {}}
-        session.add(models.ProjectVersion(project="flowers", name="first", **row))
+        session.add(tables.ProjectVersion(project="flowers", name="first", **row))
 
     assert "Features 3 of 8. The evaluation comes here" in (await (await ask("ada")).get(VERSION)).text
 

@@ -26,9 +26,10 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from ingest import announcements, places
-from strop import app, events, models, outbox
+from strop import app, outbox
 from strop.settings import Settings
 from strop_cli import ledger
+from strop_contracts import events, tables
 from strop_wire import ids, messages
 from tests import factories
 from tests.integration.crash.world import DEVICES, PEOPLE, World
@@ -347,7 +348,7 @@ def _kind(happened: events.Event) -> type[events.Event]:
 class Seen:
     """What the tables say at one moment."""
 
-    captures: list[models.Capture]
+    captures: list[tables.Capture]
     accounts: ledger.Ledger
     outbox: list[str]  # bodies of events
     fates: dict[UUID, str]
@@ -358,19 +359,19 @@ class Seen:
 
 
 async def _see(session: Any) -> Seen:
-    given = select(models.LabelTask.capture_id, models.Annotation).join(
-        models.Annotation, models.Annotation.task_id == models.LabelTask.id
+    given = select(tables.LabelTask.capture_id, tables.Annotation).join(
+        tables.Annotation, tables.Annotation.task_id == tables.LabelTask.id
     )
-    ordered = given.where(models.Annotation.undone_at.is_(None)).order_by(models.Annotation.at, models.Annotation.id)
+    ordered = given.where(tables.Annotation.undone_at.is_(None)).order_by(tables.Annotation.at, tables.Annotation.id)
     newest = {row[0]: row[1] for row in await session.execute(ordered)}
     return Seen(
-        captures=list(await session.scalars(select(models.Capture))),
+        captures=list(await session.scalars(select(tables.Capture))),
         accounts=await ledger.look(session, factories.PROJECT, {}),
-        outbox=list(await session.scalars(select(models.Outbox.body).where(models.Outbox.reason.is_(None)))),
-        fates=dict((await session.execute(select(models.Upload.capture_id, models.Upload.state))).all()),
-        tasks=set(await session.scalars(select(models.LabelTask.capture_id))),
-        images=set(await session.scalars(select(models.Image.sha256))),
-        truths={each.capture_id: each.label for each in await session.scalars(select(models.GroundTruth))},
+        outbox=list(await session.scalars(select(tables.Outbox.body).where(tables.Outbox.reason.is_(None)))),
+        fates=dict((await session.execute(select(tables.Upload.capture_id, tables.Upload.state))).all()),
+        tasks=set(await session.scalars(select(tables.LabelTask.capture_id))),
+        images=set(await session.scalars(select(tables.Image.sha256))),
+        truths={each.capture_id: each.label for each in await session.scalars(select(tables.GroundTruth))},
         standing={capture: each.label for capture, each in newest.items() if each.answer == "label"},
     )
 

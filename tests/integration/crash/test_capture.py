@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import func, select
 
 from ingest import announcements
-from strop import app, models, outbox
+from strop import app, outbox
 from strop_cli import ledger
+from strop_contracts import tables
 from tests import device, factories
 from tests.integration.crash import victim
 
@@ -87,7 +88,7 @@ async def test_every_capture_is_accounted_for_exactly_once(
 
     async with runtime.sessions() as session:
         found = await ledger.check(session, factories.PROJECT, journal)
-        tasks = await session.scalar(select(func.count()).select_from(models.LabelTask))
+        tasks = await session.scalar(select(func.count()).select_from(tables.LabelTask))
     assert found.clean, found
     assert found.announced == len(IMAGES)
     assert tasks == list(journal.values()).count("stored") > 0

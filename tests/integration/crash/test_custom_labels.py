@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from custom_labels import changes
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories
 from tests.integration.crash import victim
 
@@ -24,7 +25,7 @@ async def order(runtime: app.Runtime) -> None:
     await store.put("train.manifest", "\n".join(lines).encode())
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, devices=())
-        dataset = models.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
+        dataset = tables.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
         session.add(dataset)
         await session.flush()
         await changes.order(session, dataset, "create", {"bucket": store.bucket, "name": "train.manifest"})
@@ -41,7 +42,7 @@ async def test_a_data_set_is_changed_once(
         await victim.drained(runtime, "custom-labels")
 
     async with runtime.sessions() as session:
-        change = (await session.scalars(select(models.HostedChange))).one()
-        dataset = (await session.scalars(select(models.HostedDataset))).one()
-        entries = await session.scalar(select(func.count()).select_from(models.HostedEntry))
+        change = (await session.scalars(select(tables.HostedChange))).one()
+        dataset = (await session.scalars(select(tables.HostedDataset))).one()
+        entries = await session.scalar(select(func.count()).select_from(tables.HostedEntry))
     assert (dataset.status, change.attempts, entries) == ("CREATE_COMPLETE", 1, LINES)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from strop import app, models, sqs, topology
+from strop import app, sqs
+from strop_contracts import tables, topology
 from tests.integration.crash import victim
 
 
@@ -23,5 +24,5 @@ async def test_a_dead_letter_is_written_down_once(runtime: app.Runtime, tmp_path
         await victim.until(deleted)
 
     async with runtime.sessions() as session:
-        (letter,) = await session.scalars(select(models.DeadLetter))
+        (letter,) = await session.scalars(select(tables.DeadLetter))
     assert (letter.count, letter.state) == (1, "open")

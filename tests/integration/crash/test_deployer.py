@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from strop import app, events, models, sqs
+from strop import app, sqs
+from strop_contracts import events, tables
 from tests.integration.crash import victim
 from tests.integration.deployer import lab as labs
 
@@ -44,4 +45,4 @@ async def test_a_model_is_deployed_once_and_to_every_device(
     assert {row.state for row in (await lab.rows()).values()} == {"installed"}
     assert len(await lab.deployments()) == 1
     async with runtime.sessions() as session:
-        assert len((await session.scalars(select(models.DeploymentDevice))).all()) == FLEET
+        assert len((await session.scalars(select(tables.DeploymentDevice))).all()) == FLEET

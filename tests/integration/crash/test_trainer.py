@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories
 from tests.integration.crash import victim
 from tests.integration.trainer.lab import Lab
@@ -33,8 +34,8 @@ async def test_a_run_is_finished_once_by_the_next_trainer(
         await victim.until(over)
         await victim.drained(runtime, "trainer")
 
-    (run,) = await lab.all(models.TrainingRun)
+    (run,) = await lab.all(tables.TrainingRun)
     assert (run.state, run.attempts) == ("succeeded", attempts)
-    (model,) = await lab.all(models.ModelVersion)
+    (model,) = await lab.all(tables.ModelVersion)
     assert (model.run_id, model.version) == (run.id, 1)
     assert not list((tmp_path / "cache" / "runs").iterdir())

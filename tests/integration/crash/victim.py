@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from strop import app, topology
+from strop import app
+from strop_contracts import topology
 from tests import wait
 
 PATIENCE = 100

@@ -23,7 +23,8 @@ from deployer import __main__ as deployer
 from ingest import announcements, answers, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, auth, consumer, models, mqtt, outbox, sqs, storage
+from strop import app, auth, consumer, mqtt, outbox, sqs, storage
+from strop_contracts import tables
 from strop_wire import messages, topics
 from tests import factories
 from trainer import settings as trainer_settings
@@ -181,7 +182,7 @@ class World:
         self.doomed = self.endpoint.deaf = False
         self.bucket.meanwhile = None
         async with self._real.sessions.begin() as session:
-            for table in reversed(models.Base.metadata.sorted_tables):
+            for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
             tokens = {name: await auth.make_token(session, name, "api") for name in PEOPLE}

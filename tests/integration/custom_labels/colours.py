@@ -9,7 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from custom_labels import arns
 from custom_labels.settings import Settings
-from strop import app, events, models, outbox, storage
+from strop import app, outbox, storage
+from strop_contracts import events, tables
 from tests import wait
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 from tests.unit.edge import packages
@@ -105,12 +106,12 @@ class Colours:
         await self.runtime.storage.put(key, "\n".join(map(json.dumps, outcomes)).encode())
         async with self.runtime.sessions.begin() as session:
             run = {"id": ordered.run_id, "project": ordered.project, "state": "succeeded", "trigger": "order"}
-            session.add(models.TrainingRun(**run, manifest=ordered.manifest))
+            session.add(tables.TrainingRun(**run, manifest=ordered.manifest))
             await session.flush()
             session.add(await self._model(ordered))
             answers = {"f1": 0.5, "precision": 1.0, "recall": 0.5, "labels": {"red": FIGURES, "green": FIGURES}}
             session.add(
-                models.Evaluation(
+                tables.Evaluation(
                     project=ordered.project, model_version=1, part="base",
                     metrics={"images": len(outcomes), "answers": answers, "skipped": left_out}, outcomes_key=key,
                 )
@@ -118,8 +119,8 @@ class Colours:
             done = events.ModelRegistered(project=ordered.project, run_id=ordered.run_id, model_version=1)
             await outbox.add(session, done)
 
-    async def _model(self, ordered: events.TrainingOrdered) -> models.ModelVersion:
-        return models.ModelVersion(
+    async def _model(self, ordered: events.TrainingOrdered) -> tables.ModelVersion:
+        return tables.ModelVersion(
             project=ordered.project, version=1, run_id=ordered.run_id, dataset_version=1, state="hosted", reasons=[],
             labels=["red", "green"], files=await stored(self.runtime, ordered.project),
         )  # fmt: skip
@@ -147,10 +148,10 @@ async def add_version(runtime: app.Runtime, name: str = "1", project: str = PROJ
     files = columns.pop("files") if "files" in columns else await stored(runtime, project)
     values = {"status": "TRAINING_COMPLETED", "output": {}, "files": files, **columns}
     async with runtime.sessions.begin() as session:
-        if not await session.get(models.Project, project):
-            session.add(models.Project(name=project))
+        if not await session.get(tables.Project, project):
+            session.add(tables.Project(name=project))
             await session.flush()
-        session.add(row := models.ProjectVersion(project=project, name=name, **values))
+        session.add(row := tables.ProjectVersion(project=project, name=name, **values))
         await session.flush()
         return arns.version(Settings(), row)
 

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import func, select
 
 from custom_labels import changes
-from strop import app, events, models
+from strop import app
+from strop_contracts import events, tables
 from strop_wire import ids
 from tests import factories
 from tests.integration.custom_labels.conftest import Bucket
 
-Entry = models.HostedEntry
+Entry = tables.HostedEntry
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> eve
     source = (await bucket.manifest(lines))["GroundTruthManifest"]["S3Object"]
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, devices=())
-        dataset = models.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
+        dataset = tables.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
         session.add(dataset)
         await session.flush()
         change = await changes.order(session, dataset, "create", {name.lower(): each for name, each in source.items()})
@@ -34,7 +35,7 @@ async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> eve
 async def outcome(runtime: app.Runtime) -> tuple[str, str | None, int]:
     """Status and code of the one data set, and the number of its entries."""
     async with runtime.sessions() as session:
-        dataset = (await session.scalars(select(models.HostedDataset))).one()
+        dataset = (await session.scalars(select(tables.HostedDataset))).one()
         count = await session.scalar(select(func.count()).select_from(Entry))
         return dataset.status, dataset.code, count or 0
 
@@ -76,7 +77,7 @@ async def test_a_change_that_breaks_down_again_and_again_has_failed(
 ) -> None:
     event = await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")])
     async with runtime.sessions.begin() as session:
-        (await session.get_one(models.HostedChange, event.change_id)).attempts = changes.ATTEMPTS
+        (await session.get_one(tables.HostedChange, event.change_id)).attempts = changes.ATTEMPTS
 
     await carried.carry_out(event)
 
@@ -88,14 +89,14 @@ async def test_a_manifest_that_went_missing_fails_with_awss_code(
 ) -> None:
     event = await ordered(runtime, bucket, [])
     async with runtime.sessions.begin() as session:
-        change = await session.get_one(models.HostedChange, event.change_id)
+        change = await session.get_one(tables.HostedChange, event.change_id)
         change.source = {**change.source, "name": "missing"}
 
     await carried.carry_out(event)
 
     assert await outcome(runtime) == ("CREATE_FAILED", "CLIENT_ERROR", 0)
     async with runtime.sessions() as session:
-        message = await session.scalar(select(models.HostedDataset.message))
+        message = await session.scalar(select(tables.HostedDataset.message))
     assert (message or "").startswith("ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT: ")
 
 

@@ -18,7 +18,8 @@ from sqlalchemy import update
 from custom_labels import __main__ as main
 from custom_labels import arns, operations, shapes
 from custom_labels.settings import Settings
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests.integration.custom_labels.conftest import Bucket
 
 URL = "http://strop/"
@@ -148,8 +149,8 @@ class Deployment:
         if "DatasetArn" in parsed:
             self._places[f"@{request['DatasetType']}"] = parsed["DatasetArn"]
         async with self._runtime.sessions.begin() as session:
-            await session.execute(update(models.HostedDataset).values(status="CREATE_COMPLETE"))
-            await session.execute(update(models.Project).values(deleting=False))
+            await session.execute(update(tables.HostedDataset).values(status="CREATE_COMPLETE"))
+            await session.execute(update(tables.Project).values(deleting=False))
 
     async def _post(self, operation: str, body: bytes) -> httpx.Response:
         headers = {"X-Amz-Target": f"RekognitionService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
@@ -165,15 +166,15 @@ async def deployment(runtime: app.Runtime, bucket: Bucket) -> AsyncIterator[Depl
     own, places = Settings(), {"@bucket": bucket.name}
     async with runtime.sessions.begin() as session:
         for name in ("flowers", "other"):
-            session.add(project := models.Project(name=name))
+            session.add(project := tables.Project(name=name))
             await session.flush()
             places[f"@{name}"] = arns.project(own, project)
         for kind in ("TRAIN", "TEST"):
-            session.add(dataset := models.HostedDataset(project="flowers", kind=kind, status="CREATE_COMPLETE"))
+            session.add(dataset := tables.HostedDataset(project="flowers", kind=kind, status="CREATE_COMPLETE"))
             await session.flush()
             places[f"@{kind}"] = arns.dataset(own, dataset)
         for name, status in (("v1", "TRAINING_COMPLETED"), ("v2", "TRAINING_IN_PROGRESS")):
-            session.add(version := models.ProjectVersion(project="flowers", name=name, status=status, output={}))
+            session.add(version := tables.ProjectVersion(project="flowers", name=name, status=status, output={}))
             await session.flush()
             places[f"@{name}"] = arns.version(own, version)
     transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))

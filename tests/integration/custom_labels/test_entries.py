@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 
@@ -123,7 +124,7 @@ async def test_a_data_set_that_is_being_changed_is_busy(
     )
     test = (await rekognition.create_dataset(ProjectArn=project, DatasetType="TEST"))["DatasetArn"]
     async with runtime.sessions.begin() as session:
-        await session.execute(update(models.HostedDataset).values(status="CREATE_IN_PROGRESS"))
+        await session.execute(update(tables.HostedDataset).values(status="CREATE_IN_PROGRESS"))
 
     assert "ResourceInUseException" in await rekognition.fails("update_dataset_entries", **update_)
     assert "ResourceInUseException" in await rekognition.fails("delete_dataset", DatasetArn=train)

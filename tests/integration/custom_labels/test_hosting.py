@@ -15,7 +15,8 @@ from sqlalchemy import select, update
 
 from custom_labels import hosts, units
 from custom_labels.settings import Settings
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours
@@ -83,8 +84,8 @@ async def test_a_stopped_model_starts_again(lab: Colours) -> None:
 async def test_a_model_that_nobody_uses_stops_itself_and_says_so(lab: Colours, runtime: app.Runtime) -> None:
     arn = await running(lab)
     async with runtime.sessions.begin() as session:
-        long_ago = {"started_at": models.ProjectVersion.started_at - timedelta(hours=2)}
-        await session.execute(update(models.ProjectVersion).values(long_ago))
+        long_ago = {"started_at": tables.ProjectVersion.started_at - timedelta(hours=2)}
+        await session.execute(update(tables.ProjectVersion).values(long_ago))
 
     stopped = await lab.reaches(arn, "STOPPED")
 
@@ -192,14 +193,14 @@ async def copy_of_the_service(runtime: app.Runtime) -> AsyncIterator[hosts.Hosts
     await running_
 
 
-async def row(runtime: app.Runtime) -> models.ProjectVersion:
+async def row(runtime: app.Runtime) -> tables.ProjectVersion:
     async with runtime.sessions() as session:
-        return (await session.scalars(select(models.ProjectVersion))).one()
+        return (await session.scalars(select(tables.ProjectVersion))).one()
 
 
 async def set_status(runtime: app.Runtime, status: str) -> None:
     async with runtime.sessions.begin() as session:
-        await session.execute(update(models.ProjectVersion).values(status=status))
+        await session.execute(update(tables.ProjectVersion).values(status=status))
 
 
 @pytest.mark.parametrize(

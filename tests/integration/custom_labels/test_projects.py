@@ -5,7 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories, wait
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 
@@ -101,7 +102,7 @@ async def test_a_project_that_is_being_deleted_is_no_longer_there_and_its_name_n
 ) -> None:
     arn = (await rekognition.create_project(ProjectName="flowers"))["ProjectArn"]
     async with runtime.sessions.begin() as session:
-        (await session.get_one(models.Project, "flowers")).deleting = True
+        (await session.get_one(tables.Project, "flowers")).deleting = True
 
     (described,) = (await rekognition.describe_projects())["ProjectDescriptions"]
     assert described["Status"] == "DELETING"
@@ -119,9 +120,9 @@ async def test_a_project_with_devices_captures_or_models_is_kept(
         await factories.make_project(session, "trained", devices=())
         await factories.make_model(session, 1, "trained")
         await factories.make_project(session, "versions", devices=())
-        session.add(models.ProjectVersion(project="versions", name="v1", status="STOPPED", output={}))
+        session.add(tables.ProjectVersion(project="versions", name="v1", status="STOPPED", output={}))
         await factories.make_project(session, "changing", devices=())
-        session.add(models.HostedDataset(project="changing", kind="TEST", status="UPDATE_IN_PROGRESS"))
+        session.add(tables.HostedDataset(project="changing", kind="TEST", status="UPDATE_IN_PROGRESS"))
 
     for described in (await rekognition.describe_projects())["ProjectDescriptions"]:
         failed = await rekognition.fails("delete_project", ProjectArn=described["ProjectArn"])

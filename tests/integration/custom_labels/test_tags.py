@@ -2,7 +2,8 @@
 
 from custom_labels import arns
 from custom_labels.settings import Settings
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests.integration.custom_labels.conftest import Rekognition
 
 
@@ -11,7 +12,7 @@ async def test_tags_are_added_replaced_and_taken_away_on_each_kind_of_resource(
 ) -> None:
     made = await rekognition.create_dataset(ProjectArn=project, DatasetType="TEST", Tags={"team": "green"})
     async with runtime.sessions.begin() as session:
-        version = models.ProjectVersion(
+        version = tables.ProjectVersion(
             project="flowers", name="v1", status="STOPPED", output={}, tags={"team": "green"}
         )
         session.add(version)

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import WaiterError
 from sqlalchemy import select
 
-from strop import app, events, models, outbox
+from strop import app, outbox
+from strop_contracts import events, tables
 from strop_wire import ids
 from tests import factories, wait
 from tests.integration.custom_labels import colours
@@ -29,9 +30,9 @@ async def lab(runtime: app.Runtime, rekognition: Rekognition, bucket: Bucket) ->
     return made
 
 
-async def versions(runtime: app.Runtime) -> list[models.ProjectVersion]:
+async def versions(runtime: app.Runtime) -> list[tables.ProjectVersion]:
     async with runtime.sessions() as session:
-        return list(await session.scalars(select(models.ProjectVersion)))
+        return list(await session.scalars(select(tables.ProjectVersion)))
 
 
 async def result(lab: Colours, kind: str, name: str = "1") -> Any:
@@ -287,7 +288,7 @@ async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Ru
             model = await factories.make_model(session, number, colours.PROJECT, "refused")
             model.reasons = ["not better"]
             session.add(
-                models.Evaluation(
+                tables.Evaluation(
                     project=colours.PROJECT, model_version=number, part="base",
                     metrics={"images": 3, "answers": {"f1": 0.75}},
                 )
@@ -296,7 +297,7 @@ async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Ru
             await outbox.add(session, happened)
         await outbox.add(session, events.TrainingFailed(project=colours.PROJECT, run_id=ids.uuid7(), reason="x"))
 
-    async def both() -> list[models.ProjectVersion]:
+    async def both() -> list[tables.ProjectVersion]:
         found = [row for row in await versions(runtime) if row.run_id]
         return found if len(found) == 2 else []
 

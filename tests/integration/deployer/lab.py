@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from deployer import handlers, rollouts, ticks
 from deployer.settings import Settings
-from strop import app, events, models
+from strop import app
+from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
 from tests import factories, wait
 
@@ -92,7 +93,7 @@ class Lab:
         """Enrol and switch on one more device."""
         device = PahoDevice(self.project, name)
         async with self.runtime.sessions.begin() as session:
-            session.add(models.Device(project=self.project, name=name, seen_at=datetime.now(UTC)))
+            session.add(tables.Device(project=self.project, name=name, seen_at=datetime.now(UTC)))
         async with device.online(self.url):
             yield device
 
@@ -100,10 +101,10 @@ class Lab:
         await self._device(*fleet, seen_at=datetime.now(UTC) - timedelta(seconds=ago))
 
     async def _device(self, *fleet: PahoDevice, **values: object) -> None:
-        named = models.Device.name.in_([device.name for device in fleet])
+        named = tables.Device.name.in_([device.name for device in fleet])
         async with self.runtime.sessions.begin() as session:
             await session.execute(
-                update(models.Device).where(models.Device.project == self.project, named).values(**values)
+                update(tables.Device).where(tables.Device.project == self.project, named).values(**values)
             )
 
     async def model(self, version: int, state: str = "approved") -> None:
@@ -136,24 +137,24 @@ class Lab:
         async with self.runtime.sessions.begin() as session:
             await handlers.on_device_reported(event, session)
 
-    async def roll_back(self, to_version: int | None = None) -> models.Deployment | None:
+    async def roll_back(self, to_version: int | None = None) -> tables.Deployment | None:
         async with self.runtime.sessions.begin() as session:
             return await rollouts.roll_back(session, self.project, to_version, "the operator says so")
 
-    async def deployments(self) -> list[models.Deployment]:
+    async def deployments(self) -> list[tables.Deployment]:
         """All of them, oldest first."""
-        rows = select(models.Deployment).where(models.Deployment.project == self.project)
+        rows = select(tables.Deployment).where(tables.Deployment.project == self.project)
         async with self.runtime.sessions() as session:
-            return list(await session.scalars(rows.order_by(models.Deployment.at)))
+            return list(await session.scalars(rows.order_by(tables.Deployment.at)))
 
     async def history(self) -> list[tuple[int, str, str]]:
         """Model version, kind and state of all deployments, oldest first."""
         return [(each.model_version, each.kind, each.state) for each in await self.deployments()]
 
-    async def rows(self, deployment: models.Deployment | None = None) -> dict[str, models.DeploymentDevice]:
+    async def rows(self, deployment: tables.Deployment | None = None) -> dict[str, tables.DeploymentDevice]:
         """The devices of a deployment, else of the newest."""
         chosen = deployment or (await self.deployments())[-1]
-        rows = select(models.DeploymentDevice).where(models.DeploymentDevice.deployment_id == chosen.id)
+        rows = select(tables.DeploymentDevice).where(tables.DeploymentDevice.deployment_id == chosen.id)
         async with self.runtime.sessions() as session:
             return {row.device: row for row in await session.scalars(rows)}
 
@@ -164,12 +165,12 @@ class Lab:
 
     async def set_policy(self, version: int, **body: object) -> None:
         async with self.runtime.sessions.begin() as session:
-            session.add(models.Policy(project=self.project, version=version, body=body))
+            session.add(tables.Policy(project=self.project, version=version, body=body))
 
     async def backdate(self, seconds: float) -> None:
         """Let time pass for the newest deployment: its stage, and what it sent."""
         newest, passed = (await self.deployments())[-1], timedelta(seconds=seconds)
-        D, DD = models.Deployment, models.DeploymentDevice  # noqa: N806 - as in queries.py
+        D, DD = tables.Deployment, tables.DeploymentDevice  # noqa: N806 - as in queries.py
         async with self.runtime.sessions.begin() as session:
             await session.execute(update(D).where(D.id == newest.id).values(stage_at=D.stage_at - passed))
             await session.execute(update(DD).where(DD.deployment_id == newest.id).values(sent_at=DD.sent_at - passed))

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from deployer import ticks
-from strop import errors
+from strop_contracts import errors
 from strop_wire import ids
 from tests.integration.deployer import lab as labs
 

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from deployer import __main__ as deployer
-from strop import app, events, models, sqs
+from strop import app, sqs
+from strop_contracts import events, tables
 from strop_wire import messages
 from tests.integration.deployer import lab as labs
 
@@ -36,7 +37,7 @@ async def test_the_service_rolls_a_model_out_in_two_stages_from_its_queue(
     assert canary.answered_at
     assert all(row.sent_at > canary.answered_at for row in rows.values() if row.stage == 1 and row.sent_at)
     async with runtime.sessions() as session:
-        assert len(list(await session.scalars(select(models.Inbox)))) == 5
+        assert len(list(await session.scalars(select(tables.Inbox)))) == 5
 
 
 async def agent(runtime: app.Runtime, device: labs.PahoDevice) -> None:

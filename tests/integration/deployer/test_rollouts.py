@@ -1,7 +1,7 @@
 import pytest
 
 from deployer import ticks
-from strop import errors
+from strop_contracts import errors
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish
 

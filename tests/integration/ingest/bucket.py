@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects, places
-from strop import app, errors, models
+from strop import app
+from strop_contracts import errors, tables
 from tests import factories
 
 BODY = factories.picture(1)
@@ -22,14 +23,14 @@ async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> N
         raise partial.failed[event.id] from partial
 
 
-async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -> tuple[models.Capture, str]:
+async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -> tuple[tables.Capture, str]:
     """A capture whose image may be uploaded, and where to."""
     async with runtime.sessions.begin() as session:
         capture = await factories.make_capture(session, body, **changes)
         key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
-        session.add(models.Upload(capture_id=capture.id, state="granted", key=key))
+        session.add(tables.Upload(capture_id=capture.id, state="granted", key=key))
     return capture, key
 
 
-async def upload_of(session: AsyncSession, capture: models.Capture) -> models.Upload:
-    return await session.get_one(models.Upload, capture.id, populate_existing=True)
+async def upload_of(session: AsyncSession, capture: tables.Capture) -> tables.Upload:
+    return await session.get_one(tables.Upload, capture.id, populate_existing=True)

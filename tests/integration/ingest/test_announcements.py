@@ -13,8 +13,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import func, select, text
 
 from ingest import announcements, enrolment, rules
-from strop import app, events, models, mqtt, sqs, storage
+from strop import app, mqtt, sqs, storage
 from strop.settings import Settings
+from strop_contracts import events, tables
 from strop_wire import messages, topics
 from tests import brokers, device, factories, wait
 from tests.integration.ingest.conftest import running
@@ -48,7 +49,7 @@ async def broker_session(settings: Settings) -> AsyncIterator[mqtt.Mqtt]:
 
 async def captures(runtime: app.Runtime) -> int:
     async with runtime.sessions() as session:
-        return await session.scalar(select(func.count()).select_from(models.Capture)) or 0
+        return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
 
 
 async def test_what_is_stored_is_acknowledged(runtime: app.Runtime, phone: device.Device) -> None:
@@ -128,7 +129,7 @@ async def test_a_repeated_announcement_is_told_its_grant_again(runtime: app.Runt
     await phone.say(said)
     await wait.for_events(runtime, "router")
     async with runtime.sessions.begin() as session:
-        session.add(models.Upload(capture_id=said.id, state="granted", key="bottles/raw_field_data/line-1/1.jpg"))
+        session.add(tables.Upload(capture_id=said.id, state="granted", key="bottles/raw_field_data/line-1/1.jpg"))
 
     await phone.say(said)
 
@@ -142,7 +143,7 @@ async def test_a_device_gets_the_files_it_asks_for(runtime: app.Runtime, phone: 
     await runtime.storage.put("bottles/models/v1/head.onnx", body)
     async with runtime.sessions.begin() as session:
         key = "bottles/models/v1/head.onnx"
-        session.add(models.ModelFile(project=factories.PROJECT, sha256=sha256, key=key, size=len(body)))
+        session.add(tables.ModelFile(project=factories.PROJECT, sha256=sha256, key=key, size=len(body)))
 
     await phone.say(messages.Fetch((sha256,)))
 

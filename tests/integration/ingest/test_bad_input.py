@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from ingest import announcements
-from strop import app, events, models, sqs, storage
+from strop import app, sqs, storage
+from strop_contracts import events, tables
 from strop_wire import MAX_PAYLOAD, messages, topics
 from tests import brokers, device, factories, wait
 
@@ -83,7 +84,7 @@ async def test_a_bad_message_has_its_reason_and_holds_up_nobody(runtime: app.Run
     counted = {kind: refused(kind) - before[kind] for kind in kinds}
     assert counted == {"malformed": 7, "unknown": 2, "missing": 1, "conflict": 1}
     async with runtime.sessions() as session:
-        rows = {str(row.id): row for row in await session.scalars(select(models.Capture))}
+        rows = {str(row.id): row for row in await session.scalars(select(tables.Capture))}
     assert set(rows) == {each.id for each in good}
     for each in good:
         row = rows[each.id]
@@ -171,7 +172,7 @@ async def test_other_bytes_than_were_announced_are_asked_for_again(
     before = unusable("mismatch")
     granted = await wants.grant(PHOTO)
     async with runtime.sessions() as session:
-        upload = await session.get_one(models.Upload, granted.capture)
+        upload = await session.get_one(tables.Upload, granted.capture)
     assert upload.key
 
     await runtime.storage.put(

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment
-from strop import errors, models
+from strop_contracts import errors, tables
 
 
 async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSession) -> None:
@@ -46,7 +46,7 @@ async def test_an_unknown_project_has_no_devices(session: AsyncSession) -> None:
 
 
 async def test_a_project_that_a_topic_cannot_hold_takes_no_devices(session: AsyncSession) -> None:
-    session.add(models.Project(name="flowers.v1"))  # the Rekognition API allows such names
+    session.add(tables.Project(name="flowers.v1"))  # the Rekognition API allows such names
     await session.flush()
 
     with pytest.raises(errors.Refused, match=r"'flowers\.v1' cannot be the name of a project"):
@@ -54,7 +54,7 @@ async def test_a_project_that_a_topic_cannot_hold_takes_no_devices(session: Asyn
 
 
 async def test_a_project_that_is_being_deleted_takes_no_devices(session: AsyncSession) -> None:
-    session.add(models.Project(name="flowers", deleting=True))
+    session.add(tables.Project(name="flowers", deleting=True))
     await session.flush()
 
     with pytest.raises(errors.NotFound, match="there is no project flowers"):

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, handlers, places, queries
-from strop import app, errors, events, models, mqtt, outbox, storage
+from strop import app, mqtt, outbox, storage
+from strop_contracts import errors, events, tables
 from strop_wire import ids
 from tests import factories, wait
 from tests.device import Device
@@ -21,16 +22,16 @@ async def decisions(runtime: app.Runtime) -> handlers.Decisions:
     return handlers.Decisions(runtime.sessions, runtime.storage, answers.Answers(runtime.storage, broker))
 
 
-async def announced(runtime: app.Runtime, **changes: object) -> models.Capture:
+async def announced(runtime: app.Runtime, **changes: object) -> tables.Capture:
     async with runtime.sessions.begin() as session:
         return await factories.make_capture(session, BODY, **changes)
 
 
-def requested(capture: models.Capture) -> events.ImageRequested:
+def requested(capture: tables.Capture) -> events.ImageRequested:
     return events.ImageRequested(project=capture.project, capture_id=capture.id, device=capture.device)
 
 
-def declined(capture: models.Capture, reason: str = "duplicate") -> events.ImageDeclined:
+def declined(capture: tables.Capture, reason: str = "duplicate") -> events.ImageDeclined:
     about = {"project": capture.project, "capture_id": capture.id, "device": capture.device}
     return events.ImageDeclined(**about, reason=reason)
 
@@ -43,7 +44,7 @@ async def test_a_wanted_image_gets_a_place_even_while_the_broker_is_away(
     await decisions.on_images_requested([requested(capture)])
     await decisions.on_images_requested([requested(capture)])
 
-    upload = await session.get_one(models.Upload, capture.id)
+    upload = await session.get_one(tables.Upload, capture.id)
     assert upload.state == "granted"
     assert upload.key == f"bottles/raw_field_data/line-1/{capture.id}.jpg"
 
@@ -55,7 +56,7 @@ async def test_an_unwanted_image_is_dropped_with_the_reason(
 
     await decisions.on_images_declined([declined(capture, "device-budget")])
 
-    upload = await session.get_one(models.Upload, capture.id)
+    upload = await session.get_one(tables.Upload, capture.id)
     assert (upload.state, upload.reason, upload.key) == ("dropped", "device-budget", None)
 
 
@@ -67,7 +68,7 @@ async def test_the_first_decision_stands(
     await decisions.on_images_requested([requested(capture)])
     await decisions.on_images_declined([declined(capture)])
 
-    assert (await session.get_one(models.Upload, capture.id)).state == "granted"
+    assert (await session.get_one(tables.Upload, capture.id)).state == "granted"
 
 
 async def test_a_decision_does_not_bring_back_what_the_device_lost(
@@ -79,7 +80,7 @@ async def test_a_decision_does_not_bring_back_what_the_device_lost(
 
     await decisions.on_images_requested([requested(capture)])
 
-    upload = await session.get_one(models.Upload, capture.id)
+    upload = await session.get_one(tables.Upload, capture.id)
     assert (upload.state, upload.reason) == ("dropped", "device: full")
 
 
@@ -132,7 +133,7 @@ async def test_a_device_need_not_send_what_is_here_already(runtime: app.Runtime,
     await runtime.storage.put(storage.image_key(capture.project, capture.sha256), BODY)
     async with runtime.sessions.begin() as session:
         about = {"size": len(BODY), "content_type": "image/jpeg", "width": 64, "height": 48}
-        session.add(models.Image(project=capture.project, sha256=capture.sha256, **about))
+        session.add(tables.Image(project=capture.project, sha256=capture.sha256, **about))
 
     await happen(runtime, requested(capture))
 

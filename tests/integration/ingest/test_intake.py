@@ -11,7 +11,8 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment, intake
-from strop import app, events, inbox, models, mqtt
+from strop import app, inbox, mqtt
+from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
 from tests import factories, wait
 
@@ -49,7 +50,7 @@ async def test_a_new_capture_becomes_a_row_and_an_event(runtime: app.Runtime, st
 
     result = await store(message(said))
 
-    (row,) = await all_rows(runtime, models.Capture)
+    (row,) = await all_rows(runtime, tables.Capture)
     assert (str(row.id), row.project, row.device) == (said.id, factories.PROJECT, factories.DEVICE)
     assert (row.captured_at, row.sha256, row.phash, row.seen) == (said.captured_at, said.sha256, said.phash, 3)
     assert (row.label, row.confidence, row.margin) == ("can", 0.55, pytest.approx(0.1))
@@ -78,8 +79,8 @@ async def test_who_is_not_enrolled_is_refused_with_a_reason(
     ]
     assert json.loads(json.loads(letters[0][1])["payload"]) == json.loads(said.dumps())
     assert not await wait.outbox(runtime)
-    assert not await all_rows(runtime, models.Capture)
-    assert not await all_rows(runtime, models.DeviceReport)
+    assert not await all_rows(runtime, tables.Capture)
+    assert not await all_rows(runtime, tables.DeviceReport)
 
 
 async def test_a_removed_device_is_refused_from_then_on_and_what_it_said_stays(
@@ -94,7 +95,7 @@ async def test_a_removed_device_is_refused_from_then_on_and_what_it_said_stays(
     assert [refusal.reason for refusal in result.refused] == [
         "device line-1 of project bottles is not enrolled: `strop devices add bottles line-1`"
     ] * 2
-    assert [str(row.id) for row in await all_rows(runtime, models.Capture)] == [before.id]
+    assert [str(row.id) for row in await all_rows(runtime, tables.Capture)] == [before.id]
     async with runtime.sessions.begin() as session:
         await enrolment.add_device(session, factories.PROJECT, factories.DEVICE)
     assert not (await store(message(factories.announcement(b"again")))).refused
@@ -105,7 +106,7 @@ async def test_what_is_malformed_is_buried_and_does_not_hold_up_the_others(runti
 
     await store(message(factories.announcement(b"1")), broken, message(factories.announcement(b"2")))
 
-    assert len(await all_rows(runtime, models.Capture)) == 2
+    assert len(await all_rows(runtime, tables.Capture)) == 2
     ((_, _, reason),) = await wait.buried(runtime)
     assert "not JSON" in reason
 
@@ -116,7 +117,7 @@ async def test_a_repeat_before_any_decision_changes_nothing(runtime: app.Runtime
 
     again = await store(said)
 
-    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 1
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, tables.Capture)) == 1
     assert not again.captures
     assert not again.refused
 
@@ -126,7 +127,7 @@ async def test_a_repeat_is_answered_from_its_row(runtime: app.Runtime, store: St
     said = factories.announcement(b"bytes")
     await store(message(said))
     async with runtime.sessions.begin() as session:
-        session.add(models.Upload(capture_id=said.id, state=state, key="somewhere"))
+        session.add(tables.Upload(capture_id=said.id, state=state, key="somewhere"))
 
     again = await store(message(said))
 
@@ -140,7 +141,7 @@ async def test_twice_in_one_batch_is_once(runtime: app.Runtime, store: Store) ->
 
     result = await store(said, said)
 
-    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 1
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, tables.Capture)) == 1
     assert not result.refused
 
 
@@ -151,7 +152,7 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
 
     await store(message(other))
 
-    (row,) = await all_rows(runtime, models.Capture)
+    (row,) = await all_rows(runtime, tables.Capture)
     assert row.sha256 == said.sha256
     ((_, _, reason),) = await wait.buried(runtime)
     assert reason == f"capture {said.id} is known with another sha256"
@@ -160,10 +161,10 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
 async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
     async with runtime.sessions.begin() as session:
-        session.add(models.Device(project=factories.PROJECT, name="line-2"))
+        session.add(tables.Device(project=factories.PROJECT, name="line-2"))
     await store(message(said))
     async with runtime.sessions.begin() as session:
-        session.add(models.Upload(capture_id=said.id, state="granted", key="somewhere"))
+        session.add(tables.Upload(capture_id=said.id, state="granted", key="somewhere"))
 
     result = await store(message(said, "line-2"))
 
@@ -176,7 +177,7 @@ async def test_the_same_captures_at_two_ingests_at_once_make_one_event_each(runt
 
     await asyncio.gather(store(*batch), store(*reversed(batch)), store(*batch))
 
-    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, models.Capture)) == 50
+    assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, tables.Capture)) == 50
 
 
 async def test_a_large_batch_needs_no_more_statements_than_a_small_one(runtime: app.Runtime, store: Store) -> None:
@@ -221,9 +222,9 @@ async def reports(runtime: app.Runtime) -> list[events.DeviceReported]:
     return [each for each in await wait.outbox(runtime) if isinstance(each, events.DeviceReported)]
 
 
-async def device(runtime: app.Runtime) -> models.Device:
-    (row,) = await all_rows(runtime, models.Device)
-    assert isinstance(row, models.Device)
+async def device(runtime: app.Runtime) -> tables.Device:
+    (row,) = await all_rows(runtime, tables.Device)
+    assert isinstance(row, tables.Device)
     return row
 
 
@@ -232,7 +233,7 @@ async def test_a_state_is_kept_and_the_device_was_seen(runtime: app.Runtime, sto
 
     await store(message(said))
 
-    (row,) = await all_rows(runtime, models.DeviceReport)
+    (row,) = await all_rows(runtime, tables.DeviceReport)
     assert (str(row.boot), row.sequence) == (said.boot, said.sequence)
     assert row.state["counts"] == {"can": [0] * 9 + [4]}
     assert row.state["errors"] == ["disk full"]
@@ -248,7 +249,7 @@ async def test_an_older_state_does_not_overwrite_a_newer_one(runtime: app.Runtim
     await store(message(newer))
     await store(message(older))
 
-    (row,) = await all_rows(runtime, models.DeviceReport)
+    (row,) = await all_rows(runtime, tables.DeviceReport)
     assert row.sequence == 5
     assert (await device(runtime)).model == "v2"
 
@@ -260,14 +261,14 @@ async def test_a_newer_state_replaces_an_older_one_even_within_a_batch(runtime: 
     await store(*map(message, said))
     await store(message(factories.state(boot=boot, sequence=4, classified=4)))
 
-    (row,) = await all_rows(runtime, models.DeviceReport)
+    (row,) = await all_rows(runtime, tables.DeviceReport)
     assert (row.sequence, row.state["classified"]) == (4, 4)
 
 
 async def test_each_boot_keeps_its_counts(runtime: app.Runtime, store: Store) -> None:
     await store(message(factories.state()), message(factories.state()))
 
-    assert len(await all_rows(runtime, models.DeviceReport)) == 2
+    assert len(await all_rows(runtime, tables.DeviceReport)) == 2
 
 
 async def test_another_model_is_reported_once(runtime: app.Runtime, store: Store) -> None:
@@ -306,7 +307,7 @@ async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: 
     await store(said)
 
     async with runtime.sessions() as session:
-        bodies = list(await session.scalars(select(models.Outbox.body)))
+        bodies = list(await session.scalars(select(tables.Outbox.body)))
     assert len({events.loads(body).id for body in bodies}) == 1
 
 
@@ -314,7 +315,7 @@ async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: 
 
 
 async def uploads(runtime: app.Runtime) -> dict[str, tuple[str, str | None]]:
-    return {str(row.capture_id): (row.state, row.reason) for row in await all_rows(runtime, models.Upload)}
+    return {str(row.capture_id): (row.state, row.reason) for row in await all_rows(runtime, tables.Upload)}
 
 
 def losing(*captures: str, reason: str = "full", **changes: Any) -> messages.State:
@@ -329,7 +330,7 @@ async def test_a_capture_that_its_device_lost_is_dropped(
     await store(message(said))
     if decided:
         async with runtime.sessions.begin() as session:
-            session.add(models.Upload(capture_id=said.id, state=decided, key="somewhere"))
+            session.add(tables.Upload(capture_id=said.id, state=decided, key="somewhere"))
 
     for _ in range(2):
         await store(message(losing(said.id)))
@@ -343,7 +344,7 @@ async def test_each_lost_capture_is_answered_so_that_the_device_need_not_say_it_
     ours, stored = factories.announcement(b"ours"), factories.announcement(b"stored")
     await store(message(ours), message(stored))
     async with runtime.sessions.begin() as session:
-        session.add(models.Upload(capture_id=stored.id, state="stored"))
+        session.add(tables.Upload(capture_id=stored.id, state="stored"))
         theirs = (await factories.make_capture(session, b"theirs", device="line-2")).id
     nobodys = ids.new_id()
 
@@ -382,7 +383,7 @@ async def test_what_is_stored_or_dropped_stays_so(
     said = factories.announcement(b"bytes")
     await store(message(said))
     async with runtime.sessions.begin() as session:
-        session.add(models.Upload(capture_id=said.id, state=state, reason=reason))
+        session.add(tables.Upload(capture_id=said.id, state=state, reason=reason))
 
     await store(message(losing(said.id)))
 
@@ -391,7 +392,7 @@ async def test_what_is_stored_or_dropped_stays_so(
 
 async def test_a_device_can_lose_its_own_captures_only(runtime: app.Runtime, store: Store) -> None:
     async with runtime.sessions.begin() as session:
-        session.add(models.Device(project=factories.PROJECT, name="line-2"))
+        session.add(tables.Device(project=factories.PROJECT, name="line-2"))
     said = factories.announcement(b"bytes")
     await store(message(said))
 
@@ -406,8 +407,8 @@ async def test_a_device_can_lose_its_own_captures_only(runtime: app.Runtime, sto
 async def test_files_are_found_within_the_project_only(runtime: app.Runtime, store: Store) -> None:
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, "cans")
-        session.add(models.ModelFile(project=factories.PROJECT, sha256="a" * 64, key="bottles/a", size=1))
-        session.add(models.ModelFile(project="cans", sha256="b" * 64, key="cans/b", size=2))
+        session.add(tables.ModelFile(project=factories.PROJECT, sha256="a" * 64, key="bottles/a", size=1))
+        session.add(tables.ModelFile(project="cans", sha256="b" * 64, key="cans/b", size=2))
 
     result = await store(message(messages.Fetch(("a" * 64, "b" * 64))))
 

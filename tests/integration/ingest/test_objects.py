@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects
-from strop import app, errors, events, models, storage
+from strop import app, storage
+from strop_contracts import errors, events, tables
 from strop_wire import messages
 from tests import factories, wait
 from tests.device import Device
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 # --- a person's move ---
 
 
-async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[models.Capture, str]:
+async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[tables.Capture, str]:
     """A capture whose file lies in the folder of a label."""
     async with runtime.sessions.begin() as session:
         capture = await factories.make_capture(session, BODY)
@@ -76,7 +77,7 @@ async def test_a_folder_that_agrees_with_the_ground_truth_says_nothing_new(
     capture, key = await labeled(runtime, "can")
     async with runtime.sessions.begin() as session:
         about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
-        session.add(models.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
+        session.add(tables.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
 
     await appear(files, key)
 
@@ -128,11 +129,11 @@ async def test_an_image_of_a_data_set_becomes_an_item(
     await appear(files, ITEM)
     await appear(files, ITEM)
 
-    (item,) = await session.scalars(select(models.DatasetItem))
+    (item,) = await session.scalars(select(tables.DatasetItem))
     assert (item.dataset, item.split, item.label, item.refused) == ("base", "train", "can", None)
     assert item.sha256 == storage.digest(BODY)
     assert await runtime.storage.get(storage.image_key("bottles", storage.digest(BODY))) == BODY
-    assert (await session.get_one(models.Image, ("bottles", item.sha256))).width == 64
+    assert (await session.get_one(tables.Image, ("bottles", item.sha256))).width == 64
 
 
 @pytest.mark.parametrize(("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9")])
@@ -143,7 +144,7 @@ async def test_the_folder_of_an_item_names_its_label(
 
     await appear(files, key)
 
-    assert await session.scalar(select(models.DatasetItem.label)) == label
+    assert await session.scalar(select(tables.DatasetItem.label)) == label
 
 
 async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
@@ -153,7 +154,7 @@ async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
 
     await appear(files, ITEM)
 
-    (item,) = await session.scalars(select(models.DatasetItem))
+    (item,) = await session.scalars(select(tables.DatasetItem))
     assert (item.sha256, item.refused) == (None, "neither JPEG, PNG nor WebP")
 
 
@@ -164,7 +165,7 @@ async def test_an_image_over_the_limit_is_refused_by_that_name_and_never_stored_
 
     await appear(files, ITEM)
 
-    (item,) = await session.scalars(select(models.DatasetItem))
+    (item,) = await session.scalars(select(tables.DatasetItem))
     assert (item.sha256, item.refused) == (None, "larger than 20,971,520 bytes")
     assert [key async for key in runtime.storage.keys("bottles/images/")] == []
 
@@ -178,7 +179,7 @@ async def test_a_file_written_again_replaces_the_item(
 
     await appear(files, ITEM)
 
-    (item,) = await session.scalars(select(models.DatasetItem))
+    (item,) = await session.scalars(select(tables.DatasetItem))
     assert (item.sha256, item.refused) == (storage.digest(BODY), None)
 
 
@@ -193,7 +194,7 @@ async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime,
 async def test_a_file_that_was_taken_away_is_no_item(files: objects.Objects, session: AsyncSession) -> None:
     await appear(files, ITEM)
 
-    assert not list(await session.scalars(select(models.DatasetItem)))
+    assert not list(await session.scalars(select(tables.DatasetItem)))
 
 
 # --- the whole way ---

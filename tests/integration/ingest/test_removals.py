@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, objects
-from strop import app, models, mqtt, storage
+from strop import app, mqtt, storage
+from strop_contracts import tables
 from tests import factories, wait
 from tests.integration.ingest.bucket import BODY, appear
 
@@ -21,7 +22,7 @@ OTHER = factories.picture(2)
 async def rows(session: AsyncSession) -> dict[str, str | None]:
     """The hash of each base image by its key."""
     await session.rollback()
-    return {item.key: item.sha256 for item in await session.scalars(select(models.DatasetItem))}
+    return {item.key: item.sha256 for item in await session.scalars(select(tables.DatasetItem))}
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is
     await runtime.storage.put(key, BODY)
     async with runtime.sessions.begin() as writing:
         item = {"project": "bottles", "dataset": "base", "split": "train", "label": "lost+found"}
-        writing.add(models.DatasetItem(key=key, refused="not looked at", **item))
+        writing.add(tables.DatasetItem(key=key, refused="not looked at", **item))
 
     await appear(files, key)
 
@@ -96,7 +97,7 @@ async def test_a_late_event_does_not_make_a_place_newer(
     await appear(files, CAT, sequencer="0C")
     await appear(files, CAT, sequencer="A")
 
-    (item,) = await session.scalars(select(models.DatasetItem))
+    (item,) = await session.scalars(select(tables.DatasetItem))
     assert before
     assert (item.placed_at, item.sequencer.lstrip("0")) == (before.modified, "c")
 

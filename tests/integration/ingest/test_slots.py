@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from ingest import announcements, answers, slots
-from strop import app, models, mqtt
+from strop import app, mqtt
+from strop_contracts import tables
 from tests import device, factories, wait
 
 
@@ -27,7 +28,7 @@ def slot(runtime: app.Runtime) -> slots.Slot:
 
 async def captures(runtime: app.Runtime) -> int:
     async with runtime.sessions() as session:
-        return await session.scalar(select(func.count()).select_from(models.Capture)) or 0
+        return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
 
 
 async def test_each_copy_takes_the_lowest_free_number(runtime: app.Runtime, stop: asyncio.Event) -> None:

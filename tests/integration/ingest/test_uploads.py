@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects, places, queries
-from strop import app, errors, events, models, storage
+from strop import app, storage
+from strop_contracts import errors, events, tables
 from strop_wire import ids
 from tests import factories, wait
 from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
@@ -51,7 +52,7 @@ async def test_an_image_that_is_what_was_announced_is_stored(
 
     await appear(files, key)
 
-    image = await session.get_one(models.Image, (capture.project, capture.sha256))
+    image = await session.get_one(tables.Image, (capture.project, capture.sha256))
     assert (image.size, image.content_type, image.width, image.height) == (len(BODY), "image/jpeg", 64, 48)
     assert await runtime.storage.get(storage.image_key(capture.project, capture.sha256)) == BODY
     assert await runtime.storage.get(key) == BODY
@@ -151,7 +152,7 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
     upload = await upload_of(session, capture)
     assert upload.state == "dropped"
     assert reason in (upload.reason or "")
-    assert await session.get(models.Image, (capture.project, capture.sha256)) is None
+    assert await session.get(tables.Image, (capture.project, capture.sha256)) is None
     assert await runtime.storage.size(storage.image_key(capture.project, capture.sha256)) is None
     assert not await wait.outbox(runtime)
 

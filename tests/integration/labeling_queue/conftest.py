@@ -11,11 +11,12 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, auth, events, models, storage
+from strop import app, auth, storage
+from strop_contracts import events, tables
 from tests import factories
 
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
-Store = Callable[..., Awaitable[models.Capture]]
+Store = Callable[..., Awaitable[tables.Capture]]
 
 PROJECT = f"/api/projects/{factories.PROJECT}"
 
@@ -26,7 +27,7 @@ async def store(runtime: app.Runtime) -> Store:
     async with runtime.sessions.begin() as session:
         await factories.make_project(session)
 
-    async def one(seed: int = 0, **changes: Any) -> models.Capture:
+    async def one(seed: int = 0, **changes: Any) -> tables.Capture:
         body = factories.picture(seed)
         async with runtime.sessions.begin() as session:
             capture = await factories.make_capture(session, body, **changes)
@@ -42,9 +43,9 @@ async def store(runtime: app.Runtime) -> Store:
 
 async def grow_late(runtime: app.Runtime, minutes: int) -> None:
     """Let so much of every lease pass."""
-    earlier = models.LabelTask.leased_until - timedelta(minutes=minutes)
+    earlier = tables.LabelTask.leased_until - timedelta(minutes=minutes)
     async with runtime.sessions.begin() as session:
-        await session.execute(update(models.LabelTask).values(leased_until=earlier))
+        await session.execute(update(tables.LabelTask).values(leased_until=earlier))
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from labeling_queue import rules
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store, grow_late, say, take, undo
 
@@ -66,12 +67,12 @@ async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
 
     assert (await take(ada, 3))[:2] == first
     async with runtime.sessions() as session:
-        left = await session.scalars(select(models.LabelTask.leased_until - func.now()).where(_leased()))
+        left = await session.scalars(select(tables.LabelTask.leased_until - func.now()).where(_leased()))
         assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
 
 
 def _leased() -> Any:
-    return models.LabelTask.leased_by.is_not(None)
+    return tables.LabelTask.leased_by.is_not(None)
 
 
 async def test_an_expired_lease_goes_to_the_next_who_asks(ask: Ask, store: Store, runtime: app.Runtime) -> None:
@@ -126,11 +127,11 @@ async def test_an_answer_becomes_annotation_ground_truth_and_event_together(
 
     assert (reply["author"], reply["answer"], reply["label"]) == ("ada", "label", "soda can")
     async with runtime.sessions() as session:
-        annotation = await session.get_one(models.Annotation, UUID(reply["id"]))
+        annotation = await session.get_one(tables.Annotation, UUID(reply["id"]))
         assert annotation.source == "api"
-        truth = await session.get_one(models.GroundTruth, capture.id)
+        truth = await session.get_one(tables.GroundTruth, capture.id)
         assert (truth.label, truth.author, truth.sha256) == ("soda can", "ada", capture.sha256)
-        sent = await session.scalar(select(models.Outbox.body).where(models.Outbox.queue == "labeling-queue"))
+        sent = await session.scalar(select(tables.Outbox.body).where(tables.Outbox.queue == "labeling-queue"))
         assert sent
         assert '"ImageLabeled"' in sent
         assert '"soda can"' in sent
@@ -147,8 +148,8 @@ async def test_the_same_answer_twice_is_one_annotation(ask: Ask, store: Store, r
     assert {reply.status_code for reply in replies} == {200}
     assert len({reply.json()["id"] for reply in replies}) == 1
     async with runtime.sessions() as session:
-        assert await session.scalar(select(func.count()).select_from(models.Annotation)) == 1
-        assert await session.scalar(select(func.count()).select_from(models.Outbox)) == 1
+        assert await session.scalar(select(func.count()).select_from(tables.Annotation)) == 1
+        assert await session.scalar(select(func.count()).select_from(tables.Outbox)) == 1
 
 
 async def test_another_answer_of_yours_needs_an_undo_first(ask: Ask, store: Store) -> None:
@@ -175,7 +176,7 @@ async def test_answers_without_a_label_finish_the_task(
 
     assert await take(ada) == []
     async with runtime.sessions() as session:
-        assert list(await session.scalars(select(models.GroundTruth.label))) == truths
+        assert list(await session.scalars(select(tables.GroundTruth.label))) == truths
 
 
 async def test_an_answer_that_makes_no_sense_is_refused_with_the_reason(ask: Ask, store: Store) -> None:
@@ -240,8 +241,8 @@ async def test_labels_are_those_of_the_base_data_and_those_people_gave(
     await store()
     async with runtime.sessions.begin() as session:
         item = {"project": factories.PROJECT, "dataset": "base", "split": "train"}
-        session.add(models.DatasetItem(**item, key="1", label="mug", sha256="0"))
-        session.add(models.DatasetItem(**item, key="2", label="broken", refused="does not decode"))
+        session.add(tables.DatasetItem(**item, key="1", label="mug", sha256="0"))
+        session.add(tables.DatasetItem(**item, key="2", label="broken", refused="does not decode"))
     ada = await ask("ada")
     (task,) = await take(ada)
     await say(ada, task, "can")

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from strop import app, auth, models
+from strop import app, auth
+from strop_contracts import tables
 from tests import factories
 from tests.integration.labeling_queue.conftest import Store
 
@@ -29,7 +30,7 @@ async def token(runtime: app.Runtime, kind: str, user: str = "ada") -> str:
 
 async def expire(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        await session.execute(update(models.Token).values(expires_at=func.now()))
+        await session.execute(update(tables.Token).values(expires_at=func.now()))
 
 
 async def sign_in(browser: httpx.AsyncClient, link_token: str) -> httpx.Response:
@@ -173,7 +174,7 @@ async def test_only_hashes_are_kept_and_expired_ones_go(runtime: app.Runtime) ->
     new = await token(runtime, "api")
 
     async with runtime.sessions() as session:
-        kept = list(await session.scalars(select(models.Token)))
+        kept = list(await session.scalars(select(tables.Token)))
     assert len(kept) == 1
     assert not {old, new} & {kept[0].sha256}
 

@@ -4,13 +4,14 @@ import re
 
 from sqlalchemy import select
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests.integration.labeling_queue.conftest import Ask
 
 
-async def arrange(runtime: app.Runtime, *services: str, body: str = "{}") -> list[models.DeadLetter]:
+async def arrange(runtime: app.Runtime, *services: str, body: str = "{}") -> list[tables.DeadLetter]:
     made = [
-        models.DeadLetter(service=service, sha256=str(n), body=body, reason=f"reason {n}", count=n + 1)
+        tables.DeadLetter(service=service, sha256=str(n), body=body, reason=f"reason {n}", count=n + 1)
         for n, service in enumerate(services)
     ]
     async with runtime.sessions.begin() as session:
@@ -20,7 +21,7 @@ async def arrange(runtime: app.Runtime, *services: str, body: str = "{}") -> lis
 
 async def states(runtime: app.Runtime) -> list[str]:
     async with runtime.sessions() as session:
-        return list(await session.scalars(select(models.DeadLetter.state).order_by(models.DeadLetter.sha256)))
+        return list(await session.scalars(select(tables.DeadLetter.state).order_by(tables.DeadLetter.sha256)))
 
 
 async def test_letters_are_shown_with_service_reason_count_and_message(ask: Ask, runtime: app.Runtime) -> None:
@@ -55,7 +56,7 @@ async def test_a_letter_is_retried_and_another_dropped(ask: Ask, runtime: app.Ru
     assert (dropped.status_code, dropped.headers["location"]) == (303, "/dead-letters?service=router")
     assert await states(runtime) == ["retried", "dropped", "open"]
     async with runtime.sessions() as session:
-        assert [each.queue for each in await session.scalars(select(models.Outbox))] == ["router"]
+        assert [each.queue for each in await session.scalars(select(tables.Outbox))] == ["router"]
 
 
 async def test_all_letters_of_a_service_are_retried(ask: Ask, runtime: app.Runtime) -> None:
@@ -81,7 +82,7 @@ async def test_letters_that_came_after_the_page_was_made_are_not_dropped_with_al
     ada = await ask("ada")
     (seen,) = set(re.findall('name="until" value="(.*?)"', (await ada.get("/dead-letters")).text))
     async with runtime.sessions.begin() as session:
-        session.add(models.DeadLetter(service="router", sha256="2", body="{}", reason="came meanwhile"))
+        session.add(tables.DeadLetter(service="router", sha256="2", body="{}", reason="came meanwhile"))
 
     await ada.post("/dead-letters/all/drop", data={"until": seen})
 

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from labeling_queue import annotations, handlers, queries, rules
-from strop import app, consumer, errors, events, models, storage
+from strop import app, consumer, storage
+from strop_contracts import errors, events, tables
 from strop_wire import ids
 from tests import factories, wait
 from tests.integration.labeling_queue.conftest import Store
@@ -21,16 +22,16 @@ async def handle(runtime: app.Runtime, event: events.Event) -> None:
             await handler(event, session)
 
 
-async def file(runtime: app.Runtime, capture: models.Capture, label: str, **changes: Any) -> None:
+async def file(runtime: app.Runtime, capture: tables.Capture, label: str, **changes: Any) -> None:
     event = {"project": capture.project, "capture_id": capture.id, "label": label, **changes}
     await handle(runtime, events.LabelFiled(**event))
 
 
-async def answer(runtime: app.Runtime, capture: models.Capture, label: str | None, author: str = "ada") -> None:
+async def answer(runtime: app.Runtime, capture: tables.Capture, label: str | None, author: str = "ada") -> None:
     """Answer the capture's task; None: a bad image."""
     given = rules.Answer("label", label) if label else rules.Answer("bad")
     async with runtime.sessions.begin() as session:
-        task = await session.scalar(select(models.LabelTask.id).where(models.LabelTask.capture_id == capture.id))
+        task = await session.scalar(select(tables.LabelTask.id).where(tables.LabelTask.capture_id == capture.id))
         assert task
         await annotations.submit(session, task, author, "page", given)
 
@@ -40,13 +41,13 @@ async def undo(runtime: app.Runtime, author: str = "ada") -> None:
         await annotations.undo(session, factories.PROJECT, author)
 
 
-async def truth(runtime: app.Runtime, capture: models.Capture) -> str | None:
+async def truth(runtime: app.Runtime, capture: tables.Capture) -> str | None:
     async with runtime.sessions() as session:
-        found = await session.get(models.GroundTruth, capture.id)
+        found = await session.get(tables.GroundTruth, capture.id)
         return found.label if found else "nobody said"
 
 
-async def move(runtime: app.Runtime, capture: models.Capture, label: str | None = None) -> None:
+async def move(runtime: app.Runtime, capture: tables.Capture, label: str | None = None) -> None:
     """Handle the event about a new ground truth; what it says must not matter."""
     event = {"project": capture.project, "capture_id": capture.id, "device": capture.device, "author": "ada"}
     await handle(runtime, events.ImageLabeled(**event, label=label))
@@ -67,7 +68,7 @@ async def test_a_stored_image_becomes_one_open_task(runtime: app.Runtime, store:
     await handle(runtime, events.ImageStored(project=capture.project, **about))
 
     async with runtime.sessions() as session:
-        (task,) = await session.scalars(select(models.LabelTask))
+        (task,) = await session.scalars(select(tables.LabelTask))
         assert (task.capture_id, task.state, task.priority) == (capture.id, "open", 0.25)
 
 
@@ -86,9 +87,9 @@ async def test_a_file_moved_by_hand_is_an_answer(runtime: app.Runtime, store: St
 
     assert await truth(runtime, capture) == "mug"
     async with runtime.sessions() as session:
-        (annotation,) = await session.scalars(select(models.Annotation))
+        (annotation,) = await session.scalars(select(tables.Annotation))
         assert (annotation.author, annotation.source, annotation.label) == ("folder", "folder", "mug")
-        assert await session.scalar(select(models.LabelTask.state)) == "done"
+        assert await session.scalar(select(tables.LabelTask.state)) == "done"
 
 
 async def test_a_move_by_hand_counts_over_an_earlier_answer(runtime: app.Runtime, store: Store) -> None:
@@ -122,7 +123,7 @@ async def test_our_own_move_is_no_new_answer(runtime: app.Runtime, store: Store)
     await file(runtime, capture, "can")
 
     async with runtime.sessions() as session:
-        assert await session.scalar(select(func.count()).select_from(models.Annotation)) == 1
+        assert await session.scalar(select(func.count()).select_from(tables.Annotation)) == 1
 
 
 async def test_our_own_move_that_is_reported_after_an_undo_files_nothing(runtime: app.Runtime, store: Store) -> None:
@@ -160,7 +161,7 @@ async def test_a_move_that_is_reported_after_a_newer_answer_changes_nothing(runt
 
     assert await truth(runtime, capture) == "can"
     async with runtime.sessions() as session:
-        moved, answered = await session.scalars(select(models.Annotation).order_by(models.Annotation.at))
+        moved, answered = await session.scalars(select(tables.Annotation).order_by(tables.Annotation.at))
         assert (moved.label, moved.at, moved.undone_at, answered.label) == ("mug", before, before, "can")
         assert await queries.labels_given(session, capture.id) == {"can", "mug"}  # so the file in its folder goes away
     told = await wait.outbox(runtime)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from tests import factories
 from tests.integration.labeling_queue.conftest import Ask, Store, say, take, undo
 
@@ -89,9 +90,9 @@ async def test_undo_opens_the_task_for_who_answered_it(ask: Ask, store: Store, r
     assert undone["task"]["id"] == task
     assert await take(bob) == []
     async with runtime.sessions() as session:
-        assert await session.get(models.GroundTruth, capture.id) is None
-        assert (await session.get_one(models.Annotation, UUID(given["id"]))).undone_at is not None
-        bodies = list(await session.scalars(select(models.Outbox.body).order_by(models.Outbox.id)))
+        assert await session.get(tables.GroundTruth, capture.id) is None
+        assert (await session.get_one(tables.Annotation, UUID(given["id"]))).undone_at is not None
+        bodies = list(await session.scalars(select(tables.Outbox.body).order_by(tables.Outbox.id)))
         assert '"label": null' in bodies[-1]
     assert (await say(ada, task, "mug")).json()["label"] == "mug"
 

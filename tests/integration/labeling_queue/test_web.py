@@ -3,14 +3,15 @@ from datetime import UTC, datetime
 from markupsafe import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, models
+from strop import app
+from strop_contracts import tables
 from strop_wire import ids
 from tests import factories
 from tests.integration.labeling_queue.conftest import Ask, Store
 
 
-async def add_run(session: AsyncSession, state: str) -> models.TrainingRun:
-    run = models.TrainingRun(id=ids.uuid7(), project=factories.PROJECT, state=state, trigger="labels")
+async def add_run(session: AsyncSession, state: str) -> tables.TrainingRun:
+    run = tables.TrainingRun(id=ids.uuid7(), project=factories.PROJECT, state=state, trigger="labels")
     session.add(run)
     await session.flush()
     return run
@@ -23,11 +24,11 @@ async def test_the_front_page_tells_where_each_project_stands(ask: Ask, store: S
     (task,) = (await ada.post(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
     await ada.post(f"/api/tasks/{task['id']}/answer", json={"answer": "unclear"})
     async with runtime.sessions.begin() as session:
-        device = await session.get_one(models.Device, (factories.PROJECT, factories.DEVICE))
+        device = await session.get_one(tables.Device, (factories.PROJECT, factories.DEVICE))
         device.model = "v7"
         run = await add_run(session, "succeeded")
         made = {"state": "refused", "reasons": [], "labels": [], "files": {}, "dataset_version": 1}
-        session.add(models.ModelVersion(project=factories.PROJECT, version=8, run_id=run.id, **made))
+        session.add(tables.ModelVersion(project=factories.PROJECT, version=8, run_id=run.id, **made))
 
     page = (await ada.get("/")).text
 

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import __main__ as main
 from router import handlers, policies
-from strop import app, errors, events, models, outbox
+from strop import app, outbox
+from strop_contracts import errors, events, tables
 from strop_wire import ids
 from tests import factories, wait
 
@@ -22,25 +23,25 @@ async def enrolled(runtime: app.Runtime) -> None:
         await factories.make_project(session, "cans")
 
 
-async def route(runtime: app.Runtime, *captures: models.Capture) -> dict[str, models.Route]:
+async def route(runtime: app.Runtime, *captures: tables.Capture) -> dict[str, tables.Route]:
     """Route captures all at once, as four routers would: each a part in one transaction; the routes by capture id."""
     async with runtime.sessions.begin() as session:
         session.add_all(captures)
 
-    async def one(part: tuple[models.Capture, ...]) -> None:
+    async def one(part: tuple[tables.Capture, ...]) -> None:
         async with runtime.sessions.begin() as session:
             await handlers.on_captures_received([received(each) for each in part], session)
 
     await asyncio.gather(*(one(captures[start::4]) for start in range(min(4, len(captures)))))
     async with runtime.sessions() as session:
-        return {str(each.capture_id): each for each in await session.scalars(select(models.Route))}
+        return {str(each.capture_id): each for each in await session.scalars(select(tables.Route))}
 
 
-def received(capture: models.Capture) -> events.CaptureReceived:
+def received(capture: tables.Capture) -> events.CaptureReceived:
     return events.CaptureReceived(project=capture.project, capture_id=capture.id, device=capture.device)
 
 
-def captures(count: int, start: int = 0, **changes: object) -> list[models.Capture]:
+def captures(count: int, start: int = 0, **changes: object) -> list[tables.Capture]:
     return [factories.capture(f"{number}".encode(), **changes) for number in range(start, start + count)]
 
 
@@ -147,7 +148,7 @@ async def test_an_hour_later_the_budget_is_there_again(runtime: app.Runtime, ses
     await set_policy(runtime, device_per_hour=2, fleet_per_hour=2)
     first = captures(2)
     await route(runtime, *first)
-    for each in await session.scalars(select(models.Route)):
+    for each in await session.scalars(select(tables.Route)):
         each.at = datetime.now(UTC) - timedelta(minutes=61)
     await session.commit()
 

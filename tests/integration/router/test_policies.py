@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import policies, rules
-from strop import app, errors, models
+from strop import app
+from strop_contracts import errors, tables
 from tests import factories
 
 
@@ -28,7 +29,7 @@ async def test_each_change_is_a_new_version_on_top_of_the_last(session: AsyncSes
 
     assert (first, second) == (1, 2)
     assert await policies.newest(session, factories.PROJECT) == (2, rules.Policy(low=0.5, device_per_hour=7))
-    stored = await session.scalars(select(models.Policy.body).order_by(models.Policy.version))
+    stored = await session.scalars(select(tables.Policy.body).order_by(tables.Policy.version))
     assert [body["device_per_hour"] for body in stored] == [rules.Policy().device_per_hour, 7]
 
 

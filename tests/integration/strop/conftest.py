@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, events, models, sqs
+from strop import app, consumer, sqs
+from strop_contracts import events, tables
 from strop_wire import ids
 from tests import wait
 
@@ -24,12 +25,12 @@ def received() -> events.CaptureReceived:
 
 async def work(event: events.CaptureReceived, session: AsyncSession) -> None:
     """Leave a row that shows each time the work was done."""
-    session.add(models.Policy(project=event.project, version=await made(session) + 1, body={"of": str(event.id)}))
+    session.add(tables.Policy(project=event.project, version=await made(session) + 1, body={"of": str(event.id)}))
     await session.flush()
 
 
 async def made(session: AsyncSession) -> int:
-    return len(list(await session.scalars(select(models.Policy))))
+    return len(list(await session.scalars(select(tables.Policy))))
 
 
 async def done(runtime: app.Runtime) -> int:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, errors, events, models, outbox, sqs, topology
+from strop import app, consumer, outbox, sqs
+from strop_contracts import errors, events, tables, topology
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, Consume, Receive, Send, done, empty, received, work
 
@@ -68,7 +69,7 @@ async def test_a_failing_handler_leaves_no_row_and_its_message_comes_back(
     await consume(failing).take(await receive())
 
     async with runtime.sessions() as session:
-        for table in (models.Policy, models.Outbox, models.Inbox):
+        for table in (tables.Policy, tables.Outbox, tables.Inbox):
             assert not list(await session.scalars(select(table)))
     (again,) = await receive()
     assert again.receives == 2

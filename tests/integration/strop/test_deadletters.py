@@ -7,7 +7,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, deadletters, errors, models, outbox, sqs, topology
+from strop import app, consumer, deadletters, outbox, sqs
+from strop_contracts import errors, tables, topology
 from strop_wire import ids
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, received
@@ -26,25 +27,25 @@ async def taken(runtime: app.Runtime) -> list[sqs.Incoming]:
     return letters
 
 
-async def rows(runtime: app.Runtime) -> list[models.DeadLetter]:
+async def rows(runtime: app.Runtime) -> list[tables.DeadLetter]:
     async with runtime.sessions() as session:
-        return list(await session.scalars(select(models.DeadLetter).order_by(models.DeadLetter.body)))
+        return list(await session.scalars(select(tables.DeadLetter).order_by(tables.DeadLetter.body)))
 
 
-async def row(runtime: app.Runtime) -> models.DeadLetter:
+async def row(runtime: app.Runtime) -> tables.DeadLetter:
     (found,) = await rows(runtime)
     return found
 
 
-async def arrange(runtime: app.Runtime, *bodies: str, service: str = SERVICE) -> list[models.DeadLetter]:
-    made = [models.DeadLetter(service=service, sha256=body, body=body, reason="no such line") for body in bodies]
+async def arrange(runtime: app.Runtime, *bodies: str, service: str = SERVICE) -> list[tables.DeadLetter]:
+    made = [tables.DeadLetter(service=service, sha256=body, body=body, reason="no such line") for body in bodies]
     async with runtime.sessions.begin() as session:
         session.add_all(made)
     return made
 
 
 async def sent(session: AsyncSession) -> list[tuple[str, str, str | None]]:
-    found = await session.scalars(select(models.Outbox).order_by(models.Outbox.body))
+    found = await session.scalars(select(tables.Outbox).order_by(tables.Outbox.body))
     return [(each.queue, each.body, each.reason) for each in found]
 
 

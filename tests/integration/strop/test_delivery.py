@@ -10,7 +10,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, deadletters, events, models, sqs, topology
+from strop import app, consumer, deadletters, sqs
+from strop_contracts import events, tables, topology
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, done, received, work
 
@@ -77,9 +78,9 @@ async def test_a_poisonous_message_ends_as_a_dead_letter_and_holds_up_nobody(
     async def reading(stop: asyncio.Event) -> None:
         await deadletters.read(runtime.sessions, runtime.queues, SERVICE, stop)
 
-    async def letters() -> list[models.DeadLetter]:
+    async def letters() -> list[tables.DeadLetter]:
         async with runtime.sessions() as session:
-            return list(await session.scalars(select(models.DeadLetter)))
+            return list(await session.scalars(select(tables.DeadLetter)))
 
     await send(poison.dumps(), *(received().dumps() for _ in range(5)))
     async with running(consume(choking).run, reading):

@@ -8,7 +8,8 @@ import structlog
 from prometheus_client import REGISTRY
 from sqlalchemy import delete, update
 
-from strop import app, events, gauges, metrics, models, outbox
+from strop import app, gauges, metrics, outbox
+from strop_contracts import events, tables
 from strop_wire import ids
 from tests import factories, wait
 
@@ -26,7 +27,7 @@ async def test_what_waits_to_be_sent_is_counted_with_its_age(runtime: app.Runtim
     received = events.CaptureReceived(project="cans", capture_id=ids.uuid7(), device="line-7")
     async with runtime.sessions.begin() as session:
         await outbox.add(session, received, received)
-        await session.execute(update(models.Outbox).values(at=hour_ago))
+        await session.execute(update(tables.Outbox).values(at=hour_ago))
     await look(runtime, "router")
     assert value("strop_outbox_messages") == 2
     assert value("strop_outbox_oldest_seconds") == pytest.approx(3600, abs=60)
@@ -44,12 +45,12 @@ async def test_open_tasks_are_counted_by_project_and_a_project_without_any_is_go
     async with runtime.sessions.begin() as session:
         for number in range(3):
             task = {"project": "cans", "capture_id": ids.uuid7(), "device": "line-7", "sha256": "0" * 64, "priority": 0}
-            session.add(models.LabelTask(**task, state="done" if number == 2 else "open"))
+            session.add(tables.LabelTask(**task, state="done" if number == 2 else "open"))
     await look(runtime, "labeling-queue")
     assert value("strop_label_tasks_open", project="cans") == 2
 
     async with runtime.sessions.begin() as session:
-        await session.execute(delete(models.LabelTask))
+        await session.execute(delete(tables.LabelTask))
 
     await look(runtime, "labeling-queue")
     assert value("strop_label_tasks_open", project="cans") is None
@@ -61,14 +62,14 @@ async def test_the_loop_is_counted_by_state(runtime: app.Runtime) -> None:
         await factories.make_model(session, 1)
         await factories.make_model(session, 2, state="refused")
         await session.execute(
-            update(models.Device).values(seen_at=datetime.now(UTC)).where(models.Device.name == "line-1")
+            update(tables.Device).values(seen_at=datetime.now(UTC)).where(tables.Device.name == "line-1")
         )
-        deployment = models.Deployment(project=factories.PROJECT, model_version=1, kind="rollout", stages=[1.0])
+        deployment = tables.Deployment(project=factories.PROJECT, model_version=1, kind="rollout", stages=[1.0])
         session.add(deployment)
         await session.flush()
         told = {"deployment_id": deployment.id, "project": factories.PROJECT, "stage": 0}
-        session.add(models.DeploymentDevice(**told, device="line-1", current=True, state="installed"))
-        session.add(models.DeploymentDevice(**told, device="line-2", current=False, state="waiting"))
+        session.add(tables.DeploymentDevice(**told, device="line-1", current=True, state="installed"))
+        session.add(tables.DeploymentDevice(**told, device="line-2", current=False, state="waiting"))
 
     for service in ("ingest", "trainer", "deployer"):
         await look(runtime, service)

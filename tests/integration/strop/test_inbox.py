@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, inbox, models
+from strop import app, inbox
+from strop_contracts import tables
 
 
 async def test_an_event_is_claimed_once_by_each_consumer(session: AsyncSession) -> None:
@@ -43,7 +44,7 @@ async def test_what_cannot_come_back_is_forgotten(
     async with runtime.sessions.begin() as other:
         await inbox.claim_all(other, "router", ["1", "2", "3", "4", "5", "new"])
         await inbox.claim(other, "trainer", "1")
-        old = update(models.Inbox).where(models.Inbox.event_id != "new", models.Inbox.consumer == "router")
+        old = update(tables.Inbox).where(tables.Inbox.event_id != "new", tables.Inbox.consumer == "router")
         await other.execute(old.values(at=func.now() - inbox.KEEP - timedelta(minutes=1)))
 
     assert await inbox.prune(runtime.sessions) == 5
@@ -57,7 +58,7 @@ async def test_what_cannot_come_back_is_forgotten(
 async def test_one_copy_forgets_at_a_time(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
         await inbox.claim_all(session, "router", [str(number) for number in range(100)])
-        await session.execute(update(models.Inbox).values(at=func.now() - inbox.KEEP - timedelta(minutes=1)))
+        await session.execute(update(tables.Inbox).values(at=func.now() - inbox.KEEP - timedelta(minutes=1)))
 
     forgotten = await asyncio.gather(*(inbox.prune(runtime.sessions) for _ in range(3)))
 

@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, events, models, outbox, sqs
+from strop import app, consumer, outbox, sqs
+from strop_contracts import events, tables
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, done, received
 
 
 async def left(runtime: app.Runtime) -> int:
     async with runtime.sessions() as session:
-        return await session.scalar(select(func.count()).select_from(models.Outbox)) or 0
+        return await session.scalar(select(func.count()).select_from(tables.Outbox)) or 0
 
 
 async def happen(runtime: app.Runtime, *happened: events.Event) -> None:
@@ -97,7 +98,7 @@ async def test_relays_side_by_side_send_each_row_once(runtime: app.Runtime, monk
 
 async def test_a_row_that_a_queue_refuses_stays_and_does_not_hold_up_the_others(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        session.add(models.Outbox(queue=SERVICE, body="x" * 300_000))
+        session.add(tables.Outbox(queue=SERVICE, body="x" * 300_000))
     await happen(runtime, received(), received())
 
     assert await outbox.relay_once(runtime.sessions, runtime.queues) == 2
@@ -108,7 +109,7 @@ async def test_a_row_that_a_queue_refuses_stays_and_does_not_hold_up_the_others(
 
 async def test_a_row_that_is_refused_does_not_slow_its_queue_down(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        session.add(models.Outbox(queue=SERVICE, body="x" * 300_000))
+        session.add(tables.Outbox(queue=SERVICE, body="x" * 300_000))
     await happen(runtime, received())
     trouble = outbox.Trouble()
 
@@ -119,7 +120,7 @@ async def test_a_row_that_is_refused_does_not_slow_its_queue_down(runtime: app.R
 
 async def test_a_queue_that_is_away_does_not_hold_up_the_others(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        session.add(models.Outbox(queue="nobody", body="{}"))
+        session.add(tables.Outbox(queue="nobody", body="{}"))
     await happen(runtime, received())
 
     assert await outbox.relay_once(runtime.sessions, runtime.queues) == 1
@@ -133,7 +134,7 @@ async def test_a_queue_that_is_away_does_not_hold_up_the_others_however_much_wai
 ) -> None:
     monkeypatch.setattr(outbox, "CLAIM", 5)
     async with runtime.sessions.begin() as session:
-        session.add_all(models.Outbox(queue="nobody", body="{}") for _ in range(12))
+        session.add_all(tables.Outbox(queue="nobody", body="{}") for _ in range(12))
         await session.flush()
     await happen(runtime, received())
     relaying = asyncio.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.01))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, errors, events, models, sqs
+from strop import app, consumer, sqs
+from strop_contracts import errors, events, tables
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, Consume, Receive, Send, done, empty, received
 
@@ -19,7 +20,7 @@ class Team:
 
     async def work(self, happened: Sequence[events.Event], session: AsyncSession) -> None:
         self.sizes.append(len(happened))
-        session.add_all(models.Policy(project=str(event.id), version=1, body={}) for event in happened)
+        session.add_all(tables.Policy(project=str(event.id), version=1, body={}) for event in happened)
         await session.flush()
         if self._poison in happened:
             raise errors.InvalidMessage("no such line")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from strop import app, events, models, outbox, storage
+from strop import app, outbox, storage
+from strop_contracts import events, tables
 from tests import factories
 from tests.unit.trainer import lab as shapes
 from trainer import queries
@@ -39,7 +40,7 @@ class Lab:
                     sha256 = await self.store(shapes.picture(label, seed))
                     key = f"{PROJECT}/datasets/base/{split}/{label}/{seed}.jpg"
                     session.add(
-                        models.DatasetItem(
+                        tables.DatasetItem(
                             project=PROJECT, key=key, dataset="base", split=split, label=label, sha256=sha256
                         )
                     )
@@ -49,12 +50,12 @@ class Lab:
         await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
         return sha256
 
-    async def label(self, label: str | None, body: bytes, **columns: Any) -> models.Capture:
+    async def label(self, label: str | None, body: bytes, **columns: Any) -> tables.Capture:
         """A capture whose image is there and labelled; each one a minute later than the one before."""
         await self.store(body)
         self._minutes += 1
         made = factories.capture(body, **{"phash": f"{random.Random(body).getrandbits(64):016x}", **columns})
-        truth = models.GroundTruth(
+        truth = tables.GroundTruth(
             capture_id=made.id, project=made.project, device=made.device, sha256=made.sha256,
             label=label, author="ann", at=START + timedelta(minutes=self._minutes),
         )  # fmt: skip
@@ -75,14 +76,14 @@ class Lab:
             await outbox.add(session, asked)
         return asked
 
-    async def train(self) -> models.TrainingRun:
+    async def train(self) -> tables.TrainingRun:
         asked = await self.ask()
         await self.runs.carry_out(asked)
         return await self.run(asked.run_id)
 
-    async def run(self, run_id: UUID) -> models.TrainingRun:
+    async def run(self, run_id: UUID) -> tables.TrainingRun:
         async with self.runtime.sessions() as session:
-            return await session.get_one(models.TrainingRun, run_id)
+            return await session.get_one(tables.TrainingRun, run_id)
 
     async def all(self, table: Any) -> list[Any]:
         async with self.runtime.sessions() as session:
@@ -90,7 +91,7 @@ class Lab:
 
     async def announced(self, name: str) -> list[dict[str, Any]]:
         """Bodies of the events of this name in the outbox."""
-        letters = [json.loads(row.body) for row in await self.all(models.Outbox)]
+        letters = [json.loads(row.body) for row in await self.all(tables.Outbox)]
         return [letter["body"] for letter in letters if letter["name"] == name]
 
     async def keys(self, prefix: str) -> set[str]:

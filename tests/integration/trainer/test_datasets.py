@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from strop import models, storage
+from strop import storage
+from strop_contracts import tables
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import datasets
@@ -47,7 +48,7 @@ async def test_only_usable_labels_of_this_project_up_to_the_moment_count(lab):
 async def test_a_refused_file_is_not_in_the_data_set(lab):
     async with lab.runtime.sessions.begin() as session:
         session.add(
-            models.DatasetItem(
+            tables.DatasetItem(
                 project=labs.PROJECT, key="k", dataset="base", split="train", label="ring", refused="no image"
             )
         )
@@ -82,7 +83,7 @@ async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
     async with lab.runtime.sessions.begin() as session:
         version = await datasets.save(session, lab.runtime.storage, labs.PROJECT, items)
 
-    (row,) = await lab.all(models.DatasetVersion)
+    (row,) = await lab.all(tables.DatasetVersion)
     body = await lab.runtime.storage.get(row.key)
     assert (version, row.version, row.key) == (1, 1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
     assert row.sha256 == storage.digest(body)
@@ -97,7 +98,7 @@ async def test_the_same_labels_make_the_same_manifest_and_a_new_version(lab):
         async with lab.runtime.sessions.begin() as session:
             await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
 
-    first, second = sorted(await lab.all(models.DatasetVersion), key=lambda row: row.version)
+    first, second = sorted(await lab.all(tables.DatasetVersion), key=lambda row: row.version)
     assert (first.version, second.version) == (1, 2)
     assert first.sha256 == second.sha256
     assert first.key != second.key
@@ -144,7 +145,7 @@ async def place(lab, label, minute, sequencer="", split="train", image=50):
     about = {"project": labs.PROJECT, "dataset": "base", "split": split, "label": label, "sha256": sha256}
     placed_at = labs.START + timedelta(minutes=minute)
     async with lab.runtime.sessions.begin() as session:
-        session.add(models.DatasetItem(**about, key=key, placed_at=placed_at, sequencer=sequencer))
+        session.add(tables.DatasetItem(**about, key=key, placed_at=placed_at, sequencer=sequencer))
     return key
 
 
@@ -180,5 +181,5 @@ async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version
     assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
     assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
     assert keys[0] in str(conflict)
-    (row,) = await lab.all(models.DatasetVersion)
+    (row,) = await lab.all(tables.DatasetVersion)
     assert row.counts == {"base/train": 1, "base/valid": 1, "base/label conflicts": 1}

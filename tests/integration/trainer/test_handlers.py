@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from strop import consumer, events, models
+from strop import consumer
+from strop_contracts import events, tables
 from strop_wire import ids
 from tests.integration.trainer import lab as labs
 from tests.integration.trainer.lab import Lab
@@ -36,7 +37,7 @@ async def order(lab: Lab) -> events.TrainingOrdered:
     return ordered
 
 
-async def carry_out(lab: Lab) -> models.TrainingRun:
+async def carry_out(lab: Lab) -> tables.TrainingRun:
     ordered = await order(lab)
     await lab.runs.carry_out(events.TrainingRequested(project=labs.PROJECT, run_id=ordered.run_id))
     return await lab.run(ordered.run_id)
@@ -45,7 +46,7 @@ async def carry_out(lab: Lab) -> models.TrainingRun:
 async def test_an_order_becomes_a_run_that_is_asked_for_once(lab: Lab) -> None:
     ordered = await order(lab)
 
-    (run,) = await lab.all(models.TrainingRun)
+    (run,) = await lab.all(tables.TrainingRun)
     assert (run.id, run.state, run.trigger) == (ordered.run_id, "requested", "order")
     assert (run.manifest, run.backbone) == (KEY, "lite0")
     assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
@@ -57,9 +58,9 @@ async def test_a_model_to_order_is_of_the_manifests_images_and_stays_from_the_fl
 
     run = await carry_out(lab)
 
-    (model,) = await lab.all(models.ModelVersion)
-    (dataset,) = await lab.all(models.DatasetVersion)
-    (evaluation,) = [each for each in await lab.all(models.Evaluation) if each.part == "base"]
+    (model,) = await lab.all(tables.ModelVersion)
+    (dataset,) = await lab.all(tables.DatasetVersion)
+    (evaluation,) = [each for each in await lab.all(tables.Evaluation) if each.part == "base"]
     assert (run.state, run.model_version, model.version, model.state) == ("succeeded", 1, 1, "hosted")
     assert model.labels == ["ring", "square"]
     assert (dataset.key, dataset.counts) == (KEY, {"base/train": 8, "base/valid": 4})
@@ -88,20 +89,20 @@ async def test_an_order_that_cannot_be_carried_out_says_why(lab: Lab, body: byte
     assert run.error.startswith(reason)
     (failed,) = await lab.announced("TrainingFailed")
     assert failed == {"project": labs.PROJECT, "run_id": str(run.id), "reason": run.error}
-    assert await lab.all(models.ModelVersion) == []
+    assert await lab.all(tables.ModelVersion) == []
 
 
 async def test_an_order_that_is_taken_up_again_has_one_data_set_and_keeps_its_number(lab: Lab) -> None:
     await manifest(lab)
     ordered = await order(lab)
     async with lab.runtime.sessions.begin() as session:
-        run = await session.get_one(models.TrainingRun, ordered.run_id)
+        run = await session.get_one(tables.TrainingRun, ordered.run_id)
         run.model_version = 7  # reserved by an attempt that crashed
-        session.add(models.DatasetVersion(project=labs.PROJECT, version=3, key=KEY, sha256="0", counts={}))
+        session.add(tables.DatasetVersion(project=labs.PROJECT, version=3, key=KEY, sha256="0", counts={}))
 
     await lab.runs.carry_out(events.TrainingRequested(project=labs.PROJECT, run_id=ordered.run_id))
 
-    (model,) = await lab.all(models.ModelVersion)
+    (model,) = await lab.all(tables.ModelVersion)
     assert (model.version, model.dataset_version) == (7, 3)
 
 
@@ -110,5 +111,5 @@ async def test_an_order_does_not_stand_in_the_way_of_the_fleets_next_run(lab: La
 
     asked = await lab.ask()
 
-    assert {run.trigger for run in await lab.all(models.TrainingRun)} == {"order", "manual"}
+    assert {run.trigger for run in await lab.all(tables.TrainingRun)} == {"order", "manual"}
     assert asked.run_id

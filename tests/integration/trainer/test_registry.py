@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from strop import errors, models
+from strop_contracts import errors, tables
 from tests import factories
 from tests.integration.trainer import lab as labs
 from tests.integration.trainer.lab import Lab
@@ -23,7 +23,7 @@ async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str
 
     await approve(lab, 1)
 
-    (model,) = await lab.all(models.ModelVersion)
+    (model,) = await lab.all(tables.ModelVersion)
     assert (model.state, model.reasons) == ("approved", [f"approved by a person, {before} before"])
     assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
 
@@ -43,10 +43,10 @@ async def test_two_runs_of_a_project_side_by_side_get_two_numbers(lab: Lab) -> N
     """An order may be trained beside the fleet's own run; a number that was given is never given again."""
     async with lab.runtime.sessions.begin() as session:
         await factories.make_model(session, 4)
-        runs = [models.TrainingRun(project=labs.PROJECT, trigger="order", manifest=f"{n}") for n in range(2)]
+        runs = [tables.TrainingRun(project=labs.PROJECT, trigger="order", manifest=f"{n}") for n in range(2)]
         session.add_all(runs)
 
-    async def reserve(run: models.TrainingRun) -> int:
+    async def reserve(run: tables.TrainingRun) -> int:
         async with lab.runtime.sessions.begin() as session:
             return await queries.reserve_model(session, run)
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from strop import errors, events, models, storage
+from strop import storage
+from strop_contracts import errors, events, tables
 from strop_edge.model import Model
 from strop_wire import ids, messages
 from tests import factories
@@ -26,7 +27,7 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
     assert (run.state, run.attempts, run.dataset_version, run.error) == ("succeeded", 1, 1, None)
     assert run.finished_at > run.started_at
     assert run.progress["step"] in {"features", "head", "judge"}
-    (made,) = await lab.all(models.ModelVersion)
+    (made,) = await lab.all(tables.ModelVersion)
     assert (made.version, made.state, made.run_id, made.dataset_version) == (1, "approved", run.id, 1)
     assert made.labels == ["ring", "square", "stripes"]
     assert made.reasons[0].startswith("first model, base:")
@@ -38,7 +39,7 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
     Model(tmp_path).self_test()
     assert made.files["head.onnx"]["key"] == f"{labs.PROJECT}/models/v1/head.onnx"
     assert made.files["backbone.onnx"]["key"] == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
-    fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(models.ModelFile)}
+    fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(tables.ModelFile)}
     assert fetchable == {(f["sha256"], f["key"], f["size"]) for f in made.files.values()}
 
 
@@ -48,7 +49,7 @@ async def test_base_and_field_are_judged_apart_with_every_outcome_kept(lab):
 
     await lab.train()
 
-    found = {row.part: row for row in await lab.all(models.Evaluation)}
+    found = {row.part: row for row in await lab.all(tables.Evaluation)}
     assert {part: row.metrics["images"] for part, row in found.items()} == {"base": 9, "field": 3}
     for row in found.values():
         lines = (await lab.runtime.storage.get(row.outcomes_key)).splitlines()
@@ -63,7 +64,7 @@ async def test_field_labels_make_a_challenger_that_beats_the_champion(lab):
 
     run = await lab.train()
 
-    first, second = sorted(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    first, second = sorted(await lab.all(tables.ModelVersion), key=lambda model: model.version)
     assert (second.version, second.state, second.run_id) == (2, "approved", run.id)
     assert second.files["backbone.onnx"] == first.files["backbone.onnx"]
     assert second.files["head.onnx"]["sha256"] != first.files["head.onnx"]["sha256"]
@@ -76,7 +77,7 @@ async def test_a_refused_model_is_registered_with_its_reasons_and_not_shipped(la
 
     run = await lab.train()
 
-    refused = max(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    refused = max(await lab.all(tables.ModelVersion), key=lambda model: model.version)
     assert (run.state, refused.state) == ("succeeded", "refused")
     assert refused.reasons[0] == "base: not better than the champion (0 gained, 0 lost)"
     assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1]
@@ -89,7 +90,7 @@ async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
     async with lab.runtime.sessions.begin() as session:
         await factories.make_model(session, 2)
         session.add(
-            models.Deployment(
+            tables.Deployment(
                 project=labs.PROJECT, model_version=1, kind="rollback", state="succeeded", stages=[1.0], reason="bad"
             )
         )
@@ -97,7 +98,7 @@ async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
 
     await lab.train()
 
-    newest = max(await lab.all(models.ModelVersion), key=lambda model: model.version)
+    newest = max(await lab.all(tables.ModelVersion), key=lambda model: model.version)
     assert (newest.version, newest.state) == (3, "approved")
 
 
@@ -108,7 +109,7 @@ async def test_the_same_request_twice_makes_one_model(lab):
     for _ in range(2):
         await lab.runs.carry_out(asked)
 
-    assert len(await lab.all(models.ModelVersion)) == 1
+    assert len(await lab.all(tables.ModelVersion)) == 1
     assert (await lab.run(asked.run_id)).attempts == 1
 
 
@@ -119,8 +120,8 @@ async def test_two_trainers_with_the_same_request_make_one_model(lab):
 
     await asyncio.gather(lab.runs.carry_out(asked), other.carry_out(asked))
 
-    assert len(await lab.all(models.ModelVersion)) == 1
-    assert len(await lab.all(models.DatasetVersion)) == 1
+    assert len(await lab.all(tables.ModelVersion)) == 1
+    assert len(await lab.all(tables.DatasetVersion)) == 1
 
 
 async def test_an_unknown_run_is_an_invalid_message(lab):
@@ -135,8 +136,8 @@ async def test_without_two_labels_the_run_fails_and_says_what_is_missing(lab):
 
     assert run.state == "failed"
     assert run.error == "training needs images of at least 2 labels, found 1: import a base set first"
-    assert await lab.all(models.ModelVersion) == []
-    assert await lab.all(models.DatasetVersion) == []
+    assert await lab.all(tables.ModelVersion) == []
+    assert await lab.all(tables.DatasetVersion) == []
 
 
 async def spoil(lab, *seeds):
@@ -155,11 +156,11 @@ async def test_an_image_that_is_missing_in_the_bucket_is_left_out_and_named(lab)
 
     run = await lab.train()
 
-    (model,) = await lab.all(models.ModelVersion)
+    (model,) = await lab.all(tables.ModelVersion)
     key = f"{labs.PROJECT}/datasets/base/train/ring/0.jpg"
     assert run.state == "succeeded"
     assert f"1 of 27 images cannot be used: {key}: its file is missing. The others were used" in model.reasons
-    base = next(each for each in await lab.all(models.Evaluation) if each.part == "base")
+    base = next(each for each in await lab.all(tables.Evaluation) if each.part == "base")
     assert [each["source"] for each in base.metrics["skipped"]] == [key]
 
 
@@ -172,7 +173,7 @@ async def test_too_many_bad_images_end_the_run_with_their_names(lab):
     assert run.state == "failed"
     assert run.error.startswith("3 of 27 images cannot be used: ")
     assert all(f"/train/ring/{seed}.jpg: " in run.error for seed in (0, 1, 2))
-    assert await lab.all(models.ModelVersion) == []
+    assert await lab.all(tables.ModelVersion) == []
 
 
 async def leased(lab, seconds=60.0):
@@ -185,7 +186,7 @@ async def take_over(lab, run_id):
     """The lease runs out, and another trainer takes the run."""
     async with lab.runtime.sessions.begin() as session:
         past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
-        await session.execute(update(models.TrainingRun).where(models.TrainingRun.id == run_id).values(past))
+        await session.execute(update(tables.TrainingRun).where(tables.TrainingRun.id == run_id).values(past))
     return await lease.take(lab.runtime.sessions, run_id, 60)
 
 
@@ -232,7 +233,7 @@ async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
         await registry.register(lab.runtime, mine, run, 1, 1, tmp_path, result)
 
     assert await lab.keys("models/") == set()
-    assert await lab.all(models.ModelVersion) == []
+    assert await lab.all(tables.ModelVersion) == []
     assert (await lab.run(run.id)).state == "running"
 
 
@@ -240,7 +241,7 @@ async def test_a_run_that_keeps_crashing_is_given_up(lab):
     await lab.base()
     asked = await lab.ask()
     async with lab.runtime.sessions.begin() as session:
-        await session.execute(update(models.TrainingRun).values(attempts=lab.settings.attempts))
+        await session.execute(update(tables.TrainingRun).values(attempts=lab.settings.attempts))
 
     await lab.runs.carry_out(asked)
 
@@ -318,5 +319,5 @@ async def test_a_killed_trainer_loses_no_run_and_makes_no_second_model(lab, tmp_
 
     assert second.returncode == 0
     assert (await lab.run(run_id)).attempts == 2
-    assert [model.version for model in await lab.all(models.ModelVersion)] == [1]
+    assert [model.version for model in await lab.all(tables.ModelVersion)] == [1]
     assert list((lab.settings.cache / "runs").iterdir()) == []

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from strop import errors, models
+from strop_contracts import errors, tables
 from strop_wire import ids
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -23,7 +23,7 @@ async def test_enough_labels_ask_for_a_training_and_say_why(lab, ticking):
 
     await ticking.tick()
 
-    (run,), (decision,) = await lab.all(models.TrainingRun), await lab.all(models.TriggerDecision)
+    (run,), (decision,) = await lab.all(tables.TrainingRun), await lab.all(tables.TriggerDecision)
     assert (run.state, run.trigger) == ("requested", "labels")
     assert (decision.train, decision.reasons) == (True, ["5 new labels to learn from, 5 asked for"])
     assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
@@ -33,9 +33,9 @@ async def test_not_yet_is_a_row_too_and_only_one_while_nothing_changes(lab, tick
     for _ in range(3):
         await ticking.tick()
 
-    (decision,) = await lab.all(models.TriggerDecision)
+    (decision,) = await lab.all(tables.TriggerDecision)
     assert (decision.train, decision.reasons) == (False, [TOO_FEW])
-    assert await lab.all(models.TrainingRun) == []
+    assert await lab.all(tables.TrainingRun) == []
 
 
 async def test_one_run_at_a_time(lab, ticking):
@@ -44,8 +44,8 @@ async def test_one_run_at_a_time(lab, ticking):
     for _ in range(2):
         await ticking.tick()
 
-    assert len(await lab.all(models.TrainingRun)) == 1
-    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["a training run is under way"]
+    assert len(await lab.all(tables.TrainingRun)) == 1
+    assert (await lab.all(tables.TriggerDecision))[-1].reasons == ["a training run is under way"]
 
 
 async def test_two_copies_of_the_service_ask_once(lab, ticking):
@@ -62,23 +62,23 @@ async def test_labels_that_a_run_has_seen_do_not_count_again(lab, ticking):
     await ticking.tick()
     done = {"state": "succeeded", "started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
     async with lab.runtime.sessions.begin() as session:
-        await session.execute(update(models.TrainingRun).values(done))
+        await session.execute(update(tables.TrainingRun).values(done))
 
     await ticking.tick()
 
-    assert len(await lab.all(models.TrainingRun)) == 1
-    assert (await lab.all(models.TriggerDecision))[-1].reasons == [TOO_FEW]
+    assert len(await lab.all(tables.TrainingRun)) == 1
+    assert (await lab.all(tables.TriggerDecision))[-1].reasons == [TOO_FEW]
 
 
 async def test_audits_are_golden_so_they_do_not_count(lab, ticking):
     await lab.field("ring", count=4, audits=5)
     await ticking.tick()
-    assert await lab.all(models.TrainingRun) == []
+    assert await lab.all(tables.TrainingRun) == []
 
     await lab.field("square", count=1, audits=0)
     await ticking.tick()
 
-    assert (await lab.all(models.TriggerDecision))[-1].reasons == ["5 new labels to learn from, 5 asked for"]
+    assert (await lab.all(tables.TriggerDecision))[-1].reasons == ["5 new labels to learn from, 5 asked for"]
 
 
 async def test_unusable_images_are_no_labels(lab, ticking):
@@ -87,7 +87,7 @@ async def test_unusable_images_are_no_labels(lab, ticking):
 
     await ticking.tick()
 
-    assert await lab.all(models.TrainingRun) == []
+    assert await lab.all(tables.TrainingRun) == []
 
 
 async def test_a_person_may_ask_at_any_time_but_not_twice(lab):
@@ -128,7 +128,7 @@ async def test_asking_for_an_unknown_project_says_so(lab):
 async def lapse(lab, run_id, seconds):
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     async with lab.runtime.sessions.begin() as session:
-        change = update(models.TrainingRun).where(models.TrainingRun.id == run_id)
+        change = update(tables.TrainingRun).where(tables.TrainingRun.id == run_id)
         await session.execute(change.values(state="running", lease=ids.uuid7(), leased_until=until, attempts=1))
 
 

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from strop import errors
 from strop_cli import certs
+from strop_contracts import errors
 
 
 def run(*arguments: object) -> None:

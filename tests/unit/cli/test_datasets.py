@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from strop import errors
 from strop_cli import datasets
 from strop_cli.__main__ import cli
+from strop_contracts import errors
 from tests.unit.cli import hostile
 from trainer.datasets import Conflict
 

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 
 from ingest import objects
-from strop import models
 from strop_cli import differences
+from strop_contracts import tables
 from trainer import datasets
 
 BASE = "p/datasets/base"
 CAT, DOG = f"{BASE}/train/cat/1.jpg", f"{BASE}/train/dog/1.jpg"
 
 
-def row(key: str, **columns: str) -> models.DatasetItem:
-    return models.DatasetItem(project="p", key=key, dataset="base", split="train", label="cat", **columns)
+def row(key: str, **columns: str) -> tables.DatasetItem:
+    return tables.DatasetItem(project="p", key=key, dataset="base", split="train", label="cat", **columns)
 
 
 def test_keys_are_sorted_by_what_ingest_makes_of_them() -> None:

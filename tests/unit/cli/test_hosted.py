@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from strop import autolabel, errors
+from strop import autolabel
 from strop_cli import hosted
 from strop_cli.__main__ import cli
+from strop_contracts import errors
 
 
 def test_the_only_project_need_not_be_named() -> None:

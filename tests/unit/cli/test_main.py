@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from strop import errors
 from strop_cli import connection
 from strop_cli.__main__ import cli
+from strop_contracts import errors
 
 COMMANDS = [
     "",

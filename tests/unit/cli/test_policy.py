@@ -2,8 +2,8 @@
 
 import pytest
 
-from strop import errors
 from strop_cli import policy
+from strop_contracts import errors
 
 
 def test_names_and_values_are_read() -> None:

@@ -3,15 +3,15 @@
 import pytest
 import typer
 
-from strop import errors, models
 from strop_cli import registry
+from strop_contracts import errors, tables
 
-REFUSED = models.ModelVersion(version=3, state="refused", reasons=["field: not better", "base: 9 of 10 right"])
+REFUSED = tables.ModelVersion(version=3, state="refused", reasons=["field: not better", "base: 9 of 10 right"])
 
 
 def test_a_run_is_told_by_its_state_its_error_or_the_gates_decision() -> None:
-    def run(state: str, error: str | None = None) -> models.TrainingRun:
-        return models.TrainingRun(state=state, error=error)
+    def run(state: str, error: str | None = None) -> tables.TrainingRun:
+        return tables.TrainingRun(state=state, error=error)
 
     assert registry.words(run("running"), None) == "running"
     assert registry.words(run("failed", "no images"), None) == "failed: no images"

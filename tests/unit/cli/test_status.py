@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from strop import models
 from strop_cli import status
+from strop_contracts import tables
 
 
-def deployment(state: str) -> models.Deployment:
-    return models.Deployment(model_version=1, state=state, stages=[0.25, 1.0], stage=0)
+def deployment(state: str) -> tables.Deployment:
+    return tables.Deployment(model_version=1, state=state, stages=[0.25, 1.0], stage=0)
 
 
 def test_a_running_deployment_names_the_devices_it_waits_for() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from strop import errors
 from strop_cli import tree
+from strop_contracts import errors
 from tests.unit.cli import hostile
 
 

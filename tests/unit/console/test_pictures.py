@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from console import pictures
-from strop import errors
+from strop_contracts import errors
 from tests import factories
 
 

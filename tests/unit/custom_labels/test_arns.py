@@ -6,7 +6,7 @@ import pytest
 
 from custom_labels import arns
 from custom_labels.settings import Settings
-from strop import models
+from strop_contracts import tables
 
 AT = datetime(2026, 11, 22, 8, 0, 0, 123999, tzinfo=UTC)
 OWN = Settings(region="eu-west-1", account="210987654321")
@@ -14,9 +14,9 @@ PREFIX = "arn:aws:rekognition:eu-west-1:210987654321:project/flowers"
 
 
 def test_each_kind_is_written_and_read() -> None:
-    project = models.Project(name="flowers", at=AT)
-    dataset = models.HostedDataset(project="flowers", kind="TRAIN", at=AT)
-    version = models.ProjectVersion(project="flowers", name="version", at=AT)
+    project = tables.Project(name="flowers", at=AT)
+    dataset = tables.HostedDataset(project="flowers", kind="TRAIN", at=AT)
+    version = tables.ProjectVersion(project="flowers", name="version", at=AT)
 
     for written, form, kind, name in (
         (arns.project(OWN, project), f"{PREFIX}/1795334400123", "project", "flowers"),

@@ -2,7 +2,7 @@
 
 from custom_labels import operations
 from custom_labels.settings import Settings
-from strop import topology
+from strop_contracts import topology
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "services/custom-labels/README.md").read_text()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ingest import objects
-from strop import errors, events
+from strop_contracts import errors, events
 from strop_wire import ids
 
 

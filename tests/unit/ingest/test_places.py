@@ -3,7 +3,7 @@
 import pytest
 
 from ingest import places
-from strop import errors
+from strop_contracts import errors
 from strop_wire import ids
 
 CAPTURE = ids.uuid7()

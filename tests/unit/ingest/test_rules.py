@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest import rules
-from strop import errors, models
+from strop_contracts import errors, tables
 from strop_wire import MAX_PAYLOAD, ids, messages, topics
 from tests import factories
 
@@ -87,7 +87,7 @@ def test_a_letter_fits_into_a_queue(payload: bytes) -> None:
 
 def test_a_repeat_is_no_different_even_if_it_was_seen_more_often() -> None:
     said = factories.announcement(b"bytes")
-    known = models.Capture(**rules.capture_row(read(said)))
+    known = tables.Capture(**rules.capture_row(read(said)))
     again = read(factories.announcement(b"bytes", id=said.id, captured_at=said.captured_at, seen=7))
 
     assert rules.difference(rules.capture_row(again), known) is None
@@ -105,7 +105,7 @@ def test_a_repeat_is_no_different_even_if_it_was_seen_more_often() -> None:
 )
 def test_another_content_under_the_same_id_is_named(change: dict[str, object], name: str) -> None:
     said = factories.announcement(b"bytes")
-    known = models.Capture(**rules.capture_row(read(said)))
+    known = tables.Capture(**rules.capture_row(read(said)))
     other = read(factories.announcement(b"bytes", id=said.id, captured_at=said.captured_at, **change))
 
     assert rules.difference(rules.capture_row(other), known) == name
@@ -113,7 +113,7 @@ def test_another_content_under_the_same_id_is_named(change: dict[str, object], n
 
 def test_the_same_id_from_another_device_is_a_difference() -> None:
     said = factories.announcement(b"bytes")
-    known = models.Capture(**rules.capture_row(read(said)))
+    known = tables.Capture(**rules.capture_row(read(said)))
 
     assert rules.difference(rules.capture_row(read(said, device="line-2")), known) == "device"
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from labeling_queue import rules
-from strop import errors, models, storage
+from strop import storage
+from strop_contracts import errors, tables
 from strop_wire import fields, ids
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -102,7 +103,7 @@ def test_a_file_in_the_folder_of_a_label_that_stood_a_moment_ago_is_our_own_move
 
 
 def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_device() -> None:
-    capture = models.Capture(id=ids.uuid7(), project="p", device="d", content_type="image/png")
+    capture = tables.Capture(id=ids.uuid7(), project="p", device="d", content_type="image/png")
 
     assert rules.copy_key(capture, "can") == f"p/labeled_field_data/can/{capture.id}.png"
     assert rules.copy_key(capture, "N/A") == f"p/labeled_field_data/N%2FA/{capture.id}.png"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from router import rules
-from strop import errors
+from strop_contracts import errors
 from strop_wire import messages
 
 POLICY = rules.Policy(low=0.6, high=0.9, device_per_hour=10, fleet_per_hour=100)

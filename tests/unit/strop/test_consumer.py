@@ -2,7 +2,8 @@
 
 import pytest
 
-from strop import consumer, errors
+from strop import consumer
+from strop_contracts import errors
 
 
 def test_a_handler_may_say_when_it_wants_its_message_again() -> None:

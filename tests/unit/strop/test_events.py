@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from strop import errors, events
+from strop_contracts import errors, events
 from strop_wire import ids
 
 EVENT = events.ImageDeclined(project="bottles", capture_id=ids.uuid7(), device="line-1", reason="between")

@@ -1,6 +1,6 @@
 """The map of the system is complete."""
 
-from strop import events, topology
+from strop_contracts import events, topology
 
 
 def test_every_event_goes_somewhere() -> None:

@@ -11,7 +11,8 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from strop import errors, events, traces
+from strop import traces
+from strop_contracts import errors, events
 
 CAPTURE = UUID("01999c1e-54a0-7c3e-8a52-6f1d0c9b7e21")
 RECEIVED = events.CaptureReceived(project="cans", capture_id=CAPTURE, device="line-7")

@@ -12,7 +12,7 @@ from console import pictures
 from custom_labels import images as hosted_images
 from custom_labels import unit
 from ingest import images
-from strop import errors
+from strop_contracts import errors
 from strop_edge import image, model
 from strop_image import decoder
 from tests.unit.edge import packages

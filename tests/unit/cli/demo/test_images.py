@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from strop import errors
 from strop_cli.demo import images
+from strop_contracts import errors
 from tests import factories
 from tests.unit.cli import hostile
 

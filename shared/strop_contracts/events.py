@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from strop import errors
+from strop_contracts import errors
 from strop_wire import ids
 
 

@@ -4,7 +4,7 @@ Each consuming service has one queue `{prefix}-{service}` and one dead-letter qu
 also takes the bucket's events (`storage.EVENTS`).
 """
 
-from strop import events
+from strop_contracts import events
 
 ROUTES: dict[type[events.Event], tuple[str, ...]] = {
     events.CaptureReceived: ("router",),

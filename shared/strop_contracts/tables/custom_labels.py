@@ -1,0 +1,112 @@
+"""The tables that custom-labels owns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strop_contracts.tables.base import Base, created, new_id
+
+
+class HostedDataset(Base):
+    """A data set of the Custom Labels API: the TRAIN or TEST set of a project, or of one project version alone.
+
+    Status is AWS's: CREATE_IN_PROGRESS, CREATE_COMPLETE, CREATE_FAILED, UPDATE_…, DELETE_IN_PROGRESS.
+    """
+
+    __tablename__ = "hosted_datasets"
+    __table_args__ = (
+        Index(
+            "uq_hosted_datasets_project", "project", "kind", unique=True, postgresql_where=text("version_id is null")
+        ),
+    )
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
+    kind: Mapped[str]  # "TRAIN" or "TEST"
+    version_id: Mapped[UUID | None]  # of a version that brought its own manifests
+    status: Mapped[str]
+    message: Mapped[str] = mapped_column(server_default=text("''"))
+    code: Mapped[str | None]  # SUCCESS, SERVICE_ERROR or CLIENT_ERROR
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    at: Mapped[datetime] = created()
+    updated_at: Mapped[datetime] = created()
+
+
+class HostedEntry(Base):
+    """One line of a data set's manifest. The image is in `images` when `sha256` is set and no error stands against it."""
+
+    __tablename__ = "hosted_entries"
+    __table_args__ = (Index(None, "dataset_id", "position"),)
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("hosted_datasets.id", ondelete="cascade"), primary_key=True)
+    source_ref: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]  # in the manifest
+    line: Mapped[str]  # as it came
+    labels: Mapped[list[Any]]  # class names
+    sha256: Mapped[str | None]
+    errors: Mapped[list[Any]]  # [{"code", "message"}]
+    at: Mapped[datetime] = created()
+
+
+class HostedChange(Base):
+    """Entries that a data set is to take in, and whether it has. Repeating one changes nothing."""
+
+    __tablename__ = "hosted_changes"
+    id: Mapped[UUID] = new_id()
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("hosted_datasets.id", ondelete="cascade"))
+    kind: Mapped[str]  # "create", "update", "copy" or "distribute"
+    source: Mapped[dict[str, Any]]  # {"bucket", "name", "version"} of a manifest, or {"dataset"}
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    at: Mapped[datetime] = created()
+    done_at: Mapped[datetime | None]
+
+
+class ProjectVersion(Base):
+    """A model in the words of the Custom Labels API. Status is AWS's; a fleet's models have a row too, named `v{n}`."""
+
+    __tablename__ = "project_versions"
+    __table_args__ = (
+        UniqueConstraint("project", "name"),
+        Index(None, "run_id"),
+        Index(
+            "ix_project_versions_alive",
+            "status",
+            postgresql_where=text("status in ('STARTING', 'RUNNING', 'STOPPING')"),
+        ),
+    )
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
+    name: Mapped[str]
+    status: Mapped[str]
+    message: Mapped[str] = mapped_column(server_default=text("''"))
+    description: Mapped[str | None]
+    run_id: Mapped[UUID | None]
+    model_version: Mapped[int | None]  # once trained
+    files: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # of the model, as in `model_versions`
+    threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
+    output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
+    results: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'")
+    )  # what DescribeProjectVersions says of it
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    kms_key_id: Mapped[str | None]
+    source_arn: Mapped[str | None]  # of a copy
+    min_units: Mapped[int | None]
+    max_units: Mapped[int | None]
+    at: Mapped[datetime] = created()
+    trained_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]  # since when it is asked to run
+    used_at: Mapped[datetime | None]  # about when it last answered
+
+
+class ProjectPolicy(Base):
+    """A resource policy of a project: who may copy its models."""
+
+    __tablename__ = "project_policies"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    revision: Mapped[str]
+    document: Mapped[str]
+    at: Mapped[datetime] = created()
+    updated_at: Mapped[datetime] = created()

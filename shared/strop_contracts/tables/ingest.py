@@ -1,0 +1,117 @@
+"""The tables that ingest owns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strop_contracts.tables.base import Base, created
+
+
+class Project(Base):
+    """A fleet with one job: one set of labels, one model."""
+
+    __tablename__ = "projects"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    at: Mapped[datetime] = created()
+
+
+class Device(Base):
+    """An enrolled device (IoT thing) and the latest it said of itself."""
+
+    __tablename__ = "devices"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = created()
+    seen_at: Mapped[datetime | None]
+    model: Mapped[str | None]  # the model version it said it runs
+
+
+class DeviceReport(Base):
+    """The newest `state` of one boot of a device; counts are cumulative within a boot, so sums over boots are exact."""
+
+    __tablename__ = "device_reports"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)
+    boot: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    at: Mapped[datetime] = created()
+    state: Mapped[dict[str, Any]]
+
+
+class Image(Base):
+    """The bytes of an image, stored once at `{project}/images/{sha256}`, verified."""
+
+    __tablename__ = "images"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    content_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    at: Mapped[datetime] = created()
+
+
+class Capture(Base):
+    """One image a device took and kept, with its prediction. Rows are written once."""
+
+    __tablename__ = "captures"
+    __table_args__ = (Index(None, "project", "device", "at"), Index(None, "project", "sha256"))
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    project: Mapped[str]
+    device: Mapped[str]
+    at: Mapped[datetime] = created()
+    captured_at: Mapped[datetime]
+    model: Mapped[str]
+    predictions: Mapped[list[Any]]  # [{"label", "confidence"}], best first
+    label: Mapped[str]
+    confidence: Mapped[float]
+    margin: Mapped[float]
+    reason: Mapped[str]
+    audit: Mapped[bool]
+    audit_probability: Mapped[float]
+    probability: Mapped[float]
+    policy: Mapped[int]
+    sha256: Mapped[str]
+    size: Mapped[int]
+    content_type: Mapped[str]
+    phash: Mapped[str | None]
+    seen: Mapped[int]
+
+
+class Upload(Base):
+    """What became of a capture's image: `granted`, `stored`, or `dropped` with a reason."""
+
+    __tablename__ = "uploads"
+    capture_id: Mapped[UUID] = mapped_column(ForeignKey("captures.id"), primary_key=True)
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    key: Mapped[str | None]  # where the device shall PUT it
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))  # arrivals that did not match the announcement
+    at: Mapped[datetime] = created()
+    stored_at: Mapped[datetime | None]
+
+
+class DatasetItem(Base):
+    """A labelled image of a base data set, from `{project}/datasets/{dataset}/{split}/{label}/…`; gone when the file is.
+
+    The same content may lie under several labels: the newest place counts, by `placed_at`, then `sequencer`.
+    """
+
+    __tablename__ = "dataset_items"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    split: Mapped[str]  # "train" or "valid"
+    label: Mapped[str]
+    sha256: Mapped[str | None]  # None when the file was refused
+    refused: Mapped[str | None]  # why
+    at: Mapped[datetime] = created()
+    placed_at: Mapped[datetime] = created()  # when S3 says that the object was written, in whole seconds
+    sequencer: Mapped[str] = mapped_column(
+        server_default=text("''")
+    )  # of S3's event, padded: the order within a second

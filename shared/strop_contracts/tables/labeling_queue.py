@@ -1,0 +1,79 @@
+"""The tables that labeling-queue owns."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strop_contracts.tables.base import Base, created, new_id
+
+
+class User(Base):
+    """A person, or a program, who may sign in."""
+
+    __tablename__ = "users"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = created()
+
+
+class Token(Base):
+    """What proves a user: `once` (a sign-in link), `session` (a cookie) or `api`. Only a hash is kept."""
+
+    __tablename__ = "tokens"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey("users.name"))
+    kind: Mapped[str]
+    at: Mapped[datetime] = created()
+    expires_at: Mapped[datetime | None]
+
+
+class LabelTask(Base):
+    """A stored capture that waits for a person's answer. State: `open`, `done`."""
+
+    __tablename__ = "label_tasks"
+    __table_args__ = (
+        UniqueConstraint("capture_id"),
+        Index(None, "project", "priority", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_label_tasks_mine", "project", "leased_by", postgresql_where=text("state = 'open'")),
+    )
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str]
+    capture_id: Mapped[UUID]
+    device: Mapped[str]
+    sha256: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'open'"))
+    priority: Mapped[float]  # smaller comes first: the margin of the prediction; audits spread evenly
+    leased_by: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+    at: Mapped[datetime] = created()
+
+
+class Annotation(Base):
+    """One person's answer to one task; taken back rather than deleted."""
+
+    __tablename__ = "annotations"
+    __table_args__ = (Index(None, "task_id"), Index(None, "author", "at"))
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str]
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("label_tasks.id"))
+    author: Mapped[str]
+    answer: Mapped[str]  # "label", "unclear", "none" (none of these) or "bad" (bad image)
+    label: Mapped[str | None]
+    source: Mapped[str]  # "page", "api" or "folder"
+    at: Mapped[datetime] = created()
+    undone_at: Mapped[datetime | None]
+
+
+class GroundTruth(Base):
+    """The agreed label of a capture. `label` None: people agreed that it is unusable."""
+
+    __tablename__ = "ground_truth"
+    __table_args__ = (Index(None, "project", "at"),)
+    capture_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project: Mapped[str]
+    device: Mapped[str]
+    sha256: Mapped[str]
+    label: Mapped[str | None]
+    author: Mapped[str]
+    at: Mapped[datetime] = created()

@@ -1,0 +1,102 @@
+"""The tables that trainer owns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strop_contracts.tables.base import Base, created, new_id
+
+
+class TriggerDecision(Base):
+    """Why a training run was asked for, or not yet. A row each time the answer changes."""
+
+    __tablename__ = "trigger_decisions"
+    __table_args__ = (Index(None, "project", "at"),)
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str]
+    at: Mapped[datetime] = created()
+    train: Mapped[bool]
+    reasons: Mapped[list[Any]]
+
+
+class DatasetVersion(Base):
+    """An immutable manifest in S3: which images, labels and split made a model."""
+
+    __tablename__ = "dataset_versions"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    sha256: Mapped[str]
+    counts: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = created()
+
+
+class TrainingRun(Base):
+    """One training. State: `requested`, `running`, `succeeded`, `failed`. One unfinished run per project, beside orders."""
+
+    __tablename__ = "training_runs"
+    __table_args__ = (
+        Index(
+            "uq_training_runs_unfinished",
+            "project",
+            unique=True,
+            postgresql_where=text("state in ('requested', 'running') and manifest is null"),
+        ),
+    )
+    id: Mapped[UUID] = new_id()
+    project: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'requested'"))
+    trigger: Mapped[str]  # "labels", "manual" or "order"
+    manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
+    backbone: Mapped[str | None]  # of an order: which; else the fleet's
+    dataset_version: Mapped[int | None]
+    model_version: Mapped[int | None]  # the number that its model will have, once it has begun
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    lease: Mapped[UUID | None]  # token of the worker that runs it: every later write is conditional on it
+    leased_until: Mapped[datetime | None]
+    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    error: Mapped[str | None]
+    at: Mapped[datetime] = created()
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class ModelVersion(Base):
+    """A trained model. State: `approved` or `refused` by the gate, with its reasons; `hosted`: ordered, no gate asked."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (UniqueConstraint("run_id"),)
+    project: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("training_runs.id"))
+    dataset_version: Mapped[int]
+    state: Mapped[str]
+    reasons: Mapped[list[Any]]
+    labels: Mapped[list[Any]]
+    files: Mapped[dict[str, Any]]  # name -> {"sha256", "size", "key"}
+    at: Mapped[datetime] = created()
+
+
+class Evaluation(Base):
+    """How a model version did on one part of a dataset version, on the exact files a device runs."""
+
+    __tablename__ = "evaluations"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[int] = mapped_column(primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)  # "field" (golden set) or "base"
+    metrics: Mapped[dict[str, Any]]
+    outcomes_key: Mapped[str | None]  # JSON lines in S3: every image's outcome
+    at: Mapped[datetime] = created()
+
+
+class ModelFile(Base):
+    """A file of a model, by its hash: what a device may fetch."""
+
+    __tablename__ = "model_files"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    size: Mapped[int]
