@@ -33,8 +33,8 @@ from custom_labels import arns, training
 from custom_labels.settings import Settings as Own
 from strop import app
 from strop.settings import Settings
-from strop_cli import render
 from strop_contracts import tables
+from strop_devstack import render
 from strop_edge import model
 
 TRAIN, VALID, ASKED = 12, 3, 40  # images of a label, and those that are asked about
