@@ -29,8 +29,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from benchmarks import lab
-from custom_labels import arns, training
+from custom_labels.api import arns
 from custom_labels.settings import Settings as Own
+from custom_labels.versions import training
 from strop import app
 from strop.settings import Settings
 from strop_contracts import tables
