@@ -24,12 +24,15 @@ class Choice(TypeDecorator[StrEnum]):
         super().__init__()
         self.kind = kind
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> StrEnum | None:
+    def process_result_value(self, value: Any | None, _dialect: Dialect) -> StrEnum | None:
         return None if value is None else self.kind(value)
 
 
-_STATES: dict[Any, Any] = {kind: Choice(kind) for _, kind in inspect.getmembers(states, inspect.isclass)}
-_STATES.pop(StrEnum)
+_STATES: dict[Any, Any] = {
+    kind: Choice(kind)
+    for kind in vars(states).values()
+    if inspect.isclass(kind) and issubclass(kind, StrEnum) and kind is not StrEnum
+}
 
 
 class Base(DeclarativeBase):

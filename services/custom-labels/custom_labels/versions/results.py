@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strop import unusable
-from strop_contracts import tables
+from strop_contracts import states, tables
 from strop_contracts.tables import ProjectVersion as Version
 
 
@@ -73,9 +73,9 @@ def ready(skipped: Sequence[Mapping[str, str]]) -> str:
     return f"The model is ready to run, trained on the other images. {left_out}"
 
 
-def fleets(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def fleets(metrics: Mapping[states.EvaluationPart, Mapping[str, Any]]) -> dict[str, Any]:
     """What is said of a fleet's own model, by its evaluations; the field counts where there is one."""
-    found = next((metrics[part] for part in ("field", "base") if metrics.get(part, {}).get("images")), {})
+    found = next((metrics[part] for part in states.EvaluationPart if metrics.get(part, {}).get("images")), {})
     score = found.get("answers", {}).get("f1")
     return {} if score is None else {"EvaluationResult": {"F1Score": score}}
 
