@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from custom_labels import arns
 from custom_labels.settings import Settings
 from custom_labels.units import Units
-from strop import app, storage
+from strop import app, loops, storage
 from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
 
@@ -105,7 +105,7 @@ class Hosts:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
-        await app.every(LOOK, self.tick)(stop)
+        await loops.every(LOOK, self.tick)(stop)
         await asyncio.gather(*(hosted.closed() for hosted in self._hosted.values()))
 
     def find(self, arn: arns.Arn) -> Hosted | None:
