@@ -149,7 +149,7 @@ async def test_long_work_that_fails_comes_back(
             raise errors.RetryLater("no lease", delay=0)
 
     await send(received().dumps())
-    reading = consume(long={events.CaptureReceived: long_work})
+    reading = consume(long_work, "long")
 
     await reading.take(await receive())
     await reading.take(await receive())
