@@ -23,8 +23,8 @@ def build(runtime: app.Runtime) -> app.Service:
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
     running = [reader.run, hosts.run, loops.every(ORDERS, training.tick)]
-    return app.Service(NAME, running, web.Api(runtime, settings, table).router())
+    return app.Service(running, web.Api(runtime, settings, table).router())
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

@@ -7,15 +7,17 @@ from trainer import handlers
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
+NAME = "trainer"
+
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     for folder in ("images", "backbones"):
         disk.sweep(settings.cache / folder)
     table = handlers.table(runtime, settings)
-    reader = consumer.Consumer("trainer", runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
-    return app.Service("trainer", [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)])
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
+    return app.Service([reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)])
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)
