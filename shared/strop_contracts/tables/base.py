@@ -54,8 +54,8 @@ class Document(TypeDecorator[Any]):
         self.kind = kind
         self._adapter = TypeAdapter(kind)
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return self._adapter.validate_python(value)
