@@ -170,7 +170,7 @@ def _answered(item: tuple[str, documents.AnsweredLabel]) -> LabelScores:
 def _best(item: tuple[str, documents.LabelFigures]) -> LabelScores:
     """Figures of a label in an evaluation without rejection."""
     name, label = item
-    return LabelScores(name, label.images, label.precision, label.recall, label.f1 and label.f1.value)
+    return LabelScores(name, label.images, label.precision, label.recall, label.f1.value if label.f1 else None)
 
 
 def _mean(found: Sequence[float | None]) -> float | None:

@@ -85,7 +85,7 @@ def metrics(
         right=right,
         accuracy=stats.wilson(right, len(outcomes)),
         answered=stats.wilson(sum(outcome.passed for outcome in outcomes), len(outcomes)),
-        macro_f1=rejection.macro([label.f1 and label.f1.value for label in figures.values() if label.images]),
+        macro_f1=rejection.macro([label.f1.value if label.f1 else None for label in figures.values() if label.images]),
         labels=figures,
         confusion=documents.Confusion(labels=tuple(names), counts=_confusion(outcomes, names)),
         calibration=_calibration(outcomes),

@@ -184,7 +184,7 @@ class Reconciler:
             if not await asyncio.to_thread(disk.has, kept, file.sha256):
                 body = await self._runtime.storage.get(file.key)
                 if storage.digest(body) != file.sha256:
-                    raise Damaged(f"{file['key']} is not the file that was registered")
+                    raise Damaged(f"{file.key} is not the file that was registered")
                 await asyncio.to_thread(disk.write, kept, body)
             if not ((folder / name).exists() and kept.samefile(folder / name)):
                 new = folder / f"{name}.{os.getpid()}.new"
