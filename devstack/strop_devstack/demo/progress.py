@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from strop import app
-from strop_contracts import documents, errors, tables
+from strop_contracts import documents, errors, states, tables
 
 _FIGURES = text(
     """
@@ -72,7 +72,7 @@ def _runs(project: str) -> Any:
 async def trained(runtime: app.Runtime, project: str, version: int) -> str | None:
     async with runtime.sessions() as session:
         run = (await session.scalars(_runs(project).limit(1))).first()
-        if run and run.state == "failed":
+        if run and run.state == states.RunState.FAILED:
             raise Wrong(f"training failed: {run.error}")
         model = await session.get(tables.ModelVersion, (project, version))
     return f"v{version} {model.state}: {'; '.join(model.reasons)}" if model else None
@@ -83,7 +83,10 @@ async def triggered(runtime: app.Runtime, project: str) -> str | None:
     async with runtime.sessions() as session:
         runs = list(await session.scalars(_runs(project)))
     found = await counts(runtime, project)
-    by = {"labels": "by themselves", "manual": "by hand: too few labels for the trigger"}
+    by = {
+        states.RunTrigger.LABELS: "by themselves",
+        states.RunTrigger.MANUAL: "by hand: too few labels for the trigger",
+    }
     return f"{found['labels']} labels asked for a training {by[runs[0].trigger]}" if len(runs) > 1 else None
 
 
@@ -99,12 +102,12 @@ async def deployed(runtime: app.Runtime, project: str, version: int) -> str | No
             tables.Deployment.project == project, tables.Deployment.model_version == version
         )
         deployment = (await session.scalars(newest.order_by(tables.Deployment.at.desc()).limit(1))).first()
-        if not deployment or deployment.state == "running":
+        if not deployment or deployment.state == states.DeploymentState.RUNNING:
             return None
-        if deployment.state != "succeeded":
+        if deployment.state != states.DeploymentState.SUCCEEDED:
             raise Wrong(f"the deployment of v{version} ended {deployment.state}: {deployment.reason}")
         mine = select(func.count()).where(tables.DeploymentDevice.deployment_id == deployment.id)
-        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == "installed"))
+        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == states.InstallState.INSTALLED))
     return f"v{version} on {installed} devices, in {len(deployment.stages)} stages"
 
 
@@ -112,7 +115,7 @@ async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | 
     """Like `deployed`; a model that the gate refused is not rolled out, and that is an answer too."""
     async with runtime.sessions() as session:
         model = await session.get(tables.ModelVersion, (project, version))
-    if model and model.state == "refused":
+    if model and model.state == states.ModelState.REFUSED:
         return "not rolled out: the gate refused it"
     return await deployed(runtime, project, version)
 
@@ -127,7 +130,7 @@ async def settled(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> 
 async def ran(runtime: app.Runtime, project: str) -> list[int]:
     """The first model version and the last that was rolled out, in order."""
     done = select(tables.Deployment.model_version).where(
-        tables.Deployment.project == project, tables.Deployment.state == "succeeded"
+        tables.Deployment.project == project, tables.Deployment.state == states.DeploymentState.SUCCEEDED
     )
     async with runtime.sessions() as session:
         versions = list(await session.scalars(done.order_by(tables.Deployment.at)))

@@ -19,6 +19,7 @@ from custom_labels.api import arns
 from custom_labels.hosting.pool import Pool
 from custom_labels.settings import Settings
 from strop import app, storage
+from strop_contracts import states
 from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
 
@@ -30,7 +31,7 @@ LOOK = 0.2
 USED = 10.0
 """Seconds between two writes of when a model was used."""
 
-ALIVE = ("STARTING", "RUNNING", "STOPPING")
+ALIVE = (states.VersionStatus.STARTING, states.VersionStatus.RUNNING, states.VersionStatus.STOPPING)
 
 
 class Damaged(Exception):
@@ -113,7 +114,7 @@ class Reconciler:
         for hosted in self._hosted.values():
             row = hosted.row
             if (row.project, row.name) == (arn.project, arn.name) and arn.fits(row.at):
-                return hosted if row.status == "RUNNING" and hosted.ready else None
+                return hosted if row.status == states.VersionStatus.RUNNING and hosted.ready else None
         return None
 
     async def tick(self) -> None:
@@ -128,13 +129,13 @@ class Reconciler:
     async def _reconcile(self, row: Version) -> None:
         hosted = self._hosted.get(row.id)
         again = hosted is not None and hosted.row.started_at != row.started_at
-        if hosted and (row.status == "STOPPING" or again):
+        if hosted and (row.status == states.VersionStatus.STOPPING or again):
             hosted.row = row if not again else hosted.row
             if not hosted.close():
                 return
             del self._hosted[row.id]
-        if row.status == "STOPPING":
-            await self._move(row, "STOPPED")
+        if row.status == states.VersionStatus.STOPPING:
+            await self._move(row, states.VersionStatus.STOPPED)
         elif row.id in self._hosted:
             await self._look_after(self._hosted[row.id], row)
         else:
@@ -145,10 +146,10 @@ class Reconciler:
         if hosted.units:
             hosted.units.tick()
         if hosted.trouble:
-            await self._move(row, "FAILED", message=f"The model cannot run: {hosted.trouble}")
-        elif row.status == "STARTING":
+            await self._move(row, states.VersionStatus.FAILED, message=f"The model cannot run: {hosted.trouble}")
+        elif row.status == states.VersionStatus.STARTING:
             if hosted.ready:
-                await self._move(row, "RUNNING", message="The model is running.")
+                await self._move(row, states.VersionStatus.RUNNING, message="The model is running.")
                 log.info("model runs", project=row.project, version=row.name)
         else:
             await self._watch_use(hosted, row)
@@ -162,7 +163,9 @@ class Reconciler:
         if used - known > timedelta(seconds=min(USED, limit / 4) if limit else USED):
             await self._change(row, used_at=used)
         elif limit and datetime.now(UTC) - used > timedelta(seconds=limit):
-            await self._move(row, "STOPPING", message=f"Stopped by itself: there was no request for {limit:g} s.")
+            await self._move(
+                row, states.VersionStatus.STOPPING, message=f"Stopped by itself: there was no request for {limit:g} s."
+            )
             log.info("model stops: nobody uses it", project=row.project, version=row.name)
 
     async def _move(self, row: Version, status: str, **values: Any) -> None:

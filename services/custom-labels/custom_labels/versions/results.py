@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strop import unusable
-from strop_contracts import documents, tables
+from strop_contracts import documents, states, tables
 from strop_contracts.tables import ProjectVersion as Version
 
 
@@ -73,9 +73,9 @@ def ready(skipped: Sequence[documents.LeftOut]) -> str:
     return f"The model is ready to run, trained on the other images. {left_out}"
 
 
-def fleets(metrics: Mapping[str, documents.Metrics]) -> dict[str, Any]:
+def fleets(metrics: Mapping[states.EvaluationPart, documents.Metrics]) -> dict[str, Any]:
     """What is said of a fleet's own model, by its evaluations; the field counts where there is one."""
-    tested = [metrics[part] for part in ("field", "base") if part in metrics and metrics[part].images]
+    tested = [metrics[part] for part in states.EvaluationPart if part in metrics and metrics[part].images]
     answers = tested[0].answers if tested else None
     return {} if answers is None or answers.f1 is None else {"EvaluationResult": {"F1Score": answers.f1}}
 
