@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from strop_contracts.documents.base import Line
 
@@ -19,7 +19,7 @@ class Outcome(Line):
     novelty: float | None = None  # larger is more novel; None from a model without this output
     novel: bool = False  # above the model's novelty threshold
     answers: tuple[str, ...]  # of a hosted model, best first: labels from their assumed threshold; none when novel
-    confidences: dict[str, float]  # all labels, best first
+    confidences: dict[str, float] = Field(default_factory=dict)  # all labels, best first
 
     @property
     def right(self) -> bool:
@@ -29,7 +29,7 @@ class Outcome(Line):
     @model_validator(mode="before")
     @classmethod
     def _before_answers(cls, data: Any) -> Any:
-        """Objects are never rewritten: those older than hosted models have no answers."""
+        """Objects are never rewritten: those older than hosted models have only the best label."""
         if isinstance(data, dict) and "answers" not in data:
             return {**data, "answers": [data["predicted"]] if data.get("passed") else []}
         return data

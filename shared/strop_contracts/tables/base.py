@@ -92,4 +92,4 @@ class Document(TypeDecorator[Any]):
         return self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        return self._adapter.validate_python(value)
+        return None if value is None else self._adapter.validate_python(value)  # None: an outer join without a row
