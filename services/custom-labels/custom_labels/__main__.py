@@ -28,8 +28,8 @@ def build(runtime: app.Runtime) -> app.Service:
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
     loops = [reader.run, hosts.run, app.every(ORDERS, training.tick)]
-    return app.Service(NAME, loops, web.Api(runtime, settings, table).router())
+    return app.Service(loops, web.Api(runtime, settings, table).router())
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

@@ -11,6 +11,16 @@ from strop_contracts import documents, states
 from strop_contracts.tables.base import Base, Document, created, new_id
 
 
+class Project(Base):
+    """A fleet with one job: one set of labels, one model."""
+
+    __tablename__ = "projects"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    at: Mapped[datetime] = created()
+
+
 class HostedDataset(Base):
     """A data set of the Custom Labels API: the TRAIN or TEST set of a project, or of one project version alone."""
 

@@ -12,16 +12,6 @@ from strop_contracts.tables.base import Base, Document, created
 from strop_wire import messages
 
 
-class Project(Base):
-    """A fleet with one job: one set of labels, one model."""
-
-    __tablename__ = "projects"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
-    at: Mapped[datetime] = created()
-
-
 class Device(Base):
     """An enrolled device (IoT thing) and the latest it said of itself."""
 
