@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Executable, String, Table, bindparam, event, func, literal_column, select
+from sqlalchemy import JSON, ColumnElement, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InvalidatePoolError
@@ -96,6 +96,16 @@ def _insert(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
     return new.on_conflict_do_nothing().returning(*into.primary_key)
 
 
+def lock_key(name: str) -> ColumnElement[int]:
+    """The key of the advisory lock of this name."""
+    return func.hashtextextended(name, 0)
+
+
+async def lock(session: AsyncSession, name: str) -> None:
+    """Wait for the advisory lock of this name; the end of the transaction releases it."""
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(name))))
+
+
 @asynccontextmanager
 async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     """Open the transaction of a tick, or None when another copy of the service is in the middle of the same one.
@@ -103,5 +113,5 @@ async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     The advisory lock belongs to the transaction, so a crash frees it.
     """
     async with make.begin() as session:
-        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))))
+        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(name))))
         yield session if locked else None

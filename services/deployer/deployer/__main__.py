@@ -3,7 +3,7 @@
 import asyncio
 
 from deployer import handlers, mqtt_target, settings, ticks
-from strop import app, consumer, mqtt
+from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
 from strop_wire import ids
 
@@ -17,7 +17,7 @@ def build(runtime: app.Runtime) -> app.Service:
     table = handlers.table(own.stages, own.online_window)
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table)
     ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
-    settle, send = app.every(own.tick, ticking.settle), app.every(own.tick, ticking.send)
+    settle, send = loops.every(own.tick, ticking.settle), loops.every(own.tick, ticking.send)
 
     async def send_connected(stop: asyncio.Event) -> None:
         client.start()

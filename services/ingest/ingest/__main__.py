@@ -40,9 +40,7 @@ class Ingest:
         tell = answers.Answers(store, broker)
         listening = announcements.Announcements(make, broker, tell)
         table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
-        reading = consumer.Consumer(
-            NAME, make, self._runtime.queues, {}, long=table, loads=objects.loads, needs=store.reach
-        )
+        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:

@@ -236,7 +236,7 @@ async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -
 
 async def take_turn(session: AsyncSession, key: str) -> None:
     """Wait until no other transaction writes the row of this key; the end of this one lets the next in."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"dataset-item {key}", 0))))
+    await db.lock(session, f"dataset-item {key}")
 
 
 async def put_dataset_item(

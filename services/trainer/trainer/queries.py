@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from strop import db
 from strop_contracts import documents, states, tables
 from strop_wire import ids
 from trainer import rules
@@ -135,7 +136,7 @@ async def field(session: AsyncSession, project: str, until: datetime) -> Sequenc
 
 async def number(session: AsyncSession, project: str) -> None:
     """Give numbers in this project one transaction after the other: an order may be trained beside the fleet's run."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"trainer-numbers {project}", 0))))
+    await db.lock(session, f"trainer-numbers {project}")
 
 
 async def next_dataset(session: AsyncSession, project: str) -> int:

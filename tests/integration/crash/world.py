@@ -165,7 +165,7 @@ class World:
         table = handlers.table(
             handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), self.listening
         )
-        reading = consumer.Consumer("ingest", make, self.runtime.queues, {}, long=table, loads=objects.loads)
+        reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
         return {"ingest": reading}
 
     def _before_commit(self, _session: Session) -> None:

@@ -14,12 +14,8 @@ from tests.integration.labeling_queue.conftest import Store
 
 
 async def handle(runtime: app.Runtime, event: events.Event) -> None:
-    handler = handlers.table(runtime.storage)[type(event)]
-    async with roles.arranging(runtime).begin() as session:
-        if isinstance(handler, consumer.Together):
-            await handler.handle([event], session)
-        else:
-            await handler(event, session)
+    table = handlers.table(runtime.storage)
+    await consumer.Consumer("labeling-queue", runtime.sessions, runtime.queues, table)._handle([event])
 
 
 async def file(runtime: app.Runtime, capture: tables.Capture, label: str, **changes: Any) -> None:

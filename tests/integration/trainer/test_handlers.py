@@ -32,7 +32,8 @@ async def manifest(lab: Lab, labels: tuple[str, ...] = ("ring", "square"), train
 async def order(lab: Lab) -> events.TrainingOrdered:
     """Deliver an order to the service, as its consumer does."""
     ordered = events.TrainingOrdered(project=labs.PROJECT, run_id=ids.uuid7(), manifest=KEY, backbone="lite0")
-    reader = consumer.Consumer("trainer", lab.runtime.sessions, lab.runtime.queues, handlers.HANDLERS)
+    table = consumer.Handlers(one={events.TrainingOrdered: handlers.on_training_ordered})
+    reader = consumer.Consumer("trainer", lab.runtime.sessions, lab.runtime.queues, table)
     for _ in range(2):  # a repeat changes nothing
         await reader._handle([ordered])
     return ordered

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from custom_labels.api import arns
 from custom_labels.hosting.pool import Pool
 from custom_labels.settings import Settings
-from strop import app, storage
+from strop import app, loops, storage
 from strop_contracts import states
 from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
@@ -106,7 +106,7 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
-        await app.every(LOOK, self.tick)(stop)
+        await loops.every(LOOK, self.tick)(stop)
         await asyncio.gather(*(hosted.closed() for hosted in self._hosted.values()))
 
     def find(self, arn: arns.Arn) -> HostedModel | None:
