@@ -61,6 +61,10 @@ def test_import_rules_cover_every_service() -> None:
     assert set(contracts["Services are independent of each other"]["modules"]) == PACKAGES
     assert set(PROJECT["tool"]["importlinter"]["root_packages"]) >= PACKAGES
     assert set(PROJECT["tool"]["mypy"]["packages"]) >= PACKAGES
+    assert {f"services/{service.name}" for service in services.ALL} <= set(
+        PROJECT["tool"]["mypy"]["mypy_path"].split(":")
+    )
+    assert set(PROJECT["tool"]["ruff"]["lint"]["isort"]["known-first-party"]) >= PACKAGES
     forbidden = [set(contract.get("forbidden_modules", [])) for contract in contracts.values()]
     assert all(modules >= PACKAGES for modules in forbidden if modules & PACKAGES)
     without_agent = next(
@@ -69,10 +73,18 @@ def test_import_rules_cover_every_service() -> None:
     assert without_agent == {service.package for service in services.ALL if not service.agent}
 
 
-def test_the_image_of_a_service_contains_the_agent_where_declared() -> None:
-    (names,) = re.findall(r"^ *([a-z|-]+)\) \\\n +package=.*edge/\*", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+@each
+def test_a_service_depends_on_the_agent_where_declared(service: services.Service) -> None:
+    member = tomllib.loads((ROOT / "services" / service.name / "pyproject.toml").read_text())
 
-    assert set(names.split("|")) == {service.name for service in services.ALL if service.agent}
+    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent  # the Dockerfile goes by this line
+
+
+def test_prometheus_scrapes_every_service() -> None:
+    config = yaml.safe_load((ROOT / "deploy/grafana/prometheus.yml").read_text())
+    names = config["scrape_configs"][0]["dns_sd_configs"][0]["names"]
+
+    assert set(names) == {service.name for service in services.ALL}
 
 
 @each
