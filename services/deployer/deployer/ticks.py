@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
+from deployer import metrics, queries, rollouts, rules
 from deployer.settings import Settings
-from strop import crash, db, metrics
+from strop import crash, db
 from strop_contracts import states, tables
 from strop_wire import fields, messages
 
@@ -136,10 +136,7 @@ def _desired(row: Row[Any]) -> messages.Desired:
     return messages.Desired(
         deployment=str(row.deployment_id),
         model=rules.model_name(row.model_version),
-        files={
-            name: messages.ModelFile(row.files[name]["sha256"], row.files[name]["size"])
-            for name in messages.MODEL_FILES
-        },
+        files={name: messages.ModelFile(row.files[name].sha256, row.files[name].size) for name in messages.MODEL_FILES},
         policy=_policy(row),
     )
 

@@ -179,15 +179,15 @@ class Reconciler:
 
     async def _files(self, row: Version) -> Path:
         """Bring the files of a model into the cache, by content, and make its folder of links to them."""
-        folder: Path = self._settings.cache / "models" / row.files["model.json"]["sha256"]
+        folder: Path = self._settings.cache / "models" / row.files["model.json"].sha256
         for place in (self._contents, folder):
             place.mkdir(parents=True, exist_ok=True)
         for name, file in row.files.items():
-            kept = self._contents / file["sha256"]
-            if not await asyncio.to_thread(disk.has, kept, file["sha256"]):
-                body = await self._runtime.storage.get(file["key"])
-                if storage.digest(body) != file["sha256"]:
-                    raise Damaged(f"{file['key']} is not the file that was registered")
+            kept = self._contents / file.sha256
+            if not await asyncio.to_thread(disk.has, kept, file.sha256):
+                body = await self._runtime.storage.get(file.key)
+                if storage.digest(body) != file.sha256:
+                    raise Damaged(f"{file.key} is not the file that was registered")
                 await asyncio.to_thread(disk.write, kept, body)
             if not ((folder / name).exists() and kept.samefile(folder / name)):
                 new = folder / f"{name}.{os.getpid()}.new"
