@@ -5,8 +5,8 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import clearing, queries, rollouts, rules, settings
-from strop import app, consumer, metrics
+from deployer import clearing, metrics, queries, rollouts, rules, settings
+from strop import app, consumer
 from strop_contracts import events
 
 

@@ -6,8 +6,8 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from router import clearing, policies, queries, rules
-from strop import app, consumer, metrics, outbox
+from router import clearing, metrics, policies, queries, rules
+from strop import app, consumer, outbox
 from strop_contracts import errors, events
 
 
