@@ -14,7 +14,7 @@ def build(runtime: app.Runtime) -> app.Service:
     own, common = settings.Settings(), runtime.settings
     # It only publishes, so its session holds nothing: a fresh client id keeps two copies from pushing each other out.
     client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", tls=mqtt.tls_context(common))
-    table = handlers.table(own.stages, own.online_window)
+    table = handlers.table(runtime, own)
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table)
     ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
     settle, send = loops.every(own.tick, ticking.settle), loops.every(own.tick, ticking.send)

@@ -5,8 +5,8 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import metrics, queries, rollouts, rules
-from strop import consumer
+from deployer import clearing, metrics, queries, rollouts, rules, settings
+from strop import app, consumer
 from strop_contracts import events
 
 
@@ -37,10 +37,11 @@ async def on_device_reported(event: events.DeviceReported, session: AsyncSession
     row.state, row.reason, row.answered_at = answer.state, answer.reason, event.at
 
 
-def table(stages: Sequence[float], online_window: float) -> consumer.Handlers:
+def table(runtime: app.Runtime, own: settings.Settings) -> consumer.Handlers:
     return consumer.Handlers(
         one={
-            events.ModelApproved: partial(on_model_approved, stages=stages, online_window=online_window),
+            events.ModelApproved: partial(on_model_approved, stages=own.stages, online_window=own.online_window),
             events.DeviceReported: on_device_reported,
-        }
+        },
+        long={events.ProjectDeleted: clearing.of(runtime).on_project_deleted},
     )

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, folders, queries
-from strop import consumer, metrics, storage
+from labeling_queue import annotations, clearing, folders, queries
+from strop import app, consumer, metrics
 from strop_contracts import errors, events
 from strop_wire import fields
 
@@ -29,8 +29,9 @@ async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> Non
         raise errors.InvalidMessage(str(error)) from error
 
 
-def table(bucket: storage.Storage) -> consumer.Handlers:
+def table(runtime: app.Runtime) -> consumer.Handlers:
     return consumer.Handlers(
         batch={events.ImageStored: on_images_stored},
-        one={events.LabelFiled: on_label_filed, events.ImageLabeled: folders.Folders(bucket).on_image_labeled},
+        long={events.ProjectDeleted: clearing.of(runtime).on_project_deleted},
+        one={events.LabelFiled: on_label_filed, events.ImageLabeled: folders.Folders(runtime.storage).on_image_labeled},
     )

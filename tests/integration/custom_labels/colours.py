@@ -105,7 +105,7 @@ class Colours:
         ]  # fmt: skip
         key = f"{ordered.project}/outcomes.jsonl"
         await self.runtime.storage.put(key, documents.lines(outcomes))
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             run = {"id": ordered.run_id, "project": ordered.project, "state": "succeeded", "trigger": "order"}
             session.add(tables.TrainingRun(**run, manifest=ordered.manifest))
             await session.flush()

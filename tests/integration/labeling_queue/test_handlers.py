@@ -14,7 +14,7 @@ from tests.integration.labeling_queue.conftest import Store
 
 
 async def handle(runtime: app.Runtime, event: events.Event) -> None:
-    table = handlers.table(runtime.storage)
+    table = handlers.table(runtime)
     await consumer.Consumer("labeling-queue", runtime.sessions, runtime.queues, table)._handle([event])
 
 
