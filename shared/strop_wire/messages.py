@@ -11,8 +11,11 @@ from typing import Annotated, Any, Self
 
 from strop_wire import VERSION, fields
 from strop_wire.limits import (
+    MAX_FILE_BYTES,
     Bytes,
     Count,
+    FileName,
+    FileSize,
     Label,
     Limits,
     Number,
@@ -228,10 +231,25 @@ class ModelFile:
     """A file of a model; `fetch` asks where to get it."""
 
     sha256: Annotated[Sha256, "of the file"]
-    size: Annotated[Bytes, "bytes of the file"]
+    size: Annotated[FileSize, "bytes of the file"]
 
 
-MODEL_FILES = ("model.json", "head.onnx", "backbone.onnx")
+MANIFEST = "model.json"
+"""The file of a package that lists the others."""
+MAX_FILES = 16
+"""Of one package, its manifest included: as many as one `fetch` asks for."""
+
+
+def model_files(data: Any) -> dict[str, ModelFile]:
+    """Read the files of a package by name; Malformed with the reason. A name is never a path."""
+    if not isinstance(data, dict) or not 1 <= len(data) <= MAX_FILES:
+        raise fields.Malformed(f"files: expected 1 to {MAX_FILES} files by name")
+    found = {}
+    for name, item in data.items():
+        if not fields.is_file_name(name) or not isinstance(item, dict):
+            raise fields.Malformed(f"files: expected objects by plain file name, got {name!r:.60}")
+        found[name] = ModelFile(fields.sha256(item, "sha256"), fields.whole(item, "size", 1, MAX_FILE_BYTES))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,23 +258,23 @@ class Desired(Message):
 
     deployment: Annotated[Text64, "id of the deployment, a UUID: the answer in `state` names it"]
     model: Annotated[Text64, "version of the model, such as `v3`"]
-    files: Annotated[dict[str, ModelFile], Limits({"required": MODEL_FILES}), "by name; the backbone changes rarely"]
+    files: Annotated[
+        dict[FileName, ModelFile],
+        Limits({"required": (MANIFEST,), "maxProperties": MAX_FILES}),
+        "all files of the model by name; `model.json` lists the others and states what each is",
+    ]
     policy: Annotated[Policy, "which images to keep from now on"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
         data = fields.load(payload)
-        files = {
-            name: ModelFile(fields.sha256(item, "sha256"), fields.whole(item, "size", 0, 2**40))
-            for name, item in fields.mapping(data, "files").items()
-            if isinstance(item, dict)
-        }
-        if missing := [name for name in MODEL_FILES if name not in files]:
-            raise fields.Malformed(f"files: {', '.join(missing)} missing")
+        files = model_files(data.get("files"))
+        if MANIFEST not in files:
+            raise fields.Malformed(f"files: {MANIFEST} missing")
         return cls(
             deployment=fields.text(data, "deployment", 64),
             model=fields.text(data, "model", 64),
-            files={name: files[name] for name in MODEL_FILES},
+            files=files,
             policy=Policy.read(fields.mapping(data, "policy")),
         )
 
@@ -265,14 +283,16 @@ class Desired(Message):
 class Fetch(Message):
     """Up, `fetch`: the device asks where to get these files of a model."""
 
-    files: Annotated[tuple[Sha256, ...], Limits({"minItems": 1, "maxItems": 16}), "hashes, as `desired` names them"]
+    files: Annotated[
+        tuple[Sha256, ...], Limits({"minItems": 1, "maxItems": MAX_FILES}), "hashes, as `desired` names them"
+    ]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
         data = fields.load(payload)
         wanted = data.get("files")
-        if not isinstance(wanted, list) or not 1 <= len(wanted) <= 16:
-            raise fields.Malformed("files: expected a list of 1 to 16 hashes")
+        if not isinstance(wanted, list) or not 1 <= len(wanted) <= MAX_FILES:
+            raise fields.Malformed(f"files: expected a list of 1 to {MAX_FILES} hashes")
         return cls(tuple(fields.sha256({"files": item}, "files") for item in wanted))
 
 

@@ -22,7 +22,10 @@ STAGES = [0.25, 1.0]
 QUICK = Settings(stages=STAGES, stage_timeout=3600, tick=0.05)
 
 DESIRED = messages.Desired(
-    "0", "v1", {name: messages.ModelFile("0" * 64, 1) for name in messages.MODEL_FILES}, messages.Policy()
+    "0",
+    "v1",
+    {name: messages.ModelFile("0" * 64, 1) for name in ("model.json", "head.onnx", "backbone.onnx")},
+    messages.Policy(),
 )
 
 
