@@ -143,7 +143,9 @@ async def serve(
                     group.create_task(loop(stop))
                 if name in topology.SERVICES:  # the others have no queue
                     group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
-                    group.create_task(gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop))
+                    group.create_task(
+                        gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
+                    )
             group.create_task(outbox.relay(common.sessions, common.queues, stop))
             group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
             group.create_task(server.serve())

@@ -51,6 +51,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
+        list[float]: JSONB,
         int: BigInteger,
         **_STATES,
     }
