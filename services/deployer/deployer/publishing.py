@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from deployer import answers, leases, metrics, orders, queries
+from deployer import answers, metrics, orders, queries
 from deployer.settings import Settings
 from deployer.targets import base
 from strop import db, loops
