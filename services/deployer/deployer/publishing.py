@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from deployer import answers, metrics, orders, queries
+from deployer import answers, leases, metrics, orders, queries
 from deployer.settings import Settings
 from deployer.targets import base
 from strop import db, loops
@@ -36,14 +36,14 @@ class Publishing:
     async def tick(self) -> None:
         """Observe the target, then publish the orders that are due, most `batch` of them. Projects fail one by one."""
         async with self._make() as session:
-            awaited = await queries.awaited(session, AWAITED)
+            awaited = await leases.awaited(session, AWAITED)
         async with asyncio.timeout(TIMEOUT):
             seen = await self._target.observe(awaited)
         if seen.generation is None:
             return
         if seen.generation != self._generation:
             async with self._make.begin() as session:
-                await queries.forget_sent(session)
+                await leases.forget_sent(session)
             self._generation = seen.generation
         for project, outcomes in groupby(sorted(seen.outcomes, key=_project), _project):
             with loops.isolated(project=project):
@@ -58,7 +58,7 @@ class Publishing:
     async def _publish_due(self) -> None:
         left = self._settings.batch
         async with self._make() as session:
-            projects = await queries.due_projects(session, left, self._settings.resend_after)
+            projects = await leases.projects(session, left, self._settings.resend_after)
         for project in projects:
             with loops.isolated(project=project):
                 left -= await self._publish(project, left)
@@ -69,7 +69,7 @@ class Publishing:
             return 0
         async with self._make.begin() as session:
             await queries.lock(session, project)
-            rows, until = await queries.lease_due(session, project, limit, self._settings.resend_after, LEASE)
+            rows, until = await leases.lease(session, project, limit, self._settings.resend_after, LEASE)
         due = [orders.read(row) for row in rows]
         async with asyncio.timeout(TIMEOUT):
             accepted = set(await self._target.publish([each.order for each in due]))
@@ -78,8 +78,8 @@ class Publishing:
             await queries.lock(session, project)  # what is confirmed is not withdrawn in this moment
             for withdrawn, policy in {(each.order.desired is None, each.policy) for each in done}:
                 keys = [each.key for each in done if (each.order.desired is None, each.policy) == (withdrawn, policy)]
-                await queries.confirm(session, keys, until, policy, withdrawn=withdrawn)
-            await queries.release(session, [each.key for each in due], until)
+                await leases.confirm(session, keys, until, policy, withdrawn=withdrawn)
+            await leases.release(session, [each.key for each in due], until)
         metrics.DESIRED_SENT.labels(project).inc(len(done))
         return len(due)
 

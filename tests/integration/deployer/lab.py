@@ -173,7 +173,9 @@ class Lab:
 
     async def lose_files(self, version: int) -> None:
         """Damage a model version: no order can be made of it."""
-        damage = text("""update model_versions set files = '{"head.onnx": {}}' where project = :project and version = :v""")
+        damage = text(
+            """update model_versions set files = '{"head.onnx": {}}' where project = :project and version = :v"""
+        )
         async with roles.arranging(self.runtime).begin() as session:
             await session.execute(damage, {"project": self.project, "v": version})
 
@@ -181,7 +183,7 @@ class Lab:
         """Damage the newest deployment: no late device can be given a stage."""
         newest = (await self.deployments())[-1]
         async with roles.arranging(self.runtime).begin() as session:
-            await session.execute(update(tables.Deployment).where(tables.Deployment.id == newest.id).values(stages=[]))
+            await session.execute(update(tables.Deployment).where(tables.Deployment.id == newest.id).values(stages=["all"]))
 
     async def end_leases(self) -> None:
         """Let the leases of orders run out."""

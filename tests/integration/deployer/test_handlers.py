@@ -76,7 +76,7 @@ class TestDeviceReported:
     async def test_a_failure_is_kept_with_its_reason(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired, failed="disk full")
 
@@ -85,7 +85,7 @@ class TestDeviceReported:
     async def test_a_device_that_failed_and_tries_again_may_install(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired, failed="disk full")
             await lab.answers(device, desired)
@@ -95,7 +95,7 @@ class TestDeviceReported:
     async def test_an_older_report_that_comes_late_changes_nothing(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             answer = {"deployment_id": UUID((await device.hears()).deployment), "outcome": "installed"}
             now = datetime.now(UTC)
             await lab.reported(device, "v1", **answer, at=now)
@@ -106,7 +106,7 @@ class TestDeviceReported:
     async def test_a_repeated_answer_leaves_the_time_of_the_first(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired)
             first = (await lab.rows())[device.name].answered_at
@@ -117,7 +117,7 @@ class TestDeviceReported:
     async def test_an_answer_to_another_deployment_is_ignored(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             await lab.reported(device, None, deployment_id=ids.uuid7(), outcome="failed")
 
             assert await state(lab, device) == ("sent", None)
@@ -127,7 +127,7 @@ class TestDeviceReported:
     ) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             await lab.reported(device, "v1")
 
             assert await state(lab, device) == ("installed", None)

@@ -47,7 +47,7 @@ class TestRollBackOnCommand:
             await lab.roll_back(1)
             await finish(lab, ticking, [device])
             await lab.approve(4)
-            await ticking.send()
+            await ticking.publish()
             await lab.answers(device, await device.hears(), failed="disk full")
             await ticking.settle()
 
@@ -60,7 +60,7 @@ class TestRollBackOnCommand:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
             await lab.approve(2)
-            await ticking.send()
+            await ticking.publish()
             await lab.roll_back()
             await finish(lab, ticking, fleet)
 
