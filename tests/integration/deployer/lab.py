@@ -183,7 +183,9 @@ class Lab:
         """Damage the newest deployment: no late device can be given a stage."""
         newest = (await self.deployments())[-1]
         async with roles.arranging(self.runtime).begin() as session:
-            await session.execute(update(tables.Deployment).where(tables.Deployment.id == newest.id).values(stages=["all"]))
+            await session.execute(
+                update(tables.Deployment).where(tables.Deployment.id == newest.id).values(stages=["all"])
+            )
 
     async def end_leases(self) -> None:
         """Let the leases of orders run out."""
