@@ -25,7 +25,8 @@ async def now(session: AsyncSession) -> datetime:
 
 async def clock(session: AsyncSession) -> datetime:
     """The database's time at this moment, after any wait for a lock."""
-    return (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
 
 
 async def release_copy(session: AsyncSession, task_id: UUID, until: datetime) -> None:
