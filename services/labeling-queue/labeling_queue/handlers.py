@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, clearing, folders, queries
+from labeling_queue import annotations, clearing, folders, kinds, queries
 from strop import app, consumer, metrics
 from strop_contracts import errors, events
 from strop_wire import fields
@@ -16,7 +16,8 @@ async def on_images_stored(stored: Sequence[events.ImageStored], session: AsyncS
     wanted = {event.capture_id for event in stored}
     captures = await queries.captures(session, wanted)
     errors.require_captures(wanted, [capture.id for capture in captures])
-    await queries.add_tasks(session, captures)
+    for name, kind in kinds.KINDS.items():
+        await queries.add_tasks(session, name, kind.tasks(captures))
     for capture in captures:
         metrics.CAPTURE_SECONDS.labels("task").observe((datetime.now(UTC) - capture.at).total_seconds())
 
@@ -32,6 +33,9 @@ async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> Non
 def table(runtime: app.Runtime) -> consumer.Handlers:
     return consumer.Handlers(
         batch={events.ImageStored: on_images_stored},
-        long={events.ProjectDeleted: clearing.of(runtime).on_project_deleted},
-        one={events.LabelFiled: on_label_filed, events.ImageLabeled: folders.Folders(runtime.storage).on_image_labeled},
+        one={events.LabelFiled: on_label_filed},
+        long={
+            events.ImageLabeled: folders.Folders(runtime.sessions, runtime.storage).on_image_labeled,
+            events.ProjectDeleted: clearing.of(runtime).on_project_deleted,
+        },
     )
