@@ -1,5 +1,5 @@
 # One image per service:   docker build --build-arg SERVICE=router -t strop-router .
-# The command:             docker build --target command --build-arg SERVICE=cli --build-arg REQUIREMENTS=run -t strop-cli .
+# The command:             docker build --target command --build-arg SERVICE=cli -t strop-cli .
 # The device agent:        docker build --target command --build-arg SERVICE=edge -t strop-edge .
 # A local S3 and SQS:      docker build --target aws -t strop-aws .
 # docker-compose.yml builds them all. Nothing here is written to at run time: use a read-only root and a tmpfs on /tmp.
@@ -13,8 +13,7 @@ RUN python -m venv /uv && /uv/bin/python -m pip install --no-cache-dir --quiet -
 # Before the code, so that a change of code leaves this layer as it is.
 FROM uv AS requirements
 ARG SERVICE
-ARG REQUIREMENTS=$SERVICE
-COPY requirements/$REQUIREMENTS.txt /tmp/requirements.txt
+COPY requirements/$SERVICE.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/uv \
     /uv/bin/uv pip install --quiet --python /opt/strop/bin/python --require-hashes -r /tmp/requirements.txt
 
@@ -25,11 +24,10 @@ WORKDIR /source
 COPY . .
 RUN mkdir -p /app/lib \
     && case "$SERVICE" in \
-         cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/* /app/lib; cp -r migrations /app ;; \
+         cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/*/ /app/lib; cp -r migrations /app ;; \
          edge) package=strop_edge; cp -r shared/strop_wire shared/strop_image edge/* /app/lib ;; \
-         trainer|custom-labels) \
-             package=$(basename "services/$SERVICE"/*/); cp -r shared/* edge/* "services/$SERVICE/$package" /app/lib ;; \
-         *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib ;; \
+         *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib; \
+            if grep -q '"strop-edge"' "services/$SERVICE/pyproject.toml"; then cp -r edge/* /app/lib; fi ;; \
        esac \
     && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$package" > /app/run && chmod 755 /app/run \
     && python -m compileall -q /app/lib

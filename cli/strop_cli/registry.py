@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deployer import rollouts
 from strop import app
 from strop_cli import connection, differences, projects
-from strop_contracts import errors, tables
+from strop_contracts import documents, errors, states, tables
 from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -52,7 +52,7 @@ async def outcome(runtime: app.Runtime, run: UUID) -> str:
         async with runtime.sessions() as session:
             found = await session.get_one(tables.TrainingRun, run)
             model = await session.scalar(select(tables.ModelVersion).where(tables.ModelVersion.run_id == run))
-        if found.state == "failed":
+        if found.state == states.RunState.FAILED:
             raise errors.StropError(f"training {words(found, model)}")
         if model:
             return verdict(model)
@@ -153,14 +153,14 @@ async def last_training(session: AsyncSession, project: str) -> str | None:
 
 def words(run: tables.TrainingRun, model: tables.ModelVersion | None) -> str:
     """Say what became of a run: the gate's decision once there is a model, the error when it failed."""
-    if run.state == "failed":
+    if run.state == states.RunState.FAILED:
         return f"failed: {run.error}"
     return f"v{model.version} {model.state}" if model else run.state
 
 
 def verdict(model: tables.ModelVersion) -> str:
     """The gate's decision and its reasons, one a line."""
-    return "\n  ".join([f"v{model.version} {model.state}:", *map(str, model.reasons)])
+    return "\n  ".join([f"v{model.version} {model.state}:", *model.reasons])
 
 
 async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], str]:
@@ -170,10 +170,10 @@ async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], 
     return {(row.model_version, row.part): _accuracy(row.metrics) for row in rows}
 
 
-def _accuracy(metrics: dict[str, Any]) -> str:
-    if not (found := metrics["accuracy"]):
+def _accuracy(metrics: documents.Metrics) -> str:
+    if not (share := metrics.accuracy):
         return "no images"
-    return f"{found['value']:.1%} of {metrics['images']}\n{found['low']:.1%} to {found['high']:.1%}"
+    return f"{share.value:.1%} of {metrics.images}\n{share.low:.1%} to {share.high:.1%}"
 
 
 async def _deployments(session: AsyncSession, project: str) -> dict[int, str]:
