@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from console import data, evaluating, frame, imports, queries, results, trying, versions
-from strop import shell, signin, storage
+from strop import storage
+from strop_web import shell, signin
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
 pages = frame.router()

@@ -10,8 +10,9 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, kinds, progress, queries, rules, schemas
-from strop import app, auth, shell, storage
+from strop import app, storage
 from strop_contracts import states, tables
+from strop_web import auth, shell
 from strop_wire import messages
 
 

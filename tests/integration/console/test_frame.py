@@ -6,7 +6,8 @@ import httpx
 
 from console import __main__ as main
 from labeling_queue import __main__ as labeling
-from strop import app, auth
+from strop import app
+from strop_web import auth
 from tests import judged
 from tests.integration.console.conftest import Ask
 

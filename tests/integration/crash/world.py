@@ -23,8 +23,9 @@ from deployer import __main__ as deployer
 from ingest import announcements, answers, clearing, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, auth, consumer, mqtt, outbox, sqs, storage
+from strop import app, consumer, mqtt, outbox, sqs, storage
 from strop_contracts import tables
+from strop_web import auth
 from strop_wire import messages, topics
 from tests import factories
 from trainer import settings as trainer_settings

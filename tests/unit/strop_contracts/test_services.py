@@ -71,14 +71,20 @@ def test_import_rules_cover_every_service() -> None:
     without_agent = next(
         set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_edge"]
     )
+    without_pages = next(
+        set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_web"]
+    )
+    assert without_pages == {service.package for service in services.ALL if not service.signs_in}
     assert without_agent == {service.package for service in services.ALL if not service.agent}
 
 
 @each
-def test_a_service_depends_on_the_agent_where_declared(service: services.Service) -> None:
+def test_a_service_depends_on_agent_and_pages_where_declared(service: services.Service) -> None:
     member = tomllib.loads((ROOT / "services" / service.name / "pyproject.toml").read_text())
 
-    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent  # the Dockerfile goes by this line
+    # The Dockerfile goes by these lines.
+    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent
+    assert ("strop[web]" in member["project"]["dependencies"]) == service.signs_in
 
 
 def test_prometheus_scrapes_every_service() -> None:
