@@ -13,9 +13,15 @@ URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_U
 
 
 def migrate(connection: Connection) -> None:
-    # A migration that waits for a lock makes everybody behind it wait: give up instead, and try again later.
+    # Statements queue behind a migration that waits for a lock: fail instead, and try again later.
     connection.exec_driver_sql("set lock_timeout = '5s'")
-    context.configure(connection=connection, target_metadata=tables.Base.metadata, compare_server_default=True)
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=tables.Base.metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app
 from strop.settings import Settings
-from strop_cli.platform import isolation
-from strop_cli.platform.stack import Stack
+from strop_cli import isolation
 from strop_contracts import topology
+from strop_devstack.platform.stack import Stack
 from tests import brokers
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app, auth
 from strop.settings import Settings
-from strop_cli.platform import ports
+from strop_devstack.platform import ports
 from tests import device, factories, wait
 
 PROGRAMS = ("mosquitto_pub", "mosquitto_sub", "curl", "bash")

@@ -17,8 +17,8 @@ from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app, traces
 from strop.settings import Settings
-from strop_cli.platform import ports
 from strop_contracts import tables
+from strop_devstack.platform import ports
 from tests import device, factories, wait
 
 HOPS = [  # service and span, in the order in which they begin

@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from strop import app
 from strop.settings import Settings
-from strop_cli import processes, setup, tokens, up
-from strop_cli.platform import ports, probe
-from strop_cli.platform.server import Server
-from strop_cli.platform.stack import Stack
+from strop_cli import setup, tokens
 from strop_contracts import tables
+from strop_devstack import processes, up
+from strop_devstack.platform import ports, probe
+from strop_devstack.platform.server import Server
+from strop_devstack.platform.stack import Stack
 from tests import factories
 from tests.integration.trainer.lab import Lab
 

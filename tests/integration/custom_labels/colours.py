@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from custom_labels import arns
+from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop import app, outbox, storage
 from strop_contracts import events, tables

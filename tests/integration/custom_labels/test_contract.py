@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from custom_labels import __main__ as main
-from custom_labels import arns, operations, shapes
+from custom_labels.api import arns, operations, shapes
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables

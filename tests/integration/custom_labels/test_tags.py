@@ -1,6 +1,6 @@
 """Tags of everything that can have them."""
 
-from custom_labels import arns
+from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables

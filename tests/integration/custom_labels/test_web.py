@@ -4,7 +4,7 @@ import httpx
 import pytest
 import structlog
 
-from custom_labels import web
+from custom_labels.api import web
 from strop import app
 from tests.integration.custom_labels.conftest import Hosted, Rekognition
 
