@@ -1,4 +1,4 @@
-"""Alembic's entry: one schema, from `strop_contracts.tables`. DATABASE_URL says where."""
+"""Alembic's entry: one schema, from `strop_contracts.tables`, and the grants of its services. DATABASE_URL names the database."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from strop import db
+from strop import db, grants
 from strop_contracts import tables
 
 URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]
@@ -24,6 +24,8 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    if context.get_context().get_current_revision() == context.get_head_revision():  # the declared tables are there
+        grants.apply(connection, URL)
 
 
 async def main() -> None:

@@ -11,7 +11,21 @@ import sys
 import typer
 from botocore.exceptions import BotoCoreError
 
-from strop_cli import certs, datasets, devices, dlq, ledger, plugins, policy, projects, registry, setup, status, tokens
+from strop_cli import (
+    certs,
+    datasets,
+    devices,
+    dlq,
+    ledger,
+    plugins,
+    policy,
+    projects,
+    registry,
+    roles,
+    setup,
+    status,
+    tokens,
+)
 from strop_contracts import errors
 
 cli = typer.Typer(
@@ -31,6 +45,7 @@ cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
 cli.add_typer(certs.cli, name="certs")
+cli.command()(roles.roles)
 cli.command()(status.status)
 cli.command()(ledger.ledger)
 plugins.add(cli)

@@ -15,6 +15,7 @@ import typer
 from strop import app
 from strop.settings import Settings
 from strop_cli import connection, envfile, isolation, setup, tokens
+from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
 from strop_devstack.platform import ports
@@ -24,7 +25,6 @@ from strop_devstack.platform.stack import Stack
 USER = "operator"
 PROGRAMS = Path(__file__).parent / "platform" / "programs"
 """First in the PATH of a shell that sources `strop.env`: `aws`, for versions that do not read every endpoint variable."""
-_PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
@@ -111,14 +111,14 @@ class _Up:
                 raise _dead(failures) or failures from None
 
     async def _serve(self, settings: Settings) -> None:
-        builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]
+        builds = {each.name: import_module(f"{each.package}.__main__").build for each in services.ALL}
         await app.serve(settings, builds, ready=self._ready)
 
     async def _serve_apart(self, settings: Settings) -> None:
         stop = asyncio.Event()
         app.on_signals(stop)
-        async with processes.running(self._stack, _PACKAGES, settings.port) as urls:
-            self._metrics = [f"Metrics: {url}/metrics of {name.replace('_', '-')}" for name, url in urls.items()]
+        async with processes.running(self._stack, settings.port) as urls:
+            self._metrics = [f"Metrics: {url}/metrics of {name}" for name, url in urls.items()]
             self._ready.set()
             await stop.wait()
 

@@ -5,7 +5,6 @@ Every copy of a service looks for itself and tells the same numbers.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 
-from strop import db, metrics, sqs
+from strop import db, loops, metrics, sqs
 from strop_contracts import states, tables
 
 log = structlog.get_logger()
@@ -69,8 +68,7 @@ async def watch(make: db.Sessions, queues: sqs.Queues, service: str, stop: async
             await look(make, queues, service)
         except Exception as error:  # noqa: BLE001 - whatever is away is missed by those who need it, and loudly
             log.warning("cannot measure, trying again", service=service, error=repr(error))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY)
+        await loops.pause(EVERY, stop)
 
 
 async def look(make: db.Sessions, queues: sqs.Queues, service: str) -> None:

@@ -119,7 +119,7 @@ async def _versions(session: AsyncSession, project: str | None) -> dict[str, lis
     made = {(one.project, one.version): one for one in await rows(tables.ModelVersion)}
     scores: dict[tuple[str, int], dict[str, rules.Scores]] = defaultdict(dict)
     for one in sorted(await rows(tables.Evaluation), key=lambda one: rules.PARTS.index(one.part)):
-        if one.metrics["images"]:  # a part without images says nothing
+        if one.metrics.images:  # a part without images says nothing
             scores[one.project, one.model_version][one.part] = rules.scores(one.metrics)
     devices = await _devices(session, project)
     found: dict[str, list[Version]] = defaultdict(list)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rules
+from strop import db
 from strop_contracts import states, tables
 
 D = tables.Deployment
@@ -20,7 +21,7 @@ DD = tables.DeploymentDevice
 
 async def lock(session: AsyncSession, project: str) -> None:
     """Let one transaction at a time change the deployments of a project; freed at its end."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"deployments of {project}", 0))))
+    await db.lock(session, f"deployments of {project}")
 
 
 # --- deployments ---

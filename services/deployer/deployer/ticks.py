@@ -136,10 +136,7 @@ def _desired(row: Row[Any]) -> messages.Desired:
     return messages.Desired(
         deployment=str(row.deployment_id),
         model=rules.model_name(row.model_version),
-        files={
-            name: messages.ModelFile(row.files[name]["sha256"], row.files[name]["size"])
-            for name in messages.MODEL_FILES
-        },
+        files={name: messages.ModelFile(row.files[name].sha256, row.files[name].size) for name in messages.MODEL_FILES},
         policy=_policy(row),
     )
 

@@ -37,7 +37,7 @@ router = APIRouter(
 
 
 def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.app.state.runtime
+    opened: app.Runtime = request.state.runtime
     return opened
 
 

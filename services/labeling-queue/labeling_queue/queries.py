@@ -22,11 +22,6 @@ async def now(session: AsyncSession) -> datetime:
     return (await session.execute(select(func.now()))).scalar_one()
 
 
-async def take_turn(session: AsyncSession, what: str) -> None:
-    """Wait until no other transaction has the same turn; the end of this one ends it."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
-
-
 async def require_project(session: AsyncSession, project: str) -> None:
     if await session.get(tables.Project, project) is None:
         raise errors.NotFound(f"There is no project {project!r}.")

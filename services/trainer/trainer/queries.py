@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import states, tables
+from strop import db
+from strop_contracts import documents, states, tables
 from strop_wire import ids
 from trainer import rules
 
@@ -90,7 +91,7 @@ async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float
     return await session.scalar(taken)
 
 
-async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: dict[str, Any]) -> bool:
+async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: documents.Progress) -> bool:
     """Prolong the lease and tell the progress; False when another trainer took the run over."""
     values = {"leased_until": func.now() + timedelta(seconds=seconds), "progress": progress}
     return await _mine(session, run_id, token, values)
@@ -135,7 +136,7 @@ async def field(session: AsyncSession, project: str, until: datetime) -> Sequenc
 
 async def number(session: AsyncSession, project: str) -> None:
     """Give numbers in this project one transaction after the other: an order may be trained beside the fleet's run."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"trainer-numbers {project}", 0))))
+    await db.lock(session, f"trainer-numbers {project}")
 
 
 async def next_dataset(session: AsyncSession, project: str) -> int:
@@ -197,7 +198,7 @@ async def abandoned(session: AsyncSession) -> Sequence[tables.TrainingRun]:
     return (await session.scalars(lapsed)).all()
 
 
-async def add_files(session: AsyncSession, project: str, files: dict[str, Any]) -> None:
+async def add_files(session: AsyncSession, project: str, files: documents.Files) -> None:
     """Let devices fetch these files by hash; the backbone is usually there already."""
-    rows = [{"project": project, "sha256": f["sha256"], "key": f["key"], "size": f["size"]} for f in files.values()]
+    rows = [{"project": project, "sha256": f.sha256, "key": f.key, "size": f.size} for f in files.values()]
     await session.execute(insert(tables.ModelFile).values(rows).on_conflict_do_nothing())

@@ -7,8 +7,18 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts import states
-from strop_contracts.tables.base import Base, created, new_id
+from strop_contracts import documents, states
+from strop_contracts.tables.base import Base, Document, created, new_id
+
+
+class Project(Base):
+    """A fleet with one job: one set of labels, one model."""
+
+    __tablename__ = "projects"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    at: Mapped[datetime] = created()
 
 
 class HostedDataset(Base):
@@ -81,7 +91,7 @@ class ProjectVersion(Base):
     description: Mapped[str | None]
     run_id: Mapped[UUID | None]
     model_version: Mapped[int | None]  # once trained
-    files: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # of the model, as in `model_versions`
+    files: Mapped[documents.Files] = mapped_column(Document(documents.Files), server_default=text("'{}'"))
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
     output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
     results: Mapped[dict[str, Any]] = mapped_column(

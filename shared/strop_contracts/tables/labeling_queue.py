@@ -10,25 +10,6 @@ from strop_contracts import states
 from strop_contracts.tables.base import Base, created, new_id
 
 
-class User(Base):
-    """A person, or a program, who may sign in."""
-
-    __tablename__ = "users"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = created()
-
-
-class Token(Base):
-    """A credential of a user. Only its hash is stored."""
-
-    __tablename__ = "tokens"
-    sha256: Mapped[str] = mapped_column(primary_key=True)
-    user: Mapped[str] = mapped_column(ForeignKey("users.name"))
-    kind: Mapped[states.TokenKind]
-    at: Mapped[datetime] = created()
-    expires_at: Mapped[datetime | None]
-
-
 class LabelTask(Base):
     """A stored capture that needs a person's answer."""
 

@@ -14,7 +14,7 @@ from custom_labels.datasets import operations as datasets
 from custom_labels.projects import operations as projects
 from custom_labels.versions import results, selection
 from custom_labels.versions.training import Training
-from strop_contracts import states, tables
+from strop_contracts import documents, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import ProjectVersion as Version
 
@@ -247,12 +247,12 @@ async def copy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"ProjectVersionArn": arns.version(call.settings, made)}
 
 
-async def _copy_files(call: Call, source: Version, made: Version) -> dict[str, Any]:
+async def _copy_files(call: Call, source: Version, made: Version) -> documents.Files:
     """Copy the model's files and its summary, before the commit; a repeat after a crash leaves a few objects unused."""
     store = call.runtime.storage
-    files = {name: {**file, "key": _copied(made, name)} for name, file in source.files.items()}
+    files = {name: file.model_copy(update={"key": _copied(made, name)}) for name, file in source.files.items()}
     for name, file in files.items():
-        await store.copy(source.files[name]["key"], file["key"])
+        await store.copy(source.files[name].key, file.key)
     summary = source.results.get("EvaluationResult", {}).get("Summary")
     if summary:
         place = summary["S3Object"]
