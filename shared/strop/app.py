@@ -50,7 +50,8 @@ class Runtime:
 @dataclass(frozen=True)
 class Service:
     loops: Sequence[loops.Loop]
-    router: APIRouter | None = None
+    routes: APIRouter | None = None
+    measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
 
 
@@ -142,7 +143,9 @@ async def serve(
                     group.create_task(loop(stop))
                 if name in topology.SERVICES:  # the others have no queue
                     group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
-                    group.create_task(gauges.watch(runtimes[name].sessions, common.queues, name, stop))
+                    group.create_task(
+                        gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
+                    )
             group.create_task(outbox.relay(common.sessions, common.queues, stop))
             group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
             group.create_task(server.serve())
@@ -202,8 +205,8 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))
     for name, service in built.items():
-        if service.router:
-            api.include_router(service.router, dependencies=[_lend(runtimes[name])])
+        if service.routes:
+            api.include_router(service.routes, dependencies=[_lend(runtimes[name])])
 
     @api.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:

@@ -5,8 +5,8 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
-from strop import consumer, metrics
+from deployer import metrics, queries, rollouts, rules
+from strop import consumer
 from strop_contracts import events
 
 

@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
+from deployer import metrics, queries, rollouts, rules
 from deployer.settings import Settings
-from strop import crash, db, metrics
+from strop import crash, db
 from strop_contracts import states, tables
 from strop_wire import fields, messages
 

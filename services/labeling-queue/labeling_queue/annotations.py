@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import queries, rules
-from strop import metrics, outbox
+from labeling_queue import metrics, queries, rules
+from strop import outbox
 from strop_contracts import errors, events, states, tables
 from strop_wire import ids
 

@@ -6,8 +6,8 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from router import policies, queries, rules
-from strop import consumer, metrics, outbox
+from router import metrics, policies, queries, rules
+from strop import consumer, outbox
 from strop_contracts import errors, events
 
 

@@ -3,7 +3,7 @@
 from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import handlers
+from trainer import handlers, metrics
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
@@ -16,7 +16,9 @@ def build(runtime: app.Runtime) -> app.Service:
         disk.sweep(settings.cache / folder)
     table = handlers.table(runtime, settings)
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
-    return app.Service([reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)])
+    return app.Service(
+        [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)], measured=metrics.GAUGES
+    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from strop import app, metrics, outbox
+from strop import app, outbox
 from strop_contracts import documents, errors, events, states, tables
-from trainer import child, datasets, queries, registry
+from trainer import child, datasets, metrics, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
