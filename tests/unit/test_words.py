@@ -15,6 +15,8 @@ FILES = (
     "docs/README.md",
     "docs/failures.md",
     "docs/glossary.md",
+    "docs/wire.md",
+    "docs/decisions/*.md",
     "services/*/README.md",
     "edge/README.md",
 )
