@@ -22,7 +22,7 @@ def build(runtime: app.Runtime) -> app.Service:
         try:
             await send(stop)
         finally:
-            await asyncio.to_thread(client.stop)
+            await client.stop()
 
     return app.Service("deployer", [reader.run, settle, send_connected], ready=client.connected.is_set)
 

@@ -90,14 +90,14 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         await connected(link)
         await say(speaker, name, b"1", b"2")
         in_hand = await hear(link, 2)
-        link._client.socket().shutdown(socket.SHUT_RDWR)
+        link._connection._transport.abort()
 
         again = await hear(link, 2)
 
         assert payloads(again) == [b"1", b"2"]
         assert {message.session for message in again} == {link.session} != {in_hand[0].session}
         link.acknowledge(in_hand)  # of the old connection: must not acknowledge anything of the new one
-        assert not link._done
+        assert not link._inbox._done
 
     async with mqtt.connect(url, name, [name]) as link:
         assert payloads(await hear(link, 2)) == [b"1", b"2"]
@@ -166,7 +166,7 @@ async def test_two_readers_share_what_has_come(url: str, name: str, speaker: mqt
         await connected(link)
         await asyncio.gather(*(speaker.publish(name, b"x") for _ in range(100)))
         async with asyncio.timeout(wait.PATIENCE):
-            while len(link._inbox) < 100:
+            while len(link._inbox.waiting) < 100:
                 await asyncio.sleep(0.01)
             batches = [await link.batch(readers=2) for _ in range(2)]
 
