@@ -1,5 +1,5 @@
 # One image per service:   docker build --build-arg SERVICE=router -t strop-router .
-# The command:             docker build --target command --build-arg SERVICE=cli --build-arg REQUIREMENTS=run -t strop-cli .
+# The command:             docker build --target command --build-arg SERVICE=cli -t strop-cli .
 # The device agent:        docker build --target command --build-arg SERVICE=edge -t strop-edge .
 # A local S3 and SQS:      docker build --target aws -t strop-aws .
 # docker-compose.yml builds them all. Nothing here is written to at run time: use a read-only root and a tmpfs on /tmp.
@@ -13,8 +13,7 @@ RUN python -m venv /uv && /uv/bin/python -m pip install --no-cache-dir --quiet -
 # Before the code, so that a change of code leaves this layer as it is.
 FROM uv AS requirements
 ARG SERVICE
-ARG REQUIREMENTS=$SERVICE
-COPY requirements/$REQUIREMENTS.txt /tmp/requirements.txt
+COPY requirements/$SERVICE.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/uv \
     /uv/bin/uv pip install --quiet --python /opt/strop/bin/python --require-hashes -r /tmp/requirements.txt
 

@@ -29,12 +29,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from benchmarks import lab
-from custom_labels import arns, training
+from custom_labels.api import arns
 from custom_labels.settings import Settings as Own
+from custom_labels.versions import training
 from strop import app
 from strop.settings import Settings
-from strop_cli import render
 from strop_contracts import tables
+from strop_devstack import render
 from strop_edge import model
 
 TRAIN, VALID, ASKED = 12, 3, 40  # images of a label, and those that are asked about

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from strop_cli import render
-from strop_cli.platform.stack import Stack
+from strop_devstack import render
+from strop_devstack.platform.stack import Stack
 from strop_edge import image, model, store
 from strop_wire import messages
 

@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from benchmarks import lab
 from strop import app
 from strop.settings import Settings
-from strop_cli.platform.stack import Stack
 from strop_contracts import tables
+from strop_devstack.platform.stack import Stack
 from strop_wire import topics
 
 

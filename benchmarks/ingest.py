@@ -32,8 +32,8 @@ from benchmarks import lab
 from ingest import __main__ as ingest_main
 from strop import app, metrics, outbox, sqs
 from strop.settings import Settings
-from strop_cli.platform.stack import Stack
 from strop_contracts import tables
+from strop_devstack.platform.stack import Stack
 
 DEVICES = 100
 BROKERS = ("mosquitto", "embedded")

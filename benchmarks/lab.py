@@ -29,8 +29,8 @@ from ingest import rules
 from strop import app
 from strop.settings import Settings
 from strop_cli import setup
-from strop_cli.platform.stack import Stack
 from strop_contracts import tables, topology
+from strop_devstack.platform.stack import Stack
 from strop_wire import ids, messages, topics
 
 PROJECT = "bench"

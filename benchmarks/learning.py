@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from strop_cli.demo import images
+from strop_devstack.demo import images
 from strop_edge import image
 from trainer import backbone, features, head, views
 

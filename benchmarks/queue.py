@@ -18,8 +18,8 @@ from labeling_queue import __main__ as labeling_main
 from router import __main__ as router_main
 from strop import app, db, outbox, sqs
 from strop.settings import Settings
-from strop_cli.platform.stack import Stack
 from strop_contracts import events, tables
+from strop_devstack.platform.stack import Stack
 
 DEVICES = 200
 

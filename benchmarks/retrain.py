@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from strop_cli import render
+from strop_devstack import render
 from trainer import backbone, features, views
 
 BASE, FIELD = 60, 200

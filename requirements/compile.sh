@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
-ours() { sed -nE 's/^  "(.*)",$/\1/p' "$@" | grep -vE '^(strop|shared|edge|cli|services)(-|$|/)' | sort -u; }
+ours() { sed -nE 's/^  "(.*)",$/\1/p' "$@" | grep -vE '^(strop|shared|edge|cli|devstack|services)(-|$|/)' | sort -u; }
 pin() { # OUTPUT, then the requirement lines on standard input
   "$uv" pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --exclude-newer "${EXCLUDE_NEWER:-$(date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)}" -o "requirements/$1.txt"
@@ -14,6 +14,7 @@ deps() { for member in "$@"; do sed -n '/^dependencies/,/^]/p' "$member/pyprojec
 for service in ingest router labeling-queue deployer console; do deps shared "services/$service" | pin "$service"; done
 for service in trainer custom-labels; do deps shared edge "services/$service" | pin "$service"; done
 deps edge | pin edge
-deps shared edge cli services/* | pin run
-{ deps shared edge cli services/*; cat requirements/dev.in; } | pin dev
+deps shared edge cli services/* | pin cli
+deps shared edge cli devstack services/* | pin run
+{ deps shared edge cli devstack services/*; cat requirements/dev.in; } | pin dev
 printf '%s\n' awscli cfn-lint | pin awscli  # an environment of its own: what nobody here wrote, with versions of its own

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-from strop_cli.platform import mqtt, ports
+from strop_devstack.platform import mqtt, ports
 
 MOSQUITTO, EMBEDDED = NAMES = ("mosquitto", "embedded")
 each = pytest.mark.parametrize("broker", NAMES, indirect=True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import app, storage
 from strop_contracts import tables
 from strop_wire import ids
-from tests import factories
+from tests import factories, roles
 
 PROJECT = "flowers"
 VERSION = "first"
@@ -61,7 +61,7 @@ SHOTS = (
 
 async def arrange(runtime: app.Runtime, shots: Sequence[Shot] = SHOTS, project: str = PROJECT, **version: Any) -> None:
     """Make project, data sets, version and evaluation; `version` replaces columns of its row."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, project, devices=())
         for kind in ("TRAIN", "TEST"):
             await add_dataset(runtime, session, project, kind, [(shot.body, [shot.label]) for shot in shots])

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from strop_cli.platform import mqtt
+from strop_devstack.platform import mqtt
 from tests import browser
 
 LOCKED = "Could not get lock"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from strop_cli import render
+from strop_devstack import render
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "walkthrough-flowers.md"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from strop import app
 from strop.settings import Settings
-from strop_cli.platform import envfile, isolation
+from strop_cli import envfile, isolation
 from strop_contracts import errors
 
 ENV_FILE = "strop.env"

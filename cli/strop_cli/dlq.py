@@ -7,7 +7,7 @@ import typer
 
 from strop import app, deadletters
 from strop_cli import connection
-from strop_contracts import errors, tables, topology
+from strop_contracts import errors, states, tables, topology
 
 SHOWN = 200
 """Letters in a list."""
@@ -106,8 +106,10 @@ def _decide(
     async def work(runtime: app.Runtime) -> int:
         async with runtime.sessions.begin() as session:
             if letters:  # all of them or none
-                states = await deadletters.lock(session, letters)
-                if gone := [_what(letter, states.get(letter)) for letter in letters if states.get(letter) != "open"]:
+                locked = await deadletters.lock(session, letters)
+                if gone := [
+                    _what(each, locked.get(each)) for each in letters if locked.get(each) != states.LetterState.OPEN
+                ]:
                     raise errors.Refused(f"nothing is changed: {'; '.join(gone)}")
             return await decide(session, letters, service)
 

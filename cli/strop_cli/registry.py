@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deployer import rollouts
 from strop import app
 from strop_cli import connection, differences, projects
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -52,7 +52,7 @@ async def outcome(runtime: app.Runtime, run: UUID) -> str:
         async with runtime.sessions() as session:
             found = await session.get_one(tables.TrainingRun, run)
             model = await session.scalar(select(tables.ModelVersion).where(tables.ModelVersion.run_id == run))
-        if found.state == "failed":
+        if found.state == states.RunState.FAILED:
             raise errors.StropError(f"training {words(found, model)}")
         if model:
             return verdict(model)
@@ -153,7 +153,7 @@ async def last_training(session: AsyncSession, project: str) -> str | None:
 
 def words(run: tables.TrainingRun, model: tables.ModelVersion | None) -> str:
     """Say what became of a run: the gate's decision once there is a model, the error when it failed."""
-    if run.state == "failed":
+    if run.state == states.RunState.FAILED:
         return f"failed: {run.error}"
     return f"v{model.version} {model.state}" if model else run.state
 

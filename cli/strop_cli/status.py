@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, deadletters
 from strop_cli import connection, registry
-from strop_contracts import tables, topology
+from strop_contracts import states, tables, topology
 
 _PROJECTS = text(
     """
@@ -114,7 +114,7 @@ async def _deployment(session: AsyncSession, project: str) -> str:
 def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
     """Say where a deployment is; `silent` are the devices it waits for and when each was last heard."""
     name = f"v{deployment.model_version}"
-    if deployment.state != "running":
+    if deployment.state != states.DeploymentState.RUNNING:
         return f"{name} {deployment.state.replace('_', ' ')}"
     stage = f"{name} stage {deployment.stage + 1} of {len(deployment.stages)}"
     if not silent:

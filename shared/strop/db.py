@@ -20,6 +20,9 @@ from strop_contracts import tables
 Sessions = async_sessionmaker[AsyncSession]
 
 
+CONNECTIONS = 20
+"""Most connections of one engine; those above its pool are closed after use."""
+
 RESTED = 1.0
 """Seconds without use after which a connection is asked whether it still lives. That takes three round trips, so a busy
 one is only looked at: whether the server has closed it is known here.
@@ -39,12 +42,16 @@ GONE = {
 """When the server gives up a client whose machine died without a word, and frees its locks: after a minute, not two hours."""
 
 
-def engine(url: str, pool: int = 10, answer: float | None = None) -> AsyncEngine:
-    """Make an engine from a plain `postgresql://` URL; a statement fails that takes longer than `answer` seconds."""
+def engine(url: str, pool: int = 10, answer: float | None = None, role: str | None = None) -> AsyncEngine:
+    """Make an engine from a plain `postgresql://` URL; a statement fails that takes longer than `answer` seconds.
+
+    Its sessions have the rights of `role`, of which the URL's user must be a member.
+    """
     made = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool,
-        connect_args={"server_settings": GONE, "command_timeout": answer},
+        max_overflow=CONNECTIONS - pool,
+        connect_args={"server_settings": GONE | ({"role": role} if role else {}), "command_timeout": answer},
     )
     dialect = made.dialect
 

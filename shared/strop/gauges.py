@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 
 from strop import db, metrics, sqs
-from strop_contracts import tables
+from strop_contracts import states, tables
 
 log = structlog.get_logger()
 
@@ -44,7 +44,10 @@ BY_SERVICE: Mapping[str, Table] = {
         (metrics.DEVICES_ONLINE, _by(tables.Device.project).where(tables.Device.seen_at > func.now() - ONLINE)),
     ),
     "labeling-queue": (
-        (metrics.LABEL_TASKS_OPEN, _by(tables.LabelTask.project).where(tables.LabelTask.state == "open")),
+        (
+            metrics.LABEL_TASKS_OPEN,
+            _by(tables.LabelTask.project).where(tables.LabelTask.state == states.TaskState.OPEN),
+        ),
     ),
     "trainer": (
         (metrics.TRAINING_RUNS, _by(tables.TrainingRun.project, tables.TrainingRun.state)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from strop_cli import render
+from strop_devstack import render
 
 LABELS = ("beer-mug", "soda-can", "wine-bottle")
 PER_LABEL = 40

@@ -17,8 +17,8 @@ from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app, traces
 from strop.settings import Settings
-from strop_cli.platform import ports
 from strop_contracts import tables
+from strop_devstack.platform import ports
 from tests import device, factories, wait
 
 HOPS = [  # service and span, in the order in which they begin
@@ -43,7 +43,7 @@ async def services(
     (tmp_path / "run").mkdir()
     settings = settings.model_copy(update={"port": ports.stable(tmp_path, "web")})
     ready = asyncio.Event()
-    builds = [each.build for each in (ingest, router, labeling_queue)]
+    builds = {each.NAME: each.build for each in (ingest, router, labeling_queue)}
     serving = asyncio.create_task(app.serve(settings, builds, stop=stop, ready=ready))
     async with asyncio.timeout(wait.PATIENCE):
         await ready.wait()

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from strop import app
 from strop_cli import ledger
-from strop_cli.demo.labeler import Labeler
 from strop_contracts import tables, topology
+from strop_devstack.demo.labeler import Labeler
 from tests import factories
 from tests.integration.crash import victim
 from tests.soak import fleet, site

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from strop_cli.platform import ports
 from strop_contracts import tables
+from strop_devstack.platform import ports
 from tests.soak import load, site
 
 PORTS = {"ingest": "ingest", "router": "router", "labeling_queue": "web"}

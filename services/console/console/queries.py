@@ -9,7 +9,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import rules
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 
 SAMPLES = 8
 
@@ -63,7 +63,7 @@ class Overview:
 
     @property
     def running(self) -> list[str]:
-        return [version.name for version in self.versions if version.status == "RUNNING"]
+        return [version.name for version in self.versions if version.status == states.VersionStatus.RUNNING]
 
 
 async def require_project(session: AsyncSession, project: str) -> tables.Project:
@@ -167,7 +167,9 @@ async def unfinished_runs(session: AsyncSession, project: str) -> list[tables.Tr
     """Trainings of the fleet that have no version yet."""
     table = tables.TrainingRun
     waiting = select(table).where(
-        table.project == project, table.state.in_(("requested", "running")), table.manifest.is_(None)
+        table.project == project,
+        table.state.in_((states.RunState.REQUESTED, states.RunState.RUNNING)),
+        table.manifest.is_(None),
     )
     return list((await session.scalars(waiting.order_by(table.at))).all())
 

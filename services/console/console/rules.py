@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strop import stats
+from strop_contracts import states
 
 MOVING = {"TRAINING_IN_PROGRESS", "STARTING", "STOPPING", "COPYING_IN_PROGRESS", "DELETING"}
 """States that pass by themselves: a page looks again soon."""
@@ -64,9 +65,9 @@ def tone(status: str) -> str:
 
 def progress(run_state: str, said: Mapping[str, Any]) -> str:
     """What a training is at, in a few words."""
-    if run_state == "requested":
+    if run_state == states.RunState.REQUESTED:
         return "waits for a trainer"
-    if run_state != "running":
+    if run_state != states.RunState.RUNNING:
         return ""
     step, done, total = said.get("step"), said.get("done"), said.get("total")
     return f"{step} {done} of {total}" if step and total else str(step or "begins")

@@ -1,10 +1,11 @@
 """Wires custom-labels: the API, one consumer for what takes longer than a request, and the models that run here."""
 
-from custom_labels import handlers, operations, web
-from custom_labels.detect import Detector
-from custom_labels.hosts import Hosts
+from custom_labels import handlers
+from custom_labels.api import operations, web
+from custom_labels.hosting.detect import Detector
+from custom_labels.hosting.reconciler import Reconciler
 from custom_labels.settings import Settings
-from custom_labels.training import Training
+from custom_labels.versions.training import Training
 from strop import app, consumer
 from strop.settings import Settings as Shared
 
@@ -16,7 +17,7 @@ ORDERS = 0.5
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
-    training, hosts = Training(runtime, settings), Hosts(runtime, settings)
+    training, hosts = Training(runtime, settings), Reconciler(runtime, settings)
     reader = consumer.Consumer(
         NAME,
         runtime.sessions,
@@ -27,8 +28,8 @@ def build(runtime: app.Runtime) -> app.Service:
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
     loops = [reader.run, hosts.run, app.every(ORDERS, training.tick)]
-    return app.Service(NAME, loops, web.Api(runtime, settings, table).router())
+    return app.Service(loops, web.Api(runtime, settings, table).router())
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

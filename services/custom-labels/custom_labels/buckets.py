@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from custom_labels import faults
+from custom_labels.api import faults
 from strop import storage
 
 

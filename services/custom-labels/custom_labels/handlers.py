@@ -2,8 +2,9 @@
 
 import functools
 
-from custom_labels import changes, projects
-from custom_labels.training import Training
+from custom_labels.datasets import changes
+from custom_labels.projects import operations as projects
+from custom_labels.versions.training import Training
 from strop import app, consumer
 from strop_contracts import events
 

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from custom_labels import cors
+from custom_labels.api import cors
 from strop.settings import WithSecrets
 
 

@@ -7,13 +7,15 @@ from strop import app, consumer, mqtt
 from strop.settings import Settings
 from strop_wire import ids
 
+NAME = "deployer"
+
 
 def build(runtime: app.Runtime) -> app.Service:
     own, common = settings.Settings(), runtime.settings
     # It only publishes, so its session holds nothing: a fresh client id keeps two copies from pushing each other out.
     client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", tls=mqtt.tls_context(common))
     table = handlers.table(own.stages, own.online_window)
-    reader = consumer.Consumer("deployer", runtime.sessions, runtime.queues, table)
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table)
     ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
     settle, send = app.every(own.tick, ticking.settle), app.every(own.tick, ticking.send)
 
@@ -24,8 +26,8 @@ def build(runtime: app.Runtime) -> app.Service:
         finally:
             await client.stop()
 
-    return app.Service("deployer", [reader.run, settle, send_connected], ready=client.connected.is_set)
+    return app.Service([reader.run, settle, send_connected], ready=client.connected.is_set)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

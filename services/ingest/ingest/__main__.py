@@ -6,6 +6,8 @@ from ingest import announcements, answers, handlers, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
+NAME = "ingest"
+
 
 class Ingest:
     """One copy of the service. It connects when it knows which one it is."""
@@ -39,7 +41,7 @@ class Ingest:
         listening = announcements.Announcements(make, broker, tell)
         table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
         reading = consumer.Consumer(
-            "ingest", make, self._runtime.queues, {}, long=table, loads=objects.loads, needs=store.reach
+            NAME, make, self._runtime.queues, {}, long=table, loads=objects.loads, needs=store.reach
         )
         broker.start()
         try:
@@ -55,8 +57,8 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service("ingest", [ingest.run], ready=ingest.ready)
+    return app.Service([ingest.run], ready=ingest.ready)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

@@ -14,7 +14,7 @@ import structlog
 
 from ingest import answers, images, originals, places, queries, rules
 from strop import db, metrics, outbox, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, states, tables
 from strop_image import decoder
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ class Uploads:
             upload = await queries.count_attempt(session, capture, reason)
         if upload:
             await self._tell.captures([(capture, upload)])
-            if upload.state == "dropped":
+            if upload.state == states.UploadState.DROPPED:
                 raise errors.InvalidMessage(f"{key}: {reason}, {upload.attempts} times")
 
     async def _give_up(self, key: str, capture: tables.Capture, reason: str) -> None:

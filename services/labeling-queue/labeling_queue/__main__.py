@@ -10,8 +10,8 @@ NAME = "labeling-queue"
 def build(runtime: app.Runtime) -> app.Service:
     bucket = runtime.storage
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(bucket), needs=bucket.reach)
-    return app.Service(NAME, loops=[reader.run], router=web.router)
+    return app.Service(loops=[reader.run], router=web.router)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import rules
 from strop import db
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 from strop_wire import ids
 
 Task = tables.LabelTask
@@ -75,7 +75,7 @@ async def lease(session: AsyncSession, project: str, person: str, count: int) ->
 
 
 def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
-    waiting = select(Task.id).where(Task.project == project, Task.state == "open")
+    waiting = select(Task.id).where(Task.project == project, Task.state == states.TaskState.OPEN)
     return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
 
 

@@ -7,6 +7,8 @@ from trainer import handlers
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
+NAME = "trainer"
+
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
@@ -14,10 +16,10 @@ def build(runtime: app.Runtime) -> app.Service:
         disk.sweep(settings.cache / folder)
     long = handlers.long(runtime, settings)
     reader = consumer.Consumer(
-        "trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
+        NAME, runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
     )
-    return app.Service("trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
+    return app.Service([reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

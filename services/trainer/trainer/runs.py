@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from strop import app, metrics, outbox
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, states, tables
 from trainer import child, datasets, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
@@ -56,7 +56,7 @@ class Runs:
     async def _give_up(self, run: tables.TrainingRun, lease: Lease, reason: str) -> None:
         log.error("training failed", project=run.project, run=str(run.id), reason=reason)
         async with self._runtime.sessions.begin() as session:
-            await lease.end(session, state="failed", error=reason)
+            await lease.end(session, state=states.RunState.FAILED, error=reason)
             await outbox.add(session, events.TrainingFailed(project=run.project, run_id=run.id, reason=reason))
 
     async def _train(self, run: tables.TrainingRun, lease: Lease) -> None:

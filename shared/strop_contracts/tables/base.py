@@ -1,14 +1,38 @@
 """What every table has in common."""
 
+import inspect
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, MetaData, func
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, MetaData, String, TypeDecorator, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from strop_contracts import states
 from strop_wire import ids
+
+
+class Choice(TypeDecorator[StrEnum]):
+    """A text column with the values of a StrEnum: reads return members, a CHECK constraint refuses other values."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_result_value(self, value: Any | None, _dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.kind(value)
+
+
+_STATES: dict[Any, Any] = {
+    kind: Choice(kind)
+    for kind in vars(states).values()
+    if inspect.isclass(kind) and issubclass(kind, StrEnum) and kind is not StrEnum
+}
 
 
 class Base(DeclarativeBase):
@@ -20,6 +44,7 @@ class Base(DeclarativeBase):
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
             "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
             "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way
@@ -27,7 +52,17 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
         int: BigInteger,
+        **_STATES,
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for column in cls.__table__.columns:
+            if isinstance(column.type, Choice):
+                values = ", ".join(f"'{value}'" for value in column.type.kind)
+                cls.metadata.tables[cls.__tablename__].append_constraint(
+                    CheckConstraint(f"{column.name} in ({values})", name=column.name)
+                )
 
 
 def created() -> Mapped[datetime]:

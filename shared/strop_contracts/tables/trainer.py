@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from strop_contracts import states
 from strop_contracts.tables.base import Base, created, new_id
 
 
@@ -35,7 +36,7 @@ class DatasetVersion(Base):
 
 
 class TrainingRun(Base):
-    """One training. State: `requested`, `running`, `succeeded`, `failed`. One unfinished run per project, beside orders."""
+    """One training. A project has at most one unfinished run, not counting orders."""
 
     __tablename__ = "training_runs"
     __table_args__ = (
@@ -48,8 +49,8 @@ class TrainingRun(Base):
     )
     id: Mapped[UUID] = new_id()
     project: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default=text("'requested'"))
-    trigger: Mapped[str]  # "labels", "manual" or "order"
+    state: Mapped[states.RunState] = mapped_column(server_default=text("'requested'"))
+    trigger: Mapped[states.RunTrigger]
     manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
     backbone: Mapped[str | None]  # of an order: which; else the fleet's
     dataset_version: Mapped[int | None]
@@ -65,7 +66,7 @@ class TrainingRun(Base):
 
 
 class ModelVersion(Base):
-    """A trained model. State: `approved` or `refused` by the gate, with its reasons; `hosted`: ordered, no gate asked."""
+    """A trained model, with the verdict of the gate and its reasons."""
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("run_id"),)
@@ -73,7 +74,7 @@ class ModelVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[UUID] = mapped_column(ForeignKey("training_runs.id"))
     dataset_version: Mapped[int]
-    state: Mapped[str]
+    state: Mapped[states.ModelState]
     reasons: Mapped[list[Any]]
     labels: Mapped[list[Any]]
     files: Mapped[dict[str, Any]]  # name -> {"sha256", "size", "key"}
@@ -86,7 +87,7 @@ class Evaluation(Base):
     __tablename__ = "evaluations"
     project: Mapped[str] = mapped_column(primary_key=True)
     model_version: Mapped[int] = mapped_column(primary_key=True)
-    part: Mapped[str] = mapped_column(primary_key=True)  # "field" (golden set) or "base"
+    part: Mapped[states.EvaluationPart] = mapped_column(primary_key=True)
     metrics: Mapped[dict[str, Any]]
     outcomes_key: Mapped[str | None]  # JSON lines in S3: every image's outcome
     at: Mapped[datetime] = created()

@@ -9,8 +9,8 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from strop_cli import render
-from strop_cli.platform import envfile
+from strop_cli import envfile
+from strop_devstack import render
 from tests.integration.cli.running import up
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from strop import app
 from strop.settings import Settings
-from strop_cli.platform.stack import Stack
+from strop_devstack.platform.stack import Stack
 
 NAME = f"setup{os.getpid()}"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from custom_labels import changes
+from custom_labels.datasets import changes
 from strop import app
 from strop_contracts import tables
 from tests import factories

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from custom_labels import arns
+from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop import app, outbox, storage
 from strop_contracts import events, tables
-from tests import wait
+from tests import roles, wait
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 from tests.unit.edge import packages
 
@@ -147,7 +147,7 @@ async def add_version(runtime: app.Runtime, name: str = "1", project: str = PROJ
     """Write a version with a tiny model; returns its ARN."""
     files = columns.pop("files") if "files" in columns else await stored(runtime, project)
     values = {"status": "TRAINING_COMPLETED", "output": {}, "files": files, **columns}
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         if not await session.get(tables.Project, project):
             session.add(tables.Project(name=project))
             await session.flush()

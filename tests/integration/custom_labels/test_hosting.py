@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from custom_labels import hosts, units
+from custom_labels.hosting import pool, reconciler
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables
-from tests import wait
+from tests import roles, wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
@@ -83,7 +83,7 @@ async def test_a_stopped_model_starts_again(lab: Colours) -> None:
 
 async def test_a_model_that_nobody_uses_stops_itself_and_says_so(lab: Colours, runtime: app.Runtime) -> None:
     arn = await running(lab)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         long_ago = {"started_at": tables.ProjectVersion.started_at - timedelta(hours=2)}
         await session.execute(update(tables.ProjectVersion).values(long_ago))
 
@@ -172,7 +172,7 @@ def workers() -> set[int]:
     """The units among the children of this process."""
     with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as file:  # noqa: PTH123 - not a file on a disk
         pids = [int(word) for word in file.read().split()]
-    return {pid for pid in pids if b"custom_labels.unit" in _command(pid)}
+    return {pid for pid in pids if b"custom_labels.hosting.worker" in _command(pid)}
 
 
 def _command(pid: int) -> bytes:
@@ -184,9 +184,9 @@ def _command(pid: int) -> bytes:
 
 
 @asynccontextmanager
-async def copy_of_the_service(runtime: app.Runtime) -> AsyncIterator[hosts.Hosts]:
+async def copy_of_the_service(runtime: app.Runtime) -> AsyncIterator[reconciler.Reconciler]:
     """The part of a second, or restarted, service that runs models."""
-    made, stop = hosts.Hosts(runtime, Settings()), asyncio.Event()
+    made, stop = reconciler.Reconciler(runtime, Settings()), asyncio.Event()
     running_ = asyncio.create_task(made.run(stop))
     yield made
     stop.set()
@@ -194,12 +194,12 @@ async def copy_of_the_service(runtime: app.Runtime) -> AsyncIterator[hosts.Hosts
 
 
 async def row(runtime: app.Runtime) -> tables.ProjectVersion:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return (await session.scalars(select(tables.ProjectVersion))).one()
 
 
 async def set_status(runtime: app.Runtime, status: str) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(update(tables.ProjectVersion).values(status=status))
 
 
@@ -244,7 +244,7 @@ async def test_each_copy_of_the_service_runs_the_model_and_a_stop_reaches_both(r
 
 
 async def test_use_is_written_down_now_and_then(lab: Colours, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "USED", 0.05)
+    monkeypatch.setattr(reconciler, "USED", 0.05)
     arn = await running(lab)
     await asyncio.sleep(0.1)
     await detect(lab, arn)
@@ -256,7 +256,7 @@ async def test_use_is_written_down_now_and_then(lab: Colours, monkeypatch: pytes
 
 
 async def test_more_load_brings_more_units(lab: Colours, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "GROW", 0.0)
+    monkeypatch.setattr(pool, "GROW", 0.0)
     arn = await running(lab, MaxInferenceUnits=2)
     (first,) = workers()
     os.kill(first, signal.SIGSTOP)

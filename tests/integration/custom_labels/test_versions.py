@@ -11,7 +11,7 @@ from sqlalchemy import select
 from strop import app, outbox
 from strop_contracts import events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours, add_version
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
@@ -31,7 +31,7 @@ async def lab(runtime: app.Runtime, rekognition: Rekognition, bucket: Bucket) ->
 
 
 async def versions(runtime: app.Runtime) -> list[tables.ProjectVersion]:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return list(await session.scalars(select(tables.ProjectVersion)))
 
 

@@ -17,7 +17,7 @@ from ingest import announcements
 from strop import mqtt
 from strop.settings import Settings
 from strop_cli import certs
-from strop_cli.platform import ports
+from strop_devstack.platform import ports
 from strop_wire import topics
 from tests import brokers, wait
 

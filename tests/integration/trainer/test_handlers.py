@@ -8,6 +8,7 @@ import pytest
 from strop import consumer
 from strop_contracts import events, tables
 from strop_wire import ids
+from tests import roles
 from tests.integration.trainer import lab as labs
 from tests.integration.trainer.lab import Lab
 from tests.unit.trainer import lab as shapes
@@ -95,7 +96,7 @@ async def test_an_order_that_cannot_be_carried_out_says_why(lab: Lab, body: byte
 async def test_an_order_that_is_taken_up_again_has_one_data_set_and_keeps_its_number(lab: Lab) -> None:
     await manifest(lab)
     ordered = await order(lab)
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         run = await session.get_one(tables.TrainingRun, ordered.run_id)
         run.model_version = 7  # reserved by an attempt that crashed
         session.add(tables.DatasetVersion(project=labs.PROJECT, version=3, key=KEY, sha256="0", counts={}))

@@ -12,7 +12,7 @@ from strop import storage
 from strop_contracts import errors, events, tables
 from strop_edge.model import Model
 from strop_wire import ids, messages
-from tests import factories
+from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import backbone, child, lease, registry, triggers
@@ -87,7 +87,7 @@ async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
     """Version 2 was approved and taken back; the challenger must beat version 1."""
     await lab.base(labels=("ring", "square"))
     await lab.train()
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 2)
         session.add(
             tables.Deployment(
@@ -184,7 +184,7 @@ async def leased(lab, seconds=60.0):
 
 async def take_over(lab, run_id):
     """The lease runs out, and another trainer takes the run."""
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
         await session.execute(update(tables.TrainingRun).where(tables.TrainingRun.id == run_id).values(past))
     return await lease.take(lab.runtime.sessions, run_id, 60)
@@ -240,7 +240,7 @@ async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
 async def test_a_run_that_keeps_crashing_is_given_up(lab):
     await lab.base()
     asked = await lab.ask()
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await session.execute(update(tables.TrainingRun).values(attempts=lab.settings.attempts))
 
     await lab.runs.carry_out(asked)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from strop_cli.platform import envfile
-from strop_cli.platform.errors import PlatformError
+from strop_cli import envfile
+from strop_contracts import errors
 
 ENV = {"PLAIN": "http://127.0.0.1:1", "ODD": """it's "a" $HOME `test` \\ é=#""", "EMPTY": ""}
 SHELLS = [name for name in ("bash", "dash", "zsh") if shutil.which(name)]
@@ -58,5 +58,5 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, content: bytes)
     path = tmp_path / "strop.env"
     path.write_bytes(content)
 
-    with pytest.raises(PlatformError, match=r"strop\.env is damaged: `strop up`"):
+    with pytest.raises(errors.StropError, match=r"strop\.env is damaged: `strop up`"):
         envfile.read(path)

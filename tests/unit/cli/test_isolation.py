@@ -1,7 +1,6 @@
 """What is taken out of an environment: the same for a shell that sources the list and for a process."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_cli.platform import isolation
+from strop_cli import isolation
 
 SHELLS = [name for name in ("bash", "dash", "zsh") if shutil.which(name)]
 FOREIGN = (
@@ -78,38 +77,3 @@ def test_a_certificate_bundle_that_is_gone_is_not_named(shell: str, tmp_path: Pa
 
 def test_a_setting_in_small_letters_is_taken_out_of_a_process() -> None:
     assert "database_url" not in cleaned({"database_url": "postgresql://elsewhere"})
-
-
-CLI = """\
-#!/bin/sh
-printf '%s|' "$@"
-"""
-
-
-@pytest.mark.parametrize(
-    ("typed", "address"),
-    [
-        ("sqs list-queues", "http://sqs"),
-        ("--region us-east-1 --profile sqs --debug s3api head-bucket", "http://s3"),
-        ("--output=json s3 ls", "http://s3"),
-        ("service-quotas list-services", "http://all"),
-        ("--version", None),
-    ],
-)
-def test_any_version_of_the_aws_cli_is_told_the_address_of_the_service(
-    typed: str, address: str | None, tmp_path: Path
-) -> None:
-    real = tmp_path / "it's real" / "aws"
-    real.parent.mkdir()
-    real.write_text(CLI)
-    real.chmod(0o755)
-    env = {"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_S3": "http://s3", "AWS_ENDPOINT_URL_SQS": "http://sqs"}
-    path = os.pathsep.join(map(str, (isolation.PROGRAMS, real.parent, "/usr/bin", "/bin")))
-
-    done = subprocess.run(
-        ["aws", *typed.split(), "two words"], env=env | {"PATH": path}, capture_output=True, text=True, check=True,
-        executable=isolation.PROGRAMS / "aws",
-    )  # fmt: skip
-
-    told = ["--endpoint-url", address] if address else []
-    assert done.stdout.split("|")[:-1] == [*told, *typed.split(), "two words"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custom_labels import arns
+from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop_contracts import tables
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_labels import cors
+from custom_labels.api import cors
 from custom_labels.settings import Settings
 
 ASKED = {

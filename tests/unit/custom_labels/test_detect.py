@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from custom_labels import detect
+from custom_labels.hosting import detect
 
 SAID = {"ranked": [["rose", 0.7], ["tulip", 0.25], ["iris", 0.05]], "answers": ["rose", "iris"], "novel": False}
 

@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.parsers import create_parser
 
-from custom_labels import elsewhere
+from custom_labels.api import elsewhere
 
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 TARGET = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "SageMaker.ListModels"}

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from custom_labels import evaluation
+from custom_labels.versions import evaluation
 
 AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 

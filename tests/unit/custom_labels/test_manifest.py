@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_labels import manifest
+from custom_labels.datasets import manifest
 from strop_wire import fields
 
 METADATA = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_labels import faults, paging
+from custom_labels.api import faults, paging
 
 REQUEST = {"ProjectArn": "arn", "MaxResults": 2}
 

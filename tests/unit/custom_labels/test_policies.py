@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from custom_labels import faults, policies
+from custom_labels.api import faults
+from custom_labels.projects import policies
 
 STATEMENT = {
     "Effect": "Allow",

@@ -1,6 +1,6 @@
 """The README names every operation, setting and event there is."""
 
-from custom_labels import operations
+from custom_labels.api import operations
 from custom_labels.settings import Settings
 from strop_contracts import topology
 from tests.conftest import ROOT

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from custom_labels import selection
-from custom_labels.selection import Entry, Unfit
+from custom_labels.versions import selection
+from custom_labels.versions.selection import Entry, Unfit
 
 ROSES = [Entry(f"s3://b/rose/{n}.jpg", ("rose",), f"r{n}") for n in range(6)]
 TULIPS = [Entry(f"s3://b/tulip/{n}.jpg", ("tulip",), f"t{n}") for n in range(6)]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from botocore.validate import ParamValidator
 
-from custom_labels import faults, operations, shapes
+from custom_labels.api import faults, operations, shapes
 
 ARN = "arn:aws:rekognition:us-east-1:123456789012:project/flowers/1795381421613"
 

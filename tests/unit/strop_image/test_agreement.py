@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from console import pictures
-from custom_labels import images as hosted_images
-from custom_labels import unit
+from custom_labels import image_rules as hosted_images
+from custom_labels.hosting import worker
 from ingest import images
 from strop_contracts import errors
 from strop_edge import image, model
@@ -53,7 +53,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
     assert off(Image.open(io.BytesIO(pictures.small(data))), upright) < 8  # a thumbnail is a JPEG
     if decoder.content_type(data) in hosted_images.TYPES:
         assert hosted_images.check(data).content_type == images.check(data).content_type
-        assert "refused" not in unit.answer(loaded, data)
+        assert "refused" not in worker.answer(loaded, data)
         assert pictures.prepare(data) == pictures.Prepared(data)
 
 
@@ -70,7 +70,7 @@ def test_what_one_refuses_all_refuse(kind: str, loaded: model.Model, tmp_path: P
         hosted_images.check(data)
     with pytest.raises(errors.Refused):
         pictures.prepare(data)
-    assert unit.answer(loaded, data)["refused"]
+    assert worker.answer(loaded, data)["refused"]
 
 
 def off(one: Image.Image, other: Image.Image) -> float:

@@ -1,0 +1,39 @@
+"""The commands that this package adds to `strop`: `up` and `demo`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop_cli import isolation
+from strop_devstack import up
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the commands; the entry point `strop.commands` names this function."""
+    cli.command("up")(up.up)
+    cli.command("demo")(demo)
+
+
+def demo(
+    state: Annotated[Path, typer.Option(help="Folder of the demo, made anew at each start; the images stay.")] = Path(
+        ".strop/demo"
+    ),
+    images: Annotated[
+        Path | None, typer.Option(help="A tree LABEL/*.jpg of photographs, in place of rendered ones.")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="How many devices to simulate.")] = 12,
+    auto_label: Annotated[bool, typer.Option(help="Let a simulated labeler answer from the known truth.")] = True,
+    exit: Annotated[bool, typer.Option("--exit", help="End after the closing table.")] = False,  # noqa: A002 - the option's name
+    report: Annotated[Path | None, typer.Option(help="Write the closing table as JSON here.")] = None,
+) -> None:
+    """Show the whole loop here: a fleet whose conditions drift, labels, a better model on every device."""
+    from strop_devstack.demo import run
+
+    isolation.clean(os.environ)
+    options = run.Options(state.resolve(), images, devices, auto_label, exit, report)
+    found = asyncio.run(run.run(options))
+    if found and not found.clean:
+        raise typer.Exit(1)

@@ -1,0 +1,164 @@
+"""How far the loop is, read from the tables. Each question answers with a note once it is so, else None."""
+
+from typing import Any
+
+from sqlalchemy import func, select, text
+
+from strop import app
+from strop_contracts import errors, states, tables
+
+_FIGURES = text(
+    """
+    select (select count(*) from captures where project = :p) as captures,
+           (select count(*) from routes where project = :p and upload) as wanted,
+           (select count(*) from uploads u join captures c on c.id = u.capture_id where c.project = :p and u.state = 'stored') as stored,
+           (select count(*) from label_tasks where project = :p and state = 'open') as open_tasks,
+           (select count(*) from ground_truth where project = :p and label is not null) as labels
+    """
+)
+
+_UNSETTLED = text(
+    """
+    select count(*) from captures c left join uploads u on u.capture_id = c.id
+    where c.project = :p and (u.state is null or u.state not in ('stored', 'dropped')
+      or (u.state = 'stored' and not exists (select 1 from label_tasks t where t.capture_id = c.id)))
+    """
+)
+
+
+class Wrong(errors.StropError):
+    """The loop took another turn than the demo needs."""
+
+
+async def counts(runtime: app.Runtime, project: str) -> dict[str, int]:
+    async with runtime.sessions() as session:
+        return dict((await session.execute(_FIGURES, {"p": project})).mappings().one())
+
+
+async def _running(runtime: app.Runtime, project: str) -> str:
+    """How many devices run which model, by their own word."""
+    device = tables.Device
+    grouped = select(device.model, func.count()).where(device.project == project).group_by(device.model)
+    async with runtime.sessions() as session:
+        found = (await session.execute(grouped.order_by(device.model))).all()
+    return ", ".join(f"{count} on {model or 'no model'}" for model, count in found)
+
+
+async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> dict[str, str]:
+    """What the live view shows."""
+    found = await counts(runtime, project)
+    async with runtime.sessions() as session:
+        newest = (await session.scalars(_runs(project).limit(1))).first()
+    training = f"{newest.state} {_progress(newest.progress)}" if newest else "not yet"
+    return {
+        "images classified": f"{fleet.get('classified', 0):,}",
+        "captures kept and announced": f"{found['captures']:,}   images asked for {found['wanted']:,}, stored {found['stored']:,}",
+        "labels": f"{found['labels']:,}   waiting {found['open_tasks']:,}",
+        "training": training,
+        "devices": await _running(runtime, project),
+    }
+
+
+def _progress(found: dict[str, Any]) -> str:
+    return f"({found.get('step')} {found.get('done', '')}/{found.get('total', '')})" if found.get("step") else ""
+
+
+def _runs(project: str) -> Any:
+    return (
+        select(tables.TrainingRun).where(tables.TrainingRun.project == project).order_by(tables.TrainingRun.at.desc())
+    )
+
+
+async def trained(runtime: app.Runtime, project: str, version: int) -> str | None:
+    async with runtime.sessions() as session:
+        run = (await session.scalars(_runs(project).limit(1))).first()
+        if run and run.state == states.RunState.FAILED:
+            raise Wrong(f"training failed: {run.error}")
+        model = await session.get(tables.ModelVersion, (project, version))
+    return f"v{version} {model.state}: {'; '.join(map(str, model.reasons))}" if model else None
+
+
+async def triggered(runtime: app.Runtime, project: str) -> str | None:
+    """Whether a second training run was asked for."""
+    async with runtime.sessions() as session:
+        runs = list(await session.scalars(_runs(project)))
+    found = await counts(runtime, project)
+    by = {
+        states.RunTrigger.LABELS: "by themselves",
+        states.RunTrigger.MANUAL: "by hand: too few labels for the trigger",
+    }
+    return f"{found['labels']} labels asked for a training {by[runs[0].trigger]}" if len(runs) > 1 else None
+
+
+async def idle(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> bool:
+    """Whether nothing more will come: all images shown, all captures settled, all tasks answered."""
+    found = await counts(runtime, project)
+    return not found["open_tasks"] and await settled(runtime, project, fleet) is not None
+
+
+async def deployed(runtime: app.Runtime, project: str, version: int) -> str | None:
+    async with runtime.sessions() as session:
+        newest = select(tables.Deployment).where(
+            tables.Deployment.project == project, tables.Deployment.model_version == version
+        )
+        deployment = (await session.scalars(newest.order_by(tables.Deployment.at.desc()).limit(1))).first()
+        if not deployment or deployment.state == states.DeploymentState.RUNNING:
+            return None
+        if deployment.state != states.DeploymentState.SUCCEEDED:
+            raise Wrong(f"the deployment of v{version} ended {deployment.state}: {deployment.reason}")
+        mine = select(func.count()).where(tables.DeploymentDevice.deployment_id == deployment.id)
+        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == states.InstallState.INSTALLED))
+    return f"v{version} on {installed} devices, in {len(deployment.stages)} stages"
+
+
+async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | None:
+    """Like `deployed`; a model that the gate refused is not rolled out, and that is an answer too."""
+    async with runtime.sessions() as session:
+        model = await session.get(tables.ModelVersion, (project, version))
+    if model and model.state == states.ModelState.REFUSED:
+        return "not rolled out: the gate refused it"
+    return await deployed(runtime, project, version)
+
+
+async def settled(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> str | None:
+    """Whether every capture has its fate and every camera has shown all its images."""
+    async with runtime.sessions() as session:
+        unsettled = await session.scalar(_UNSETTLED, {"p": project})
+    return "settled" if not unsettled and fleet.get("finished") else None
+
+
+async def ran(runtime: app.Runtime, project: str) -> list[int]:
+    """The first model version and the last that was rolled out, in order."""
+    done = select(tables.Deployment.model_version).where(
+        tables.Deployment.project == project, tables.Deployment.state == states.DeploymentState.SUCCEEDED
+    )
+    async with runtime.sessions() as session:
+        versions = list(await session.scalars(done.order_by(tables.Deployment.at)))
+    return [versions[0], versions[-1]]
+
+
+async def model_files(runtime: app.Runtime, project: str, version: int) -> dict[str, Any]:
+    async with runtime.sessions() as session:
+        model = await session.get_one(tables.ModelVersion, (project, version))
+    return dict(model.files)
+
+
+async def history(runtime: app.Runtime, project: str) -> dict[str, list[dict[str, Any]]]:
+    """Model versions and deployments, for the report."""
+    async with runtime.sessions() as session:
+        versions = await session.scalars(
+            select(tables.ModelVersion)
+            .where(tables.ModelVersion.project == project)
+            .order_by(tables.ModelVersion.version)
+        )
+        deployments = await session.scalars(
+            select(tables.Deployment).where(tables.Deployment.project == project).order_by(tables.Deployment.at)
+        )
+        return {
+            "models": [{"version": m.version, "state": m.state, "reasons": m.reasons} for m in versions],
+            "deployments": [
+                {"model": d.model_version, "kind": d.kind, "state": d.state, "stages": d.stages,
+                 "seconds": round((d.finished_at - d.at).total_seconds(), 2) if d.finished_at else None}
+                for d in deployments
+            ],
+        }  # fmt: skip

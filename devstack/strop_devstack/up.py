@@ -1,0 +1,156 @@
+"""`strop up`: the platform and all services on one machine, until Ctrl-C."""
+
+import asyncio
+import os
+import shlex
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop import app
+from strop.settings import Settings
+from strop_cli import connection, envfile, isolation, setup, tokens
+from strop_contracts import services
+from strop_devstack import processes
+from strop_devstack.demo import folder
+from strop_devstack.platform import ports
+from strop_devstack.platform.errors import PlatformError
+from strop_devstack.platform.stack import Stack
+
+USER = "operator"
+PROGRAMS = Path(__file__).parent / "platform" / "programs"
+"""First in the PATH of a shell that sources `strop.env`: `aws`, for versions that do not read every endpoint variable."""
+_LOOK = 3.0  # seconds between two looks at the servers
+
+
+def up(
+    state: Annotated[
+        Path, typer.Option(help="Folder for everything; used again, also that of a demo, it continues.")
+    ] = Path(".strop/up"),
+    port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
+    apart: Annotated[
+        bool, typer.Option("--processes", help="Give each service a process of its own, started again when it dies.")
+    ] = False,
+) -> None:
+    """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
+    isolation.clean(os.environ)
+    if port is not None and not ports.is_free(port):
+        raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
+    with Stack(folder.home(state)) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
+        folder.adopt(state)
+        env = stack.env() | _env(stack, port, apart=apart)
+        os.environ.update(env)
+        # Web pages served from this machine, such as those of a development server; the signature protects the API.
+        os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
+        setup.migrate(env["DATABASE_URL"])
+        asyncio.run(_Up(stack, path, env, apart=apart).run())
+    print("stopped; nothing is lost")
+
+
+@contextmanager
+def _env_file(path: Path) -> Iterator[Path]:
+    """The file is there exactly as long as the platform is ready."""
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
+    port = port or stack.port("web")
+    hosted, console = (stack.port(package) if apart else port for package in ("custom_labels", "console"))
+    return {
+        "STROP_URL": f"http://127.0.0.1:{port}",
+        "STROP_CONSOLE": f"http://127.0.0.1:{console}/console",
+        "STROP_PORT": str(port),
+        "STROP_SESSION_COOKIE": f"strop_session_{port}",  # one for all pages, whichever port each service has
+        "AWS_ENDPOINT_URL_REKOGNITION": f"http://127.0.0.1:{hosted}",
+        # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{hosted}",
+        "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
+        "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
+    }
+
+
+def _dead(failures: ExceptionGroup) -> Exception | None:
+    """Return the report on a server among these failures."""
+    found: Exception | None = failures.subgroup(PlatformError)
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+class _Up:
+    """All services, in this process or each in its own (`apart`), and an eye on the servers."""
+
+    def __init__(self, stack: Stack, env_file: Path, env: dict[str, str], *, apart: bool) -> None:
+        self._apart = apart
+        self._stack, self._env_file, self._env = stack, env_file, env
+        self._log = stack.state / "logs" / "services.log"
+        self._ready = asyncio.Event()
+        self._metrics = [f"Metrics: {env['STROP_URL']}/metrics"]
+
+    async def run(self) -> None:
+        settings = Settings()
+        link = await self._prepare(settings)
+        with self._log.open("a", buffering=1) as log, redirect_stderr(log):
+            app.logs(settings)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    others = [group.create_task(self._watch()), group.create_task(self._announce(link))]
+                    await (self._serve_apart(settings) if self._apart else self._serve(settings))
+                    for task in others:
+                        task.cancel()
+            except ExceptionGroup as failures:  # services may fail of the same dead server at the same moment
+                raise _dead(failures) or failures from None
+
+    async def _serve(self, settings: Settings) -> None:
+        builds = {each.name: import_module(f"{each.package}.__main__").build for each in services.ALL}
+        await app.serve(settings, builds, ready=self._ready)
+
+    async def _serve_apart(self, settings: Settings) -> None:
+        stop = asyncio.Event()
+        app.on_signals(stop)
+        async with processes.running(self._stack, settings.port) as urls:
+            self._metrics = [f"Metrics: {url}/metrics of {name}" for name, url in urls.items()]
+            self._ready.set()
+            await stop.wait()
+
+    async def _prepare(self, settings: Settings) -> str:
+        """Make queues, bucket and the two tokens; returns the sign-in link."""
+        async with app.runtime(settings) as runtime:
+            await setup.make(runtime)
+            self._env["STROP_TOKEN"] = await self._token(runtime)
+            return await tokens.sign_in_link(runtime, USER, self._env["STROP_URL"])
+
+    async def _token(self, runtime: app.Runtime) -> str:
+        """The API token of this folder: made once, and the same at every start."""
+        path = self._stack.state / "token.env"
+        if not path.exists():
+            envfile.write(path, {"STROP_TOKEN": await tokens.api_token(runtime, USER)})
+        return envfile.read(path)["STROP_TOKEN"]
+
+    async def _announce(self, link: str) -> None:
+        await self._ready.wait()
+        programs = PROGRAMS, Path(sysconfig.get_path("scripts"))
+        envfile.write(self._env_file, self._env, isolation.SHELL, programs)
+        print(f"Strop is up. Open this link and press Sign in (it works once): {link}")
+        print(f"Models, and how good they are: {self._env['STROP_CONSOLE']}")
+        print(f"Addresses and credentials: source {shlex.quote(str(self._env_file))}")
+        print(f"Access key {self._env['AWS_ACCESS_KEY_ID']} / secret in {connection.ENV_FILE}")
+        for line in self._metrics:
+            print(line)
+        print(f"Logs: {self._log.parent}. Ctrl-C stops everything.", flush=True)
+
+    async def _watch(self) -> None:
+        """End everything when a server fails: no service can do its work then, and a new start heals what there is to heal."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if report := await asyncio.to_thread(self._stack.failed):
+                raise PlatformError(report)

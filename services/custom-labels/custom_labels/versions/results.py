@@ -1,0 +1,89 @@
+"""What DescribeProjectVersions says of a training, and how the files in the caller's bucket are named. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strop import unusable
+from strop_contracts import states, tables
+from strop_contracts.tables import ProjectVersion as Version
+
+
+def key(version: Version, kind: str) -> str:
+    """Where a file of this kind lies: in the folder that the caller named, with the project and the version in its name."""
+    prefix = version.output.get("S3KeyPrefix", "").strip("/")
+    return f"{prefix}/{kind}-{version.project}-{version.name}.json".lstrip("/")
+
+
+def _object(version: Version, kind: str) -> dict[str, Any]:
+    return {"S3Object": {"Bucket": version.output["S3Bucket"], "Name": key(version, kind)}}
+
+
+def _assets(version: Version, kind: str) -> dict[str, Any]:
+    return {"Assets": [{"GroundTruthManifest": _object(version, kind)}]}
+
+
+def asked(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the caller gave: manifests, in the older form of the request."""
+    return {
+        "TrainingDataResult": {"Input": request.get("TrainingData", {})},
+        "TestingDataResult": {"Input": request.get("TestingData", {})},
+    }
+
+
+def validated(version: Version) -> dict[str, Any]:
+    """What is known once the data sets were looked through."""
+    found = version.results
+    validation = {"Validation": _assets(version, "TestingManifestWithValidation")}
+    return {
+        "ManifestSummary": _object(version, "ManifestSummary"),
+        "TrainingDataResult": {
+            **found["TrainingDataResult"],
+            "Validation": _assets(version, "TrainingManifestWithValidation"),
+        },
+        "TestingDataResult": {**found["TestingDataResult"], **({} if splits(found) else validation)},
+    }
+
+
+def splits(found: Mapping[str, Any]) -> bool:
+    """Tell whether a part of the training images becomes the test set."""
+    return bool(found["TestingDataResult"]["Input"].get("AutoCreate"))
+
+
+def trained(version: Version, run: tables.TrainingRun, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known once the model is there."""
+    found = version.results
+    seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else 0
+    testing = {**_assets(version, "TestingGroundTruth"), "AutoCreate": splits(found)}
+    return {
+        "BillableTrainingTimeInSeconds": round(seconds),
+        "TrainingDataResult": {**found["TrainingDataResult"], "Output": _assets(version, "TrainingGroundTruth")},
+        "TestingDataResult": {**found["TestingDataResult"], "Output": testing},
+        "EvaluationResult": {
+            "F1Score": answers["f1"] or 0.0,
+            "Summary": _object(version, "EvaluationResultSummary"),
+        },
+    }
+
+
+def ready(skipped: Sequence[Mapping[str, str]]) -> str:
+    """Tell the caller that the model can be started, and which images it was made without."""
+    if not skipped:
+        return "The model is ready to run."
+    left_out = unusable.sentence([(each["source"], each["reason"]) for each in skipped])
+    return f"The model is ready to run, trained on the other images. {left_out}"
+
+
+def fleets(metrics: Mapping[states.EvaluationPart, Mapping[str, Any]]) -> dict[str, Any]:
+    """What is said of a fleet's own model, by its evaluations; the field counts where there is one."""
+    found = next((metrics[part] for part in states.EvaluationPart if metrics.get(part, {}).get("images")), {})
+    score = found.get("answers", {}).get("f1")
+    return {} if score is None else {"EvaluationResult": {"F1Score": score}}
+
+
+def moved(version: Version, source: Version) -> dict[str, Any]:
+    """What is said of a copy: the source's figures, and the files where the copy's caller wants them."""
+    found = source.results.get("EvaluationResult")
+    if found is None:
+        return {}
+    summary = {"Summary": _object(version, "EvaluationResultSummary")} if "Summary" in found else {}
+    return {"EvaluationResult": {"F1Score": found["F1Score"], **summary}}

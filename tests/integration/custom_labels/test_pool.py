@@ -1,0 +1,177 @@
+"""Real worker processes: they answer, die, are replaced, multiply, and end."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custom_labels.hosting import pool
+from tests import wait
+from tests.unit.edge import packages
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return packages.package().write(tmp_path)
+
+
+async def ticking(workers: pool.Pool) -> None:
+    while True:
+        workers.tick()
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def started(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[pool.Pool]:
+    """Units that are looked after; parameters: the least and the most."""
+    workers = pool.Pool(folder, *getattr(request, "param", (1, 1)))
+    looking = asyncio.create_task(ticking(workers))
+    async with asyncio.timeout(wait.PATIENCE):
+        await workers.ready.wait()
+    yield workers
+    looking.cancel()
+    await workers.close()
+
+
+async def running(workers: pool.Pool, count: int) -> list[pool.Worker]:
+    async def look() -> list[pool.Worker]:
+        return workers.running if len(workers.running) == count else []
+
+    return await wait.until(look)
+
+
+def best(said: dict[str, Any]) -> str:
+    return str(said["ranked"][0][0])
+
+
+async def test_images_are_answered_and_a_bad_one_harms_nobody(started: pool.Pool) -> None:
+    said = await asyncio.gather(*(started.ask(body) for body in (packages.RED, b"no image", packages.GREEN)))
+
+    assert (best(said[0]), said[1]["refused"], best(said[2])) == ("red", "InvalidImageFormatException", "green")
+
+
+async def test_a_unit_that_dies_while_nobody_asks_is_replaced(started: pool.Pool) -> None:
+    (first,) = started.running
+    os.kill(first.pid, signal.SIGKILL)
+
+    assert best(await started.ask(packages.RED)) == "red"
+    assert [unit.pid for unit in started.running] != [first.pid]
+
+
+async def test_the_image_of_a_unit_that_dies_is_given_to_another_one(started: pool.Pool) -> None:
+    (first,) = started.running
+    os.kill(first.pid, signal.SIGSTOP)  # it has the image in hand, and never answers
+    asked = asyncio.create_task(started.ask(packages.GREEN))
+    await asyncio.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+
+    assert best(await asked) == "green"
+
+
+async def test_an_image_of_which_units_die_is_given_up(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "TRIES", 1)
+    (first,) = started.running
+    os.kill(first.pid, signal.SIGSTOP)
+    asked = asyncio.create_task(started.ask(packages.GREEN))
+    await asyncio.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+
+    with pytest.raises(pool.Died, match="1 units died"):
+        await asked
+    assert best(await started.ask(packages.GREEN)) == "green"
+
+
+@pytest.mark.parametrize("started", [(1, 2)], indirect=True)
+async def test_requests_that_wait_bring_a_second_unit(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "GROW", 0.05)
+    (first,) = started.running
+    os.kill(first.pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(started.ask(packages.RED)) for _ in range(3)]
+
+    await running(started, 2)
+    os.kill(first.pid, signal.SIGCONT)
+
+    assert {best(said) for said in await asyncio.gather(*asked)} == {"red"}
+
+
+@pytest.mark.parametrize("started", [(1, 2)], indirect=True)
+async def test_a_unit_that_nobody_needs_goes(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    started._wanted = 2
+    await running(started, 2)
+    monkeypatch.setattr(pool, "SHRINK", 0.1)
+
+    (left,) = await running(started, 1)
+
+    assert left.alive
+    assert best(await started.ask(packages.RED)) == "red"
+
+
+async def test_too_many_requests_are_turned_away(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "WAITING", 2)
+    os.kill(started.running[0].pid, signal.SIGSTOP)
+    asked = []
+    for _ in range(3):  # one in hand, two wait
+        asked.append(asyncio.create_task(started.ask(packages.RED)))
+        await asyncio.sleep(0.02)
+
+    with pytest.raises(pool.Busy):
+        await started.ask(packages.RED)
+    os.kill(started.running[0].pid, signal.SIGCONT)
+    await asyncio.gather(*asked)
+
+
+async def test_closing_answers_what_was_asked_and_ends_the_processes(started: pool.Pool) -> None:
+    pids = [unit.pid for unit in started.running]
+    asked = [asyncio.create_task(started.ask(packages.RED)) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    await started.close()
+
+    assert {best(said) for said in await asyncio.gather(*asked)} == {"red"}
+    with pytest.raises(pool.Closed):
+        await started.ask(packages.RED)
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_closing_does_not_wait_for_ever(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CLOSING", 0.1)
+    os.kill(started.running[0].pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(started.ask(packages.RED)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+
+    await started.close()
+
+    assert [type(each) for each in await asyncio.gather(*asked, return_exceptions=True)] == [pool.Closed] * 2
+
+
+async def test_a_model_that_cannot_run_has_no_units_and_says_why(folder: Path) -> None:
+    (folder / "head.onnx").write_bytes(b"altered")
+    workers = pool.Pool(folder, 1, 1)
+    looking = asyncio.create_task(ticking(workers))
+
+    async def failed() -> str | None:
+        return workers.failed
+
+    assert "head.onnx: sha256 is" in str(await wait.until(failed))
+    looking.cancel()
+    await workers.close()
+
+
+async def test_units_that_keep_dying_at_their_start_are_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    monkeypatch.setattr(pool, "PAUSE", 0.01)
+    workers = pool.Pool(folder, 1, 1)
+    looking = asyncio.create_task(ticking(workers))
+
+    async def failed() -> str | None:
+        return workers.failed
+
+    assert str(await wait.until(failed)).startswith("3 units died at their start")
+    looking.cancel()
+    await workers.close()
