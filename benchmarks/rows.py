@@ -86,7 +86,9 @@ async def _some_ids(session: AsyncSession) -> list[Any]:
 
 
 async def taking_in(session: AsyncSession) -> None:
-    await ingest_queries.insert_captures(session, [lab.capture_row() for _ in range(500)])
+    rows = [lab.capture_row() for _ in range(500)]
+    keyed = {(row["project"], row["device"], row["id"]): row for row in rows}
+    await ingest_queries.insert_captures(session, keyed, ["event"] * len(rows), ["router"])
     await session.commit()
 
 

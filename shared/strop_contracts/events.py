@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from strop_contracts import errors
 from strop_wire import ids
 
+_ENVELOPE = {"id", "at", "trace"}
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -34,10 +36,11 @@ class Event(BaseModel):
         Event.registry[cls.__name__] = cls
 
     def dumps(self) -> str:
-        body = self.model_dump(mode="json", exclude={"id", "at", "trace"})
-        trace = {"trace": self.trace} if self.trace else {}
-        head = {"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat(), **trace}
-        return json.dumps({**head, "body": body})
+        head = {"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat()}
+        if self.trace:
+            head["trace"] = self.trace
+        body = self.model_dump_json(exclude=_ENVELOPE)
+        return f'{json.dumps(head)[:-1]}, "body": {body}}}'
 
 
 class CaptureReceived(Event):

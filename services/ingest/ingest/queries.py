@@ -3,6 +3,7 @@
 Rows go in sorted by their key: two ingests that are given the same messages then wait for each other, not in a circle.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -108,9 +109,68 @@ async def model_files(
 # --- captures and their uploads ---
 
 
-async def insert_captures(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
-    """Insert captures; returns the ids of those that were not there before."""
-    return await db.insert_many(session, tables.Capture, sorted(rows, key=itemgetter("id")))
+CaptureKey = tuple[str, str, UUID]
+"""Project, device and id: two devices may announce the same id."""
+
+
+async def insert_captures(
+    session: AsyncSession, rows: Mapping[CaptureKey, Mapping[str, Any]], bodies: Iterable[str], queues: Sequence[str]
+) -> dict[CaptureKey, bool]:
+    """Insert captures of enrolled devices, and for each new one its event in the outbox, in one statement and round trip.
+
+    Returns the others, and whether their device is enrolled: if so, a capture with this id exists. It is a transaction of
+    its own when the session has not begun one (`db.fetch`). The columns of `rows` are those of `rules.capture_row`, in
+    that order; `bodies` are the events in the order of `rows`.
+    """
+    columns = dict(zip(_CAPTURE_COLUMNS, zip(*(row.values() for row in rows.values()), strict=True), strict=True))
+    columns["predictions"] = tuple(map(_DUMPS, columns["predictions"]))
+    others = await db.fetch(session, _INSERT_CAPTURES, *columns.values(), bodies, queues)
+    return {(each["project"], each["device"], each["id"]): each["enrolled"] for each in others}
+
+
+_DUMPS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_CAPTURE_COLUMNS = {
+    "id": "uuid",
+    "project": "text",
+    "device": "text",
+    "captured_at": "timestamptz",
+    "model": "text",
+    "predictions": "jsonb",
+    "label": "text",
+    "confidence": "float8",
+    "margin": "float8",
+    "reason": "text",
+    "audit": "bool",
+    "audit_probability": "float8",
+    "probability": "float8",
+    "policy": "int",
+    "sha256": "text",
+    "size": "int",
+    "content_type": "text",
+    "phash": "text",
+    "seen": "int",
+}
+"""The columns of `captures` that a device fills in, with their types."""
+_NAMES = ", ".join(_CAPTURE_COLUMNS)
+_ARRAYS = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate((*_CAPTURE_COLUMNS.values(), "text"), 1))
+_INSERT_CAPTURES = f"""
+with given as (select * from unnest({_ARRAYS}) as given ({_NAMES}, body)),
+enrolled as (
+    select project, name as device from devices where (project, name) in (select project, device from given)
+),
+fresh as (
+    insert into captures ({_NAMES}) select {_NAMES} from given join enrolled using (project, device) order by id
+    on conflict do nothing returning project, device, id
+),
+sent as (
+    insert into outbox (queue, body)
+    select queue, body from given join fresh using (project, device, id)
+    cross join unnest(${len(_CAPTURE_COLUMNS) + 2}::text[]) as queues (queue)
+)
+select project, device, id, enrolled.device is not null as enrolled
+from given left join fresh using (project, device, id) left join enrolled using (project, device)
+where fresh.id is null
+"""  # noqa: S608 - names of columns
 
 
 async def captures(
