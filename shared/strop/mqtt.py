@@ -7,6 +7,7 @@ event loop: a client with a thread of its own competes with the loop for the GIL
 
 import asyncio
 import itertools
+import math
 import random
 import ssl
 from collections import deque
@@ -91,7 +92,8 @@ class _Connection(asyncio.Protocol):
             self.lost.set_result(error)
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)  # ignored once the connection is lost
+        if data and not self.lost.done():
+            self._transport.write(data)
 
     async def keep_alive(self) -> None:
         """Send pings until the connection is lost."""
@@ -307,7 +309,7 @@ class Mqtt:
         while True:
             await self._arrived.wait()
             await self._gather(limit, linger)
-            share = max(BURST, len(self._inbox) // readers) if readers > 1 else limit
+            share = max(BURST, math.ceil(len(self._inbox) / readers)) if readers > 1 else limit
             messages = self._inbox.take(min(limit, share))
             if not self._inbox.waiting:
                 self._arrived.clear()
@@ -321,7 +323,7 @@ class Mqtt:
             if self._inbox.is_full() or count == before >= BURST:
                 break
             before = count
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(0 if count >= BURST else PAUSE)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them.
@@ -331,7 +333,9 @@ class Mqtt:
         """
         mids = [each.mid for each in messages if each.qos and each.session == self.session]
         if ready := self._inbox.done(mids):
-            self._write(packets.pubacks(ready))
+            # Two writes: on each, rumqttd sends as many messages as the acknowledgements of the writes before it allow.
+            self._write(packets.pubacks(ready[:-1]))
+            self._write(packets.pubacks(ready[-1:]))
 
 
 @asynccontextmanager

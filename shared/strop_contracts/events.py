@@ -36,11 +36,10 @@ class Event(BaseModel):
         Event.registry[cls.__name__] = cls
 
     def dumps(self) -> str:
-        head = {"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat()}
-        if self.trace:
-            head["trace"] = self.trace
-        body = self.model_dump_json(exclude=_ENVELOPE)
-        return f'{json.dumps(head)[:-1]}, "body": {body}}}'
+        trace = f', "trace": {json.dumps(self.trace)}' if self.trace else ""
+        body = self.__pydantic_serializer__.to_json(self, exclude=_ENVELOPE).decode()
+        name, at = type(self).__name__, self.at.isoformat()
+        return f'{{"id": "{self.id}", "name": "{name}", "at": "{at}"{trace}, "body": {body}}}'
 
 
 class CaptureReceived(Event):

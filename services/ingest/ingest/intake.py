@@ -118,11 +118,8 @@ async def _captures(
     """Insert new captures, each with its event; answer repeats from their rows. Returns those of devices not enrolled."""
     keyed = [((*each.device, row["id"]), each, row) for each in announced for row in (rules.capture_row(each),)]
     first = {key: row for key, _, row in reversed(keyed)}  # a second one in the same batch is a repeat
-    bodies = [
-        outbox.body(events.CaptureReceived(project=project, capture_id=id_, device=device))
-        for project, device, id_ in first
-    ]
-    others = await queries.insert_captures(session, first, bodies, topology.ROUTES[events.CaptureReceived])
+    new = [{**row, "body": _received(*key)} for key, row in first.items()]
+    others = await queries.insert_captures(session, new, topology.ROUTES[events.CaptureReceived])
     strangers, repeats = [], []
     for key, each, row in keyed:
         if not others.get(key, True):
@@ -135,6 +132,10 @@ async def _captures(
     if repeats:
         await _repeats(session, repeats, result)
     return strangers
+
+
+def _received(project: str, device: str, capture: UUID) -> str:
+    return outbox.body(events.CaptureReceived(project=project, capture_id=capture, device=device))
 
 
 async def _repeats(

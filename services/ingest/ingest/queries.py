@@ -3,7 +3,6 @@
 Rows go in sorted by their key: two ingests that are given the same messages then wait for each other, not in a circle.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import (
     String,
     Table,
@@ -114,21 +114,18 @@ CaptureKey = tuple[str, str, UUID]
 
 
 async def insert_captures(
-    session: AsyncSession, rows: Mapping[CaptureKey, Mapping[str, Any]], bodies: Iterable[str], queues: Sequence[str]
+    session: AsyncSession, rows: Iterable[Mapping[str, Any]], queues: Sequence[str]
 ) -> dict[CaptureKey, bool]:
     """Insert captures of enrolled devices, and for each new one its event in the outbox, in one statement and round trip.
 
     Returns the others, and whether their device is enrolled: if so, a capture with this id exists. It is a transaction of
-    its own when the session has not begun one (`db.fetch`). The columns of `rows` are those of `rules.capture_row`, in
-    that order; `bodies` are the events in the order of `rows`.
+    its own when the session has not begun one (`db.fetch`). Each row has the columns of `rules.capture_row`, and `body`,
+    the event for the queues.
     """
-    columns = dict(zip(_CAPTURE_COLUMNS, zip(*(row.values() for row in rows.values()), strict=True), strict=True))
-    columns["predictions"] = tuple(map(_DUMPS, columns["predictions"]))
-    others = await db.fetch(session, _INSERT_CAPTURES, *columns.values(), bodies, queues)
+    others = await db.fetch(session, _INSERT_CAPTURES, to_json(rows).decode(), queues)
     return {(each["project"], each["device"], each["id"]): each["enrolled"] for each in others}
 
 
-_DUMPS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CAPTURE_COLUMNS = {
     "id": "uuid",
     "project": "text",
@@ -152,9 +149,9 @@ _CAPTURE_COLUMNS = {
 }
 """The columns of `captures` that a device fills in, with their types."""
 _NAMES = ", ".join(_CAPTURE_COLUMNS)
-_ARRAYS = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate((*_CAPTURE_COLUMNS.values(), "text"), 1))
+_TYPED = ", ".join(map(" ".join, _CAPTURE_COLUMNS.items()))
 _INSERT_CAPTURES = f"""
-with given as (select * from unnest({_ARRAYS}) as given ({_NAMES}, body)),
+with given as (select * from json_to_recordset($1::json) as given ({_TYPED}, body text)),
 enrolled as (
     select project, name as device from devices where (project, name) in (select project, device from given)
 ),
@@ -165,7 +162,7 @@ fresh as (
 sent as (
     insert into outbox (queue, body)
     select queue, body from given join fresh using (project, device, id)
-    cross join unnest(${len(_CAPTURE_COLUMNS) + 2}::text[]) as queues (queue)
+    cross join unnest($2::text[]) as queues (queue)
 )
 select project, device, id, enrolled.device is not null as enrolled
 from given left join fresh using (project, device, id) left join enrolled using (project, device)

@@ -103,6 +103,33 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         assert payloads(await hear(link, 2)) == [b"1", b"2"]
 
 
+async def test_a_publish_without_an_answer_is_sent_again_on_the_next_connection(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        assert speaker._connection
+        speaker._connection._transport.abort()  # what is written from here on is lost
+        await speaker.publish(name, b"again", timeout=wait.PATIENCE)
+
+        assert payloads(await hear(link, 1)) == [b"again"]
+
+
+async def test_a_full_window_is_in_hand_again_after_each_acknowledgement(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    """The embedded broker sends 100 messages ahead, and fewer when all acknowledgements come in one write."""
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        said = [asyncio.create_task(speaker.publish(name, b"x", timeout=wait.PATIENCE)) for _ in range(300)]
+        async with asyncio.timeout(wait.PATIENCE):
+            for _ in range(3):
+                while len(link._inbox.waiting) < 99:
+                    await asyncio.sleep(0.01)
+                link.acknowledge(await link.batch(limit=50))
+        await asyncio.gather(*said)
+
+
 async def test_what_came_while_away_waits_at_the_broker(url: str, name: str, speaker: mqtt.Mqtt) -> None:
     async with mqtt.connect(url, name, [name]) as link:
         await connected(link)
