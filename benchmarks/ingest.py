@@ -30,7 +30,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks import lab
 from ingest import __main__ as ingest_main
-from strop import app, metrics, outbox, sqs
+from ingest import metrics
+from strop import app, outbox, sqs
 from strop.settings import Settings
 from strop_contracts import tables
 from strop_devstack.platform.stack import Stack
@@ -109,7 +110,7 @@ def ingest(done: Done, ready: Event, relay: bool) -> None:
 
 async def _ingest(done: Done, ready: Event, relay: bool) -> None:
     stop = asyncio.Event()
-    async with app.runtime(Settings()) as runtime, asyncio.TaskGroup() as group:
+    async with app.runtime(Settings(), ingest_main.NAME) as runtime, asyncio.TaskGroup() as group:
         service = ingest_main.build(runtime)
         gc.freeze()  # as `app.serve` does
         for loop in service.loops:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import tables
+from strop_contracts import documents, tables
 from strop_wire import ids, messages
 from tests import roles
 
@@ -110,7 +111,7 @@ async def make_model(
         session.add(run)
     files = {
         name: {"sha256": f"{version:064x}", "size": 1000 + version, "key": f"{project}/models/v{version}/{name}"}
-        for name in messages.MODEL_FILES
+        for name in ("model.json", "head.onnx", "backbone.onnx")
     }
     made = tables.ModelVersion(
         project=project,
@@ -125,3 +126,13 @@ async def make_model(
     async with roles.owner(session):
         session.add(made)
     return made
+
+
+def outcome(
+    sha256: str, label: str, answers: Sequence[str], confidences: Mapping[str, float], **changes: Any
+) -> documents.Outcome:
+    """The outcome of a held-out image; its best label is the first of `confidences`."""
+    best, confidence = next(iter(confidences.items()))
+    said = {"sha256": sha256, "label": label, "predicted": best, "confidence": confidence, "margin": confidence}
+    rest = {"passed": True, "answers": answers, "confidences": confidences}
+    return documents.Outcome.model_validate({**said, **rest, **changes})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deployer import rollouts
 from strop import app
 from strop_cli import connection, differences, projects
-from strop_contracts import errors, states, tables
+from strop_contracts import documents, errors, states, tables
 from trainer import datasets, registry, triggers
 
 _LOOK = 0.5  # seconds between two looks at a run
@@ -160,7 +160,7 @@ def words(run: tables.TrainingRun, model: tables.ModelVersion | None) -> str:
 
 def verdict(model: tables.ModelVersion) -> str:
     """The gate's decision and its reasons, one a line."""
-    return "\n  ".join([f"v{model.version} {model.state}:", *map(str, model.reasons)])
+    return "\n  ".join([f"v{model.version} {model.state}:", *model.reasons])
 
 
 async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], str]:
@@ -170,10 +170,10 @@ async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], 
     return {(row.model_version, row.part): _accuracy(row.metrics) for row in rows}
 
 
-def _accuracy(metrics: dict[str, Any]) -> str:
-    if not (found := metrics["accuracy"]):
+def _accuracy(metrics: documents.Metrics) -> str:
+    if not (share := metrics.accuracy):
         return "no images"
-    return f"{found['value']:.1%} of {metrics['images']}\n{found['low']:.1%} to {found['high']:.1%}"
+    return f"{share.value:.1%} of {metrics.images}\n{share.low:.1%} to {share.high:.1%}"
 
 
 async def _deployments(session: AsyncSession, project: str) -> dict[int, str]:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from strop import app, auth
+from strop import app
 from strop_cli import connection
+from strop_web import auth
 
 cli = typer.Typer(no_args_is_help=True, help="Tokens for programs, sign-in links for people.")
 

@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gauges, inbox, metrics, outbox, sqs, storage, traces
+from strop import db, deadletters, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
 from strop_contracts import errors, services, topology
 from strop_wire import fields
@@ -35,9 +35,6 @@ ABOUT = """\
 The HTTP side of Strop: label tasks, for the pages and for programs. Programs send `Authorization: Bearer TOKEN`;
 `strop token create NAME` makes a token. What devices say, over MQTT, is in docs/wire.md and docs/asyncapi.yaml.
 """
-
-Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-"""Runs until the event is set, then finishes what it has in hand and returns."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,9 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Service:
-    loops: Sequence[Loop]
-    router: APIRouter | None = None
+    loops: Sequence[loops.Loop]
+    routes: APIRouter | None = None
+    measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
 
 
@@ -145,9 +143,11 @@ async def serve(
                     group.create_task(loop(stop))
                 if name in topology.SERVICES:  # the others have no queue
                     group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
-                    group.create_task(gauges.watch(runtimes[name].sessions, common.queues, name, stop))
+                    group.create_task(
+                        gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
+                    )
             group.create_task(outbox.relay(common.sessions, common.queues, stop))
-            group.create_task(every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
+            group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
             group.create_task(_announce(server, built, ready))
@@ -205,8 +205,8 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))
     for name, service in built.items():
-        if service.router:
-            api.include_router(service.router, dependencies=[_lend(runtimes[name])])
+        if service.routes:
+            api.include_router(service.routes, dependencies=[_lend(runtimes[name])])
 
     @api.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -254,21 +254,6 @@ async def _answers(opened: Runtime) -> bool:
         log.exception("the database does not answer")
         return False
     return True
-
-
-def every(seconds: float, tick: Callable[[], Awaitable[object]]) -> Loop:
-    """A loop that calls `tick` now and then; a tick that fails is logged and tried again."""
-
-    async def loop(stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await tick()
-            except Exception:
-                log.exception("tick failed, trying again", tick=getattr(tick, "__qualname__", str(tick)))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
-
-    return loop
 
 
 def logs(settings: Settings) -> None:

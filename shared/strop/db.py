@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Executable, String, Table, bindparam, event, func, literal_column, select
+from sqlalchemy import JSON, ColumnElement, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InvalidatePoolError
@@ -37,9 +37,9 @@ GONE = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60000",  # ms
-    "idle_in_transaction_session_timeout": "180000",  # ms; longer than a call to S3 or SQS with its retries
+    "idle_in_transaction_session_timeout": "60000",  # ms; no transaction waits for I/O but the relay's, see `outbox.SEND`
 }
-"""When the server gives up a client whose machine died without a word, and frees its locks: after a minute, not two hours."""
+"""When the server drops an unreachable client and releases its locks: after a minute, not two hours."""
 
 
 def engine(url: str, pool: int = 10, answer: float | None = None, role: str | None = None) -> AsyncEngine:
@@ -108,6 +108,16 @@ async def fetch(session: AsyncSession, statement: str, *arguments: object) -> Se
     return cast("Sequence[Mapping[str, Any]]", await driver.fetch(statement, *arguments))
 
 
+def lock_key(name: str) -> ColumnElement[int]:
+    """The key of the advisory lock of this name."""
+    return func.hashtextextended(name, 0)
+
+
+async def lock(session: AsyncSession, name: str) -> None:
+    """Wait for the advisory lock of this name; the end of the transaction releases it."""
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(name))))
+
+
 @asynccontextmanager
 async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     """Open the transaction of a tick, or None when another copy of the service is in the middle of the same one.
@@ -115,5 +125,5 @@ async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     The advisory lock belongs to the transaction, so a crash frees it.
     """
     async with make.begin() as session:
-        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))))
+        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(name))))
         yield session if locked else None

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Uuid, any_, func, insert, literal, select,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, inbox, metrics, sqs
+from strop import crash, db, inbox, loops, metrics, sqs
 from strop_contracts import errors, states, tables, topology
 from strop_wire import ids
 
@@ -32,8 +32,7 @@ async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asynci
             await asyncio.shield(take(make, queues, service, letters))
         except Exception:
             log.exception("cannot read dead letters, trying again", service=service)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1)
+            await loops.pause(1, stop)
 
 
 async def take(make: db.Sessions, queues: sqs.Queues, service: str, letters: Sequence[sqs.Incoming]) -> None:

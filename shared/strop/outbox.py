@@ -3,14 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 
 import structlog
 from sqlalchemy import String, all_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, sqs, traces
+from strop import crash, db, loops, sqs, traces
 from strop_contracts import events, tables, topology
 
 log = structlog.get_logger()
@@ -20,6 +19,9 @@ CLAIM = 200
 
 REST = 30.0
 """Most seconds that a queue in trouble is left alone."""
+
+SEND = 30.0
+"""Most seconds that a queue has to take the rows of a relay, which keeps them locked meanwhile."""
 
 
 async def add(session: AsyncSession, *happened: events.Event) -> None:
@@ -87,7 +89,8 @@ _WAITING = (
 async def _send(queues: sqs.Queues, queue: str, rows: list[tables.Outbox]) -> list[int]:
     """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others, nor does a queue."""
     try:
-        failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
+        async with asyncio.timeout(SEND):
+            failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
     except Exception:
         log.exception("cannot send, trying again", queue=queue, rows=len(rows))
         return []
@@ -114,5 +117,4 @@ async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle
         except Exception:
             log.exception("relay failed, trying again")
             pause = 1.0
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        await loops.pause(pause, stop)

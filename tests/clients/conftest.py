@@ -12,9 +12,10 @@ from ingest import __main__ as ingest
 from ingest import announcements
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, auth
+from strop import app
 from strop.settings import Settings
 from strop_devstack.platform import ports
+from strop_web import auth
 from tests import device, factories, wait
 
 PROGRAMS = ("mosquitto_pub", "mosquitto_sub", "curl", "bash")

@@ -8,8 +8,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
-from strop import app, auth
+from strop import app
 from strop.settings import Settings
+from strop_web import auth
 
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

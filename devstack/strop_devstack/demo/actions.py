@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ingest import enrolment
 from router import policies
-from strop import app, auth
+from strop import app
 from strop_cli import datasets
+from strop_web import auth
 from trainer import triggers
 
 POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}

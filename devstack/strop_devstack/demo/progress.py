@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from strop import app
-from strop_contracts import errors, states, tables
+from strop_contracts import documents, errors, states, tables
 
 _FIGURES = text(
     """
@@ -59,8 +59,8 @@ async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> 
     }
 
 
-def _progress(found: dict[str, Any]) -> str:
-    return f"({found.get('step')} {found.get('done', '')}/{found.get('total', '')})" if found.get("step") else ""
+def _progress(found: documents.Progress) -> str:
+    return f"({found.step} {found.done}/{found.total})" if found.step else ""
 
 
 def _runs(project: str) -> Any:
@@ -75,7 +75,7 @@ async def trained(runtime: app.Runtime, project: str, version: int) -> str | Non
         if run and run.state == states.RunState.FAILED:
             raise Wrong(f"training failed: {run.error}")
         model = await session.get(tables.ModelVersion, (project, version))
-    return f"v{version} {model.state}: {'; '.join(map(str, model.reasons))}" if model else None
+    return f"v{version} {model.state}: {'; '.join(model.reasons)}" if model else None
 
 
 async def triggered(runtime: app.Runtime, project: str) -> str | None:
@@ -137,10 +137,10 @@ async def ran(runtime: app.Runtime, project: str) -> list[int]:
     return [versions[0], versions[-1]]
 
 
-async def model_files(runtime: app.Runtime, project: str, version: int) -> dict[str, Any]:
+async def model_files(runtime: app.Runtime, project: str, version: int) -> documents.Files:
     async with runtime.sessions() as session:
         model = await session.get_one(tables.ModelVersion, (project, version))
-    return dict(model.files)
+    return model.files
 
 
 async def history(runtime: app.Runtime, project: str) -> dict[str, list[dict[str, Any]]]:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import frame
-from strop import autolabel, shell
+from console import autolabel, frame
 from strop_contracts import errors
+from strop_web import shell
 
 pages = frame.router()
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rules
-from strop import metrics
+from deployer import metrics, queries, rules
 from strop_contracts import errors, states, tables
 
 log = structlog.get_logger()

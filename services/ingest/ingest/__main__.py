@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ingest import announcements, answers, handlers, objects, slots
+from ingest import announcements, answers, clearing, handlers, metrics, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
@@ -39,10 +39,13 @@ class Ingest:
         self._broker = broker = mqtt.Mqtt(settings.mqtt_url, client_id, filters, tls=self._tls)
         tell = answers.Answers(store, broker)
         listening = announcements.Announcements(make, broker, tell)
-        table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
-        reading = consumer.Consumer(
-            NAME, make, self._runtime.queues, {}, long=table, loads=objects.loads, needs=store.reach
+        table = handlers.table(
+            handlers.Decisions(make, store, tell),
+            objects.Objects(make, store, tell),
+            listening,
+            clearing.of(self._runtime),
         )
+        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -57,7 +60,7 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service([ingest.run], ready=ingest.ready)
+    return app.Service([ingest.run], measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ finds the row that the first time made, and only answers again.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers, objects, places, queries, rules
-from strop import consumer, db, storage
+from strop import clearing, consumer, db, storage
 from strop_contracts import errors, events, states, tables
 
 
@@ -63,17 +63,21 @@ async def _captures(
 ) -> list[tables.Capture]:
     wanted = {event.capture_id for event in happened}
     found = await queries.captures(session, wanted)
-    if missing := wanted - set(found):
-        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    errors.require_captures(wanted, found)
     return [capture for capture, _ in found.values()]
 
 
 def table(
-    decisions: Decisions, files: objects.Objects, listening: announcements.Announcements
-) -> Mapping[type[events.Event], consumer.LongHandler | consumer.Together]:
-    return {
-        events.ImageRequested: consumer.Together(decisions.on_images_requested),
-        events.ImageDeclined: consumer.Together(decisions.on_images_declined),
-        objects.ObjectsChanged: consumer.Together(files.on_objects_changed),
-        rules.MessageRetried: listening.retry,
-    }
+    decisions: Decisions,
+    files: objects.Objects,
+    listening: announcements.Announcements,
+    projects: clearing.Clearing,
+) -> consumer.Handlers:
+    return consumer.Handlers(
+        long_batch={
+            events.ImageRequested: decisions.on_images_requested,
+            events.ImageDeclined: decisions.on_images_declined,
+            objects.ObjectsChanged: files.on_objects_changed,
+        },
+        long={rules.MessageRetried: listening.retry, events.ProjectDeleted: projects.on_project_deleted},
+    )

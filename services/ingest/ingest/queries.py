@@ -4,7 +4,6 @@ Rows go in sorted by their key: two ingests that are given the same messages the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, cast
@@ -71,7 +70,7 @@ async def upsert_reports(
     """Keep the newest state of each boot; returns the keys of those that were news."""
     table = tables.DeviceReport
     rows = [
-        {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": _plain(state)}
+        {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": state}
         for key, state in sorted(states.items(), key=lambda item: item[0])
     ]
     new = postgresql.insert(table)
@@ -81,10 +80,6 @@ async def upsert_reports(
         where=table.sequence < new.excluded.sequence,
     ).returning(table.project, table.device, table.boot)
     return {(project, device, boot) for project, device, boot in await session.execute(statement, rows)}
-
-
-def _plain(state: messages.State) -> dict[str, Any]:
-    return {**asdict(state), "at": state.at.isoformat()}
 
 
 async def update_devices(session: AsyncSession, running: Mapping[rules.Device, str | None]) -> None:
@@ -298,7 +293,7 @@ async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -
 
 async def take_turn(session: AsyncSession, key: str) -> None:
     """Wait until no other transaction writes the row of this key; the end of this one lets the next in."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"dataset-item {key}", 0))))
+    await db.lock(session, f"dataset-item {key}")
 
 
 async def put_dataset_item(
@@ -357,7 +352,7 @@ async def _add(session: AsyncSession, table: type[tables.Base], **values: Any) -
 async def has_project(session: AsyncSession, name: str) -> bool:
     """Is there such a project? One that is being deleted counts no more."""
     found = await session.get(tables.Project, name)
-    return found is not None and not found.deleting
+    return found is not None and found.deletion_id is None
 
 
 async def projects(session: AsyncSession) -> Sequence[tables.Project]:

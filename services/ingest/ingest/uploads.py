@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-from ingest import answers, images, originals, places, queries, rules
-from strop import db, metrics, outbox, storage
+from ingest import answers, images, metrics, originals, places, queries, rules
+from strop import db, outbox, storage
+from strop import metrics as kernel_metrics
 from strop_contracts import errors, events, states, tables
 from strop_image import decoder
 
@@ -117,7 +118,7 @@ class Uploads:
             await outbox.add(session, *map(_event, stored.values()))
         for capture in stored.values():
             metrics.IMAGES_STORED.labels(capture.project).inc()
-            metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
+            kernel_metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
         await self._tell.captures((capture, uploads[id_]) for id_, capture in stored.items())
 
     async def _refuse(self, key: str, found: Found, error: BaseException) -> None:

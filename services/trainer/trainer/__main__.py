@@ -1,9 +1,9 @@
 """The trainer: dataset versions, triggers, training runs, the gate, the registry."""
 
-from strop import app, consumer
+from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import handlers
+from trainer import handlers, metrics
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
@@ -14,11 +14,11 @@ def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     for folder in ("images", "backbones"):
         disk.sweep(settings.cache / folder)
-    long = handlers.long(runtime, settings)
-    reader = consumer.Consumer(
-        NAME, runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
+    table = handlers.table(runtime, settings)
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
+    return app.Service(
+        [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)], measured=metrics.GAUGES
     )
-    return app.Service([reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import states, tables
+from strop import db
+from strop_contracts import documents, states, tables
 from strop_wire import ids
 from trainer import rules
 
@@ -36,7 +37,8 @@ _LABELS = text(
 
 
 async def projects(session: AsyncSession) -> Sequence[str]:
-    return (await session.scalars(select(tables.Project.name))).all()
+    """Return the names of all projects, without those that are being deleted."""
+    return (await session.scalars(select(tables.Project.name).where(tables.Project.deletion_id.is_(None)))).all()
 
 
 async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
@@ -90,7 +92,7 @@ async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float
     return await session.scalar(taken)
 
 
-async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: dict[str, Any]) -> bool:
+async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: documents.Progress) -> bool:
     """Prolong the lease and tell the progress; False when another trainer took the run over."""
     values = {"leased_until": func.now() + timedelta(seconds=seconds), "progress": progress}
     return await _mine(session, run_id, token, values)
@@ -135,7 +137,7 @@ async def field(session: AsyncSession, project: str, until: datetime) -> Sequenc
 
 async def number(session: AsyncSession, project: str) -> None:
     """Give numbers in this project one transaction after the other: an order may be trained beside the fleet's run."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"trainer-numbers {project}", 0))))
+    await db.lock(session, f"trainer-numbers {project}")
 
 
 async def next_dataset(session: AsyncSession, project: str) -> int:
@@ -197,7 +199,17 @@ async def abandoned(session: AsyncSession) -> Sequence[tables.TrainingRun]:
     return (await session.scalars(lapsed)).all()
 
 
-async def add_files(session: AsyncSession, project: str, files: dict[str, Any]) -> None:
+async def add_files(session: AsyncSession, project: str, files: documents.Files) -> None:
     """Let devices fetch these files by hash; the backbone is usually there already."""
-    rows = [{"project": project, "sha256": f["sha256"], "key": f["key"], "size": f["size"]} for f in files.values()]
+    rows = [{"project": project, "sha256": f.sha256, "key": f.key, "size": f.size} for f in files.values()]
     await session.execute(insert(tables.ModelFile).values(rows).on_conflict_do_nothing())
+
+
+async def delete_hosted(session: AsyncSession, project: str, version: int) -> None:
+    """Delete a hosted model and its evaluations; nothing if it was approved for a fleet, or is gone."""
+    model = await session.get(tables.ModelVersion, (project, version), with_for_update=True)
+    if model is None or model.state != states.ModelState.HOSTED:
+        return
+    table = tables.Evaluation
+    await session.execute(delete(table).where(table.project == project, table.model_version == version))
+    await session.delete(model)

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
-from strop_contracts import errors, events, states, tables
+from strop_contracts import documents, errors, events, states, tables
 from trainer import queries
 from trainer.lease import Lease
 
@@ -32,14 +32,14 @@ async def register(
     """
     store, project = runtime.storage, run.project
     files = _files(project, version, result)
-    backbone = files[BACKBONE]["key"]
+    backbone = files[BACKBONE].key
     if await store.size(backbone) is None:  # named by its content: it can be there already, and never differ
         await store.put(backbone, (package / BACKBONE).read_bytes())
     async with runtime.sessions.begin() as session:
         await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
         for name, file in files.items():
             if name != BACKBONE:
-                await store.put(file["key"], (package / name).read_bytes())
+                await store.put(file.key, (package / name).read_bytes())
         outcomes = await _outcomes(store, project, version, result)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
@@ -71,15 +71,15 @@ def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState
     return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
 
 
-def _files(project: str, version: int, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _files(project: str, version: int, result: dict[str, Any]) -> documents.Files:
     """Name -> sha256, size and key. Keys are never overwritten once a row names them."""
     return {
-        name: {
+        name: documents.StoredFile(
             **file,
-            "key": f"{project}/backbones/{file['sha256']}.onnx"
+            key=f"{project}/backbones/{file['sha256']}.onnx"
             if name == BACKBONE
             else f"{project}/models/v{version}/{name}",
-        }
+        )
         for name, file in result["files"].items()
     }
 
@@ -98,7 +98,7 @@ async def _rows(
     dataset: int,
     version: int,
     result: dict[str, Any],
-    files: dict[str, dict[str, Any]],
+    files: documents.Files,
     outcomes: dict[str, str],
 ) -> None:
     key = {"project": run.project}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, MetaData, String, TypeDecorator, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -50,7 +51,10 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
+        dict[str, int]: JSONB,
         list[Any]: JSONB,
+        list[str]: JSONB,
+        list[float]: JSONB,
         int: BigInteger,
         **_STATES,
     }
@@ -71,3 +75,22 @@ def created() -> Mapped[datetime]:
 
 def new_id() -> Mapped[UUID]:
     return mapped_column(primary_key=True, default=ids.uuid7)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSONB column that holds documents of one type, checked on the way in and on the way out."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        """`kind` is any type that pydantic can read and write."""
+        super().__init__()
+        self.kind = kind
+        self._adapter = TypeAdapter(kind)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        return self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else self._adapter.validate_python(value)  # None: an outer join without a row

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts import states
-from strop_contracts.tables.base import Base, created, new_id
+from strop_contracts import documents, states
+from strop_contracts.tables.base import Base, Document, created, new_id
 
 
 class Project(Base):
@@ -17,7 +17,8 @@ class Project(Base):
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(primary_key=True)
     tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    deletion_id: Mapped[UUID | None]  # set once it is deleted; the row stays until every service has cleared its part
+    uncleared: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))  # services that have not answered yet
     at: Mapped[datetime] = created()
 
 
@@ -43,7 +44,7 @@ class HostedDataset(Base):
 
 
 class HostedEntry(Base):
-    """One line of a data set's manifest. The image is in `images` when `sha256` is set and no error stands against it."""
+    """One line of a data set's manifest. The image is in `hosted_images` if `sha256` is set."""
 
     __tablename__ = "hosted_entries"
     __table_args__ = (Index(None, "dataset_id", "position"),)
@@ -54,6 +55,19 @@ class HostedEntry(Base):
     labels: Mapped[list[Any]]  # class names
     sha256: Mapped[str | None]
     errors: Mapped[list[Any]]  # [{"code", "message"}]
+    at: Mapped[datetime] = created()
+
+
+class HostedImage(Base):
+    """An image of a hosted data set, stored once at `{project}/images/{sha256}`, verified."""
+
+    __tablename__ = "hosted_images"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    content_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
     at: Mapped[datetime] = created()
 
 
@@ -91,7 +105,7 @@ class ProjectVersion(Base):
     description: Mapped[str | None]
     run_id: Mapped[UUID | None]
     model_version: Mapped[int | None]  # once trained
-    files: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # of the model, as in `model_versions`
+    files: Mapped[documents.Files] = mapped_column(Document(documents.Files), server_default=text("'{}'"))
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
     output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
     results: Mapped[dict[str, Any]] = mapped_column(

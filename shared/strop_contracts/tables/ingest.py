@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strop_contracts import states
-from strop_contracts.tables.base import Base, created
+from strop_contracts.tables.base import Base, Document, created
+from strop_wire import messages
 
 
 class Device(Base):
@@ -31,7 +32,7 @@ class DeviceReport(Base):
     boot: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int]
     at: Mapped[datetime] = created()
-    state: Mapped[dict[str, Any]]
+    state: Mapped[messages.State] = mapped_column(Document(messages.State))
 
 
 class Image(Base):

@@ -1,14 +1,13 @@
 """The tables that trainer owns."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts import states
-from strop_contracts.tables.base import Base, created, new_id
+from strop_contracts import documents, states
+from strop_contracts.tables.base import Base, Document, created, new_id
 
 
 class TriggerDecision(Base):
@@ -20,7 +19,7 @@ class TriggerDecision(Base):
     project: Mapped[str]
     at: Mapped[datetime] = created()
     train: Mapped[bool]
-    reasons: Mapped[list[Any]]
+    reasons: Mapped[list[str]]
 
 
 class DatasetVersion(Base):
@@ -31,7 +30,7 @@ class DatasetVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str]
     sha256: Mapped[str]
-    counts: Mapped[dict[str, Any]]
+    counts: Mapped[documents.Counts]
     at: Mapped[datetime] = created()
 
 
@@ -58,7 +57,7 @@ class TrainingRun(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease: Mapped[UUID | None]  # token of the worker that runs it: every later write is conditional on it
     leased_until: Mapped[datetime | None]
-    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    progress: Mapped[documents.Progress] = mapped_column(Document(documents.Progress), server_default=text("'{}'"))
     error: Mapped[str | None]
     at: Mapped[datetime] = created()
     started_at: Mapped[datetime | None]
@@ -75,9 +74,9 @@ class ModelVersion(Base):
     run_id: Mapped[UUID] = mapped_column(ForeignKey("training_runs.id"))
     dataset_version: Mapped[int]
     state: Mapped[states.ModelState]
-    reasons: Mapped[list[Any]]
-    labels: Mapped[list[Any]]
-    files: Mapped[dict[str, Any]]  # name -> {"sha256", "size", "key"}
+    reasons: Mapped[list[str]]
+    labels: Mapped[list[str]]
+    files: Mapped[documents.Files] = mapped_column(Document(documents.Files))
     at: Mapped[datetime] = created()
 
 
@@ -88,8 +87,8 @@ class Evaluation(Base):
     project: Mapped[str] = mapped_column(primary_key=True)
     model_version: Mapped[int] = mapped_column(primary_key=True)
     part: Mapped[states.EvaluationPart] = mapped_column(primary_key=True)
-    metrics: Mapped[dict[str, Any]]
-    outcomes_key: Mapped[str | None]  # JSON lines in S3: every image's outcome
+    metrics: Mapped[documents.Metrics] = mapped_column(Document(documents.Metrics))
+    outcomes_key: Mapped[str | None]  # object with one `documents.Outcome` a line
     at: Mapped[datetime] = created()
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from console import __main__ as main
 from custom_labels import __main__ as api
-from strop import app, auth
+from strop import app
 from strop.settings import Settings
+from strop_web import auth
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ async def test_an_evaluation_names_the_images_that_were_left_out(ask: Ask, runti
     await judged.arrange(runtime)
     async with roles.arranging(runtime).begin() as session:
         row = await session.get_one(tables.Evaluation, ("flowers", 1, "base"))
-        row.metrics = {**row.metrics, "skipped": [{"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}]}
+        left_out = {"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}
+        row.metrics = judged.metrics(skipped=[{"sha256": "0" * 64, "part": "train", "origin": "base", **left_out}])
 
     page = (await (await ask("ada")).get(VERSION)).text
 
@@ -68,8 +69,7 @@ async def test_a_fleets_model_has_an_evaluation_on_field_images_and_one_on_its_b
 async def test_a_part_without_images_is_left_out(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
     async with roles.arranging(runtime).begin() as session:
-        share = {"ece": None, "bins": []}
-        nothing = {"images": 0, "labels": {}, "accuracy": None, "answered": None, "calibration": share}
+        nothing = judged.metrics([], accuracy=None, answered=None)
         session.add(tables.Evaluation(project="flowers", model_version=1, part="field", metrics=nothing))
 
     page = (await (await ask("ada")).get(VERSION)).text

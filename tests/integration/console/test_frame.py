@@ -6,7 +6,8 @@ import httpx
 
 from console import __main__ as main
 from labeling_queue import __main__ as labeling
-from strop import app, auth
+from strop import app
+from strop_web import auth
 from tests import judged
 from tests.integration.console.conftest import Ask
 
@@ -19,7 +20,7 @@ def stranger(runtime: app.Runtime, *others: Any) -> httpx.AsyncClient:
 
 async def test_who_is_not_signed_in_sees_nothing(runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
-    sha256 = judged.SHOTS[0].outcome()["sha256"]
+    sha256 = judged.SHOTS[0].outcome().sha256
     async with stranger(runtime) as nobody:
         for path in ("", "/projects/flowers", "/import", f"/images/flowers/{sha256}", f"/thumbnails/flowers/{sha256}"):
             answer = await nobody.get(f"/console{path}")

@@ -20,11 +20,12 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
 
 from deployer import __main__ as deployer
-from ingest import announcements, answers, handlers, objects
+from ingest import announcements, answers, clearing, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, auth, consumer, mqtt, outbox, sqs, storage
+from strop import app, consumer, mqtt, outbox, sqs, storage
 from strop_contracts import tables
+from strop_web import auth
 from strop_wire import messages, topics
 from tests import factories
 from trainer import settings as trainer_settings
@@ -163,9 +164,12 @@ class World:
         tell = answers.Answers(store, radio)
         self.listening = announcements.Announcements(make, radio, tell)
         table = handlers.table(
-            handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), self.listening
+            handlers.Decisions(make, store, tell),
+            objects.Objects(make, store, tell),
+            self.listening,
+            clearing.of(self.runtime),
         )
-        reading = consumer.Consumer("ingest", make, self.runtime.queues, {}, long=table, loads=objects.loads)
+        reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
         return {"ingest": reading}
 
     def _before_commit(self, _session: Session) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from strop import app, outbox
 from strop_contracts import events, tables
 from strop_wire import ids
-from tests import factories, roles, wait
+from tests import factories, judged, roles, wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours, add_version
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
@@ -112,7 +112,7 @@ async def test_a_training_that_fails_says_why_and_the_waiter_gives_up(lab: Colou
     await lab.datasets()
     arn = await lab.order()
     ordered, _ = await lab.taken()
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         failed = events.TrainingFailed(project=colours.PROJECT, run_id=ordered.run_id, reason="the disk is full")
         await outbox.add(session, failed)
 
@@ -259,8 +259,8 @@ async def test_a_copy_is_a_model_of_its_own(lab: Colours, runtime: app.Runtime) 
     assert await lab.bucket.get(described["EvaluationResult"]["Summary"]["S3Object"]["Name"])
     copied = next(row for row in await versions(runtime) if row.name == "copy")
     for name, file in copied.files.items():
-        assert file["key"].startswith("other/")
-        assert len(await runtime.storage.get(file["key"])) == file["size"], name
+        assert file.key.startswith("other/")
+        assert len(await runtime.storage.get(file.key)) == file.size, name
 
 
 async def test_what_cannot_be_copied_says_why(lab: Colours, runtime: app.Runtime) -> None:
@@ -283,14 +283,14 @@ async def test_what_cannot_be_copied_says_why(lab: Colours, runtime: app.Runtime
 
 async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Runtime) -> None:
     await add_version(runtime, "v2")  # somebody's own name
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         for number in (1, 2):
             model = await factories.make_model(session, number, colours.PROJECT, "refused")
             model.reasons = ["not better"]
             session.add(
                 tables.Evaluation(
                     project=colours.PROJECT, model_version=number, part="base",
-                    metrics={"images": 3, "answers": {"f1": 0.75}},
+                    metrics=judged.metrics([], images=3, answers={"f1": 0.75, "precision": 0.7, "recall": 0.8, "unanswered": 0, "labels": {}}),
                 )
             )  # fmt: skip
             happened = events.ModelRegistered(project=colours.PROJECT, run_id=model.run_id, model_version=number)

@@ -262,8 +262,8 @@ async def test_a_state_is_kept_and_the_device_was_seen(runtime: app.Runtime, sto
 
     (row,) = await all_rows(runtime, tables.DeviceReport)
     assert (str(row.boot), row.sequence) == (said.boot, said.sequence)
-    assert row.state["counts"] == {"can": [0] * 9 + [4]}
-    assert row.state["errors"] == ["disk full"]
+    assert row.state.counts == {"can": [0] * 9 + [4]}
+    assert row.state.errors == ("disk full",)
     found = await device(runtime)
     assert found.model == "v2"
     assert found.seen_at is not None
@@ -289,7 +289,7 @@ async def test_a_newer_state_replaces_an_older_one_even_within_a_batch(runtime: 
     await store(message(factories.state(boot=boot, sequence=4, classified=4)))
 
     (row,) = await all_rows(runtime, tables.DeviceReport)
-    assert (row.sequence, row.state["classified"]) == (4, 4)
+    assert (row.sequence, row.state.classified) == (4, 4)
 
 
 async def test_each_boot_keeps_its_counts(runtime: app.Runtime, store: Store) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, auth, storage
+from strop import app, storage
 from strop_contracts import events, tables
+from strop_web import auth
 from tests import factories, roles
 
 

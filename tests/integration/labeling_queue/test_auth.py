@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from strop import app, auth
+from strop import app
 from strop_contracts import tables
+from strop_web import auth
 from tests import factories, roles
 from tests.integration.labeling_queue.conftest import Store
 

@@ -15,7 +15,8 @@ from schemathesis import checks as common
 from schemathesis.specs.openapi import checks
 
 from labeling_queue import __main__ as main
-from strop import app, auth
+from strop import app
+from strop_web import auth
 from tests import factories, wait
 from tests.integration.labeling_queue.conftest import Store
 

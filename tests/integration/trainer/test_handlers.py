@@ -32,7 +32,8 @@ async def manifest(lab: Lab, labels: tuple[str, ...] = ("ring", "square"), train
 async def order(lab: Lab) -> events.TrainingOrdered:
     """Deliver an order to the service, as its consumer does."""
     ordered = events.TrainingOrdered(project=labs.PROJECT, run_id=ids.uuid7(), manifest=KEY, backbone="lite0")
-    reader = consumer.Consumer("trainer", lab.runtime.sessions, lab.runtime.queues, handlers.HANDLERS)
+    table = consumer.Handlers(one={events.TrainingOrdered: handlers.on_training_ordered})
+    reader = consumer.Consumer("trainer", lab.runtime.sessions, lab.runtime.queues, table)
     for _ in range(2):  # a repeat changes nothing
         await reader._handle([ordered])
     return ordered
@@ -65,7 +66,7 @@ async def test_a_model_to_order_is_of_the_manifests_images_and_stays_from_the_fl
     assert (run.state, run.model_version, model.version, model.state) == ("succeeded", 1, 1, "hosted")
     assert model.labels == ["ring", "square"]
     assert (dataset.key, dataset.counts) == (KEY, {"base/train": 8, "base/valid": 4})
-    assert evaluation.metrics["images"] == 4
+    assert evaluation.metrics.images == 4
     registered: dict[str, Any] = {"project": labs.PROJECT, "run_id": str(run.id), "model_version": 1}
     assert await lab.announced("ModelRegistered") == [registered]
     assert await lab.announced("ModelApproved") == []
@@ -75,8 +76,8 @@ async def test_a_model_to_order_is_of_the_manifests_images_and_stays_from_the_fl
     ("body", "reason"),
     [
         (None, "the manifest of the order is missing: no object at"),
-        (b"{}\n", "the manifest of the order cannot be read: KeyError"),
-        (b"not JSON\n", "the manifest of the order cannot be read: JSONDecodeError"),
+        (b"{}\n", "the manifest of the order cannot be read: line 1: sha256: Field required"),
+        (b"not JSON\n", "the manifest of the order cannot be read: line 1: Invalid JSON"),
     ],
 )
 async def test_an_order_that_cannot_be_carried_out_says_why(lab: Lab, body: bytes | None, reason: str) -> None:

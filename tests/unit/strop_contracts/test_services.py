@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from strop_contracts import services, tables
+from strop_contracts import events, services, tables
 from tests.conftest import ROOT
 
 each = pytest.mark.parametrize("service", services.ALL, ids=lambda service: service.name)
@@ -44,7 +44,8 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     named = {getattr(tables, first or second) for first, second in names} - {tables.Base}
 
     assert named <= {*service.writes, *service.reads}
-    assert {*service.reads, *service.writes_also} <= named
+    by_kernel = {tables.Project} if events.ProjectDeleted in service.consumes else set()  # see `strop.clearing`
+    assert set(service.reads) <= named | by_kernel
 
 
 @each
@@ -61,18 +62,36 @@ def test_import_rules_cover_every_service() -> None:
     assert set(contracts["Services are independent of each other"]["modules"]) == PACKAGES
     assert set(PROJECT["tool"]["importlinter"]["root_packages"]) >= PACKAGES
     assert set(PROJECT["tool"]["mypy"]["packages"]) >= PACKAGES
+    assert {f"services/{service.name}" for service in services.ALL} <= set(
+        PROJECT["tool"]["mypy"]["mypy_path"].split(":")
+    )
+    assert set(PROJECT["tool"]["ruff"]["lint"]["isort"]["known-first-party"]) >= PACKAGES
     forbidden = [set(contract.get("forbidden_modules", [])) for contract in contracts.values()]
     assert all(modules >= PACKAGES for modules in forbidden if modules & PACKAGES)
     without_agent = next(
         set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_edge"]
     )
+    without_pages = next(
+        set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_web"]
+    )
+    assert without_pages == {service.package for service in services.ALL if not service.signs_in}
     assert without_agent == {service.package for service in services.ALL if not service.agent}
 
 
-def test_the_image_of_a_service_contains_the_agent_where_declared() -> None:
-    (names,) = re.findall(r"^ *([a-z|-]+)\) \\\n +package=.*edge/\*", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+@each
+def test_a_service_depends_on_agent_and_pages_where_declared(service: services.Service) -> None:
+    member = tomllib.loads((ROOT / "services" / service.name / "pyproject.toml").read_text())
 
-    assert set(names.split("|")) == {service.name for service in services.ALL if service.agent}
+    # The Dockerfile goes by these lines.
+    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent
+    assert ("strop[web]" in member["project"]["dependencies"]) == service.signs_in
+
+
+def test_prometheus_scrapes_every_service() -> None:
+    config = yaml.safe_load((ROOT / "deploy/grafana/prometheus.yml").read_text())
+    names = config["scrape_configs"][0]["dns_sd_configs"][0]["names"]
+
+    assert set(names) == {service.name for service in services.ALL}
 
 
 @each

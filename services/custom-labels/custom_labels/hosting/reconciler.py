@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from custom_labels.api import arns
 from custom_labels.hosting.pool import Pool
 from custom_labels.settings import Settings
-from strop import app, storage
+from strop import app, loops, storage
 from strop_contracts import states
 from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
@@ -106,7 +106,7 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
-        await app.every(LOOK, self.tick)(stop)
+        await loops.every(LOOK, self.tick)(stop)
         await asyncio.gather(*(hosted.closed() for hosted in self._hosted.values()))
 
     def find(self, arn: arns.Arn) -> HostedModel | None:
@@ -179,15 +179,15 @@ class Reconciler:
 
     async def _files(self, row: Version) -> Path:
         """Bring the files of a model into the cache, by content, and make its folder of links to them."""
-        folder: Path = self._settings.cache / "models" / row.files["model.json"]["sha256"]
+        folder: Path = self._settings.cache / "models" / row.files["model.json"].sha256
         for place in (self._contents, folder):
             place.mkdir(parents=True, exist_ok=True)
         for name, file in row.files.items():
-            kept = self._contents / file["sha256"]
-            if not await asyncio.to_thread(disk.has, kept, file["sha256"]):
-                body = await self._runtime.storage.get(file["key"])
-                if storage.digest(body) != file["sha256"]:
-                    raise Damaged(f"{file['key']} is not the file that was registered")
+            kept = self._contents / file.sha256
+            if not await asyncio.to_thread(disk.has, kept, file.sha256):
+                body = await self._runtime.storage.get(file.key)
+                if storage.digest(body) != file.sha256:
+                    raise Damaged(f"{file.key} is not the file that was registered")
                 await asyncio.to_thread(disk.write, kept, body)
             if not ((folder / name).exists() and kept.samefile(folder / name)):
                 new = folder / f"{name}.{os.getpid()}.new"

@@ -6,7 +6,6 @@ writes the same objects again. Needs `s3:PutObject` on the buckets that callers 
 
 import json
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,7 +20,7 @@ from custom_labels.datasets import operations as datasets
 from custom_labels.settings import Settings
 from custom_labels.versions import evaluation, results, selection
 from strop import app, db, outbox
-from strop_contracts import events, states, tables
+from strop_contracts import documents, events, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Row
 from strop_contracts.tables import ProjectVersion as Version
@@ -114,7 +113,7 @@ class Training:
             return
         version.status, version.message = (
             states.VersionStatus.TRAINING_COMPLETED,
-            results.ready(found.metrics["skipped"]),
+            results.ready(found.metrics.skipped),
         )
         version.model_version, version.files, version.trained_at = model.version, model.files, run.finished_at
         version.results = {**version.results, **results.trained(version, run, trained.answers)}
@@ -124,15 +123,16 @@ class Training:
         self, version: Version, model: tables.ModelVersion, found: tables.Evaluation
     ) -> evaluation.Trained:
         store = self._runtime.storage
-        skipped = {each["sha256"] for each in found.metrics["skipped"]}
-        lines = _loads(await store.get(manifest_key(version)))
+        skipped = {each.sha256 for each in found.metrics.skipped}
+        items = documents.Item.read(await store.get(manifest_key(version)))
+        assert found.metrics.answers
         return evaluation.Trained(
             arns.version(self._settings, version),
             model.at,
             model.labels,
-            [line for line in lines if line["sha256"] not in skipped],
-            found.metrics["answers"],
-            _loads(await store.get(found.outcomes_key)) if found.outcomes_key else [],
+            [item for item in items if item.sha256 not in skipped],
+            found.metrics.answers,
+            documents.Outcome.read(await store.get(found.outcomes_key)) if found.outcomes_key else [],
         )
 
     async def _put(self, version: Version, key: str, body: bytes) -> None:
@@ -178,10 +178,6 @@ def _entry(row: Row) -> selection.Entry:
     return selection.Entry(row.source_ref, tuple(row.labels), row.sha256, refused)
 
 
-def _loads(body: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in body.splitlines()]
-
-
 async def _of_run(session: AsyncSession, run_id: UUID) -> Version | None:
     found: Version | None = await session.scalar(select(Version).where(Version.run_id == run_id).with_for_update())
     return found
@@ -196,7 +192,7 @@ async def _add_fleets(session: AsyncSession, model: tables.ModelVersion) -> None
     values = {
         "project": model.project,
         "status": states.VersionStatus.TRAINING_COMPLETED,
-        "message": "; ".join(map(str, model.reasons)),
+        "message": "; ".join(model.reasons),
         "run_id": model.run_id,
         "model_version": model.version,
         "files": model.files,
