@@ -80,7 +80,7 @@ async def overviews(session: AsyncSession) -> list[Overview]:
     projects = (await session.scalars(select(tables.Project).order_by(tables.Project.name))).all()
     images = union(*(select(table.project, table.sha256) for table in IMAGES)).subquery()
     by_project = select(images.c.project, func.count()).group_by(images.c.project)
-    counts: dict[str, int] = dict((await session.execute(by_project)).tuples().all())
+    counts: dict[str, int] = dict((await session.execute(by_project)).all())
     found = await _versions(session, None)
     samples = await _samples(session)
     return [
