@@ -103,11 +103,6 @@ def advice(error: Mapping[str, Any]) -> str:
     return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
 
 
-def say(found: Sequence[Any]) -> str:
-    """What is wrong with a request, in one sentence for each field."""
-    return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in found)
-
-
 @dataclass(frozen=True)
 class LabelScores:
     """How a model did on the test images of one label, and on those it gave that label."""

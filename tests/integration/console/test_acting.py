@@ -19,16 +19,6 @@ async def version(runtime: app.Runtime, name: str = "first") -> tables.ProjectVe
         return (await session.scalars(found)).one()
 
 
-async def test_projects_show_their_latest_model_and_what_runs(ask: Ask, runtime: app.Runtime) -> None:
-    await judged.arrange(runtime, status="RUNNING")
-
-    page = (await (await ask("ada")).get("/console")).text
-
-    assert "1 running" in page
-    assert "<dd>0.556</dd>" in page
-    assert page.count("/console/thumbnails/flowers/") == 6
-
-
 async def test_a_project_lists_its_versions_with_the_buttons_that_fit(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
     async with roles.arranging(runtime).begin() as session:
