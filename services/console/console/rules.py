@@ -66,7 +66,7 @@ def tone(status: str) -> str:
 def progress(run_state: str, progress: documents.Progress) -> str:
     """What a training is at, in a few words."""
     if run_state == states.RunState.REQUESTED:
-        return "waits for a trainer"
+        return "waiting for a trainer"
     if run_state != states.RunState.RUNNING:
         return ""
     if not progress.step:

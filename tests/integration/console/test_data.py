@@ -42,7 +42,7 @@ async def test_images_are_found_by_label_and_by_name(ask: Ask, runtime: app.Runt
     assert labelled.count('<a class="picture"') == 2
     assert "2 images labelled <b>rose</b>" in labelled
     assert named.count('<a class="picture"') == 1
-    assert "Nothing fits." in nothing
+    assert "No image matches." in nothing
 
 
 async def test_bad_entries_are_on_a_tab_of_their_own_with_the_reason(ask: Ask, runtime: app.Runtime) -> None:
