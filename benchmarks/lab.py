@@ -248,7 +248,7 @@ _CAPTURES = captures()
 def capture_row() -> dict[str, Any]:
     """One capture's columns, as ingest writes them."""
     read = rules.read(topics.topic(PROJECT, "d0", "capture"), next(_CAPTURES))
-    assert isinstance(read, rules.Announcement)
+    assert isinstance(read, rules.DeviceMessage)
     return rules.capture_row(read)
 
 

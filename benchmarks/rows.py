@@ -76,8 +76,8 @@ async def routing(session: AsyncSession) -> None:
 
 
 async def answering(session: AsyncSession) -> None:
-    await ingest_queries.captures(session, await _some_ids(session))
-    await ingest_queries.known_images(session, {(lab.PROJECT, lab.capture_row()["sha256"]) for _ in range(100)})
+    await ingest_queries.captures.get(session, await _some_ids(session))
+    await ingest_queries.images.known(session, {(lab.PROJECT, lab.capture_row()["sha256"]) for _ in range(100)})
 
 
 async def _some_ids(session: AsyncSession) -> list[Any]:
@@ -87,7 +87,7 @@ async def _some_ids(session: AsyncSession) -> list[Any]:
 
 async def taking_in(session: AsyncSession) -> None:
     rows = [lab.capture_row() for _ in range(500)]
-    await ingest_queries.insert_captures(session, [{**row, "body": "event"} for row in rows], ["router"])
+    await ingest_queries.captures.insert(session, [{**row, "body": "event"} for row in rows], ["router"])
     await session.commit()
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import images, objects, places, rules
+from ingest import image_store, object_changes, object_keys, rules, sources
+from ingest.sources import mqtt, s3
 from strop import deadletters
 from strop_contracts import errors, events
 from strop_edge import image as edge_image
@@ -21,6 +22,8 @@ from strop_image import decoder
 from strop_wire import fields, messages, topics
 from tests import damage, wellformed
 from tests.unit.strop_wire import strategies
+
+READERS = (mqtt.MqttSource, s3.S3Source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +84,19 @@ def _read_heard(message: tuple[str, bytes]) -> None:
         case rules.Refusal(letter=letter):
             again = rules.read_letter(json.loads(letter))
             assert len(topic) > 256 or len(payload) > fields.MAX_PAYLOAD or (again.topic, again.payload) == message
-        case rules.Announcement(content=messages.Capture()) as announcement:
+        case rules.DeviceMessage(content=messages.Capture()) as announcement:
             json.dumps(rules.capture_row(announcement)["predictions"], allow_nan=False).encode()
-        case rules.Announcement(content=messages.State()) as announcement:
+        case rules.DeviceMessage(content=messages.State()) as announcement:
             for (project, device, _), state in rules.newest([announcement]).items():
                 events.loads(rules.reported((project, device), state).dumps())
 
 
 def _read_queued(body: str) -> None:
     """An event as another reads it, with places that can be told apart."""
-    found = objects.loads(body)
-    if isinstance(found, objects.ObjectsChanged):
+    found = sources.loads(body, READERS)
+    if isinstance(found, object_changes.ObjectsChanged):
         for key, _ in found.objects:
-            places.read(key)
+            object_keys.parse(key)
     elif isinstance(found, rules.MessageRetried):
         _read_heard((found.topic, found.payload))
     elif found:
@@ -121,8 +124,8 @@ TARGETS: Mapping[str, Target] = {
     "what S3 says": Target(_read_queued, queued(wellformed.notifications), _INVALID),
     "a letter that is retried": Target(_read_queued, queued(refused()) | refused().map(bytes.decode), _INVALID),
     "a letter on its page": Target(_show, queued(*_EVENTS, refused()) | refused().map(bytes.decode), ()),
-    "a key of the bucket": Target(places.read, wellformed.keys | st.text(max_size=60), _INVALID),
-    "an image that came home": Target(images.check, pictures, (decoder.BadImage,)),
+    "a key of the bucket": Target(object_keys.parse, wellformed.keys | st.text(max_size=60), _INVALID),
+    "an image that came home": Target(image_store.check, pictures, (decoder.BadImage,)),
     "an image on the device": Target(edge_image.load, pictures, (decoder.BadImage,)),
 }
 

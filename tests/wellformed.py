@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from PIL import Image
 
-from ingest import objects
+from ingest import object_changes
 from strop_contracts import events
 from strop_wire import messages, topics
 from tests.unit.strop_wire import strategies
@@ -52,7 +52,7 @@ _VALUES: dict[Any, st.SearchStrategy[Any]] = {
     UUID: st.uuids(),
     UUID | None: st.none() | st.uuids(),
     datetime: strategies.times,
-    tuple[objects.Object, ...]: st.lists(st.tuples(keys, strategies.texts(9)), max_size=3).map(tuple),
+    tuple[object_changes.Object, ...]: st.lists(st.tuples(keys, strategies.texts(9)), max_size=3).map(tuple),
 }
 
 

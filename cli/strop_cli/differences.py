@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from console import autolabel
-from ingest import places
+from ingest import object_keys
 from strop import app, sqs
 from strop_cli import projects, tree
 from strop_contracts import errors, tables
@@ -65,13 +65,13 @@ def read(keys: Iterable[str]) -> Files:
     images, unused = set(), {}
     for key in keys:
         try:
-            place = places.read(key)
+            named = object_keys.parse(key)
         except errors.InvalidMessage as error:
             unused[key] = str(error).removeprefix(f"{key}: ")
             continue
-        if isinstance(place, places.DatasetImage):
+        if isinstance(named, object_keys.DatasetImage):
             images.add(key)
-        elif places.is_hidden(key):
+        elif object_keys.is_hidden(key):
             unused[key] = hidden.REASON
         elif key.lower().endswith((*autolabel.TYPES, ".webp")):
             unused[key] = "not below train/LABEL/ or valid/LABEL/"

@@ -108,8 +108,8 @@ async def fetch(session: AsyncSession, statement: str, *arguments: object) -> Se
     return cast("Sequence[Mapping[str, Any]]", await driver.fetch(statement, *arguments))
 
 
-def lock_key(name: str) -> ColumnElement[int]:
-    """The key of the advisory lock of this name."""
+def lock_key(name: str | ColumnElement[str]) -> ColumnElement[int]:
+    """Return the key of the advisory lock of this name."""
     return func.hashtextextended(name, 0)
 
 
@@ -127,3 +127,22 @@ async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     async with make.begin() as session:
         locked = await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(name))))
         yield session if locked else None
+
+
+@asynccontextmanager
+async def hold(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
+    """Hold the advisory lock of this name while the block runs, on a connection of its own; None if it is held elsewhere.
+
+    The end of the connection releases the lock, so a crash frees it. No transaction stays open.
+    """
+    async with make() as session:
+        held = True  # until the database has denied it
+        try:
+            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            held = bool(await session.scalar(select(func.pg_try_advisory_lock(lock_key(name)))))
+            if not held:
+                await session.close()
+            yield session if held else None
+        finally:
+            if held:
+                await session.invalidate()

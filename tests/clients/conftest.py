@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest import __main__ as ingest
-from ingest import announcements
+from ingest.sources import mqtt as mqtt_source
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app
@@ -57,5 +57,5 @@ async def site(runtime: app.Runtime, settings: Settings, stop: asyncio.Event, tm
     yield Site(settings.mqtt_url, f"http://127.0.0.1:{settings.port}", token)
     stop.set()
     await serving
-    await device.forget(settings.mqtt_url, announcements.client_id(settings))
+    await device.forget(settings.mqtt_url, mqtt_source.client_id(settings))
     await device.forget(settings.mqtt_url, "beverages:line-7")

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy import select
 
 from ingest import __main__ as ingest
-from ingest import announcements
+from ingest.sources import mqtt as mqtt_source
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app, traces
@@ -50,7 +50,7 @@ async def services(
     yield
     stop.set()
     await serving
-    await device.forget(settings.mqtt_url, announcements.client_id(settings))
+    await device.forget(settings.mqtt_url, mqtt_source.client_id(settings))
 
 
 @pytest.fixture

@@ -1,65 +1,48 @@
-"""Wires ingest: one MQTT connection, one queue."""
+"""Wire ingest and run it: `python -m ingest`. Its sources, one queue, and a connection on which grants are published."""
 
 import asyncio
+from functools import partial
 
-from ingest import announcements, answers, clearing, handlers, metrics, objects, slots
+from ingest import clearing, grant_publisher, handlers, metrics, settings, sources
 from strop import app, consumer, mqtt
 from strop.settings import Settings
+from strop_wire import ids
 
 NAME = "ingest"
 
 
 class Ingest:
-    """One copy of the service. It connects when it knows which one it is."""
+    """The parts of one replica. Its grants have a connection of their own, so answers do not depend on a source."""
 
-    def __init__(self, runtime: app.Runtime) -> None:
-        self._runtime, self._settings = runtime, runtime.settings
-        self._tls = mqtt.tls_context(runtime.settings)
-        self._broker: mqtt.Mqtt | None = None
+    def __init__(self, runtime: app.Runtime, broker: mqtt.Mqtt, names: list[str]) -> None:
+        sessions, bucket = runtime.sessions, runtime.storage
+        grants = grant_publisher.GrantPublisher(bucket, broker)
+        self.sources = sources.build(names, runtime, grants)
+        decisions = handlers.Decisions(sessions, bucket, grants)
+        table = handlers.table(decisions, self.sources, clearing.of(runtime))
+        loads = partial(sources.loads, readers=self.sources)
+        self.reader = consumer.Consumer(NAME, sessions, runtime.queues, table, loads=loads, needs=bucket.reach)
+        self._broker = broker
 
     def ready(self) -> bool:
-        return self._broker is not None and self._broker.connected.is_set()
+        return self._broker.connected.is_set() and all(source.ready() for source in self.sources)
 
     async def run(self, stop: asyncio.Event) -> None:
-        client_id = announcements.client_id(self._settings)
-        if self._settings.mqtt_client_id or not self._settings.mqtt_shared:
-            await self._work(client_id, [], stop)
-            return
-        slot = slots.Slot(self._runtime.sessions, client_id)
-        try:
-            if numbered := await slot.take(stop):
-                await self._work(numbered, [slot], stop)
-        finally:
-            await slot.release()
-
-    async def _work(self, client_id: str, numbers: list[slots.Slot], stop: asyncio.Event) -> None:
-        """Keep the connection up for as long as anybody has something to say on it."""
-        settings, make, store = self._settings, self._runtime.sessions, self._runtime.storage
-        filters = announcements.filters(settings)
-        self._broker = broker = mqtt.Mqtt(settings.mqtt_url, client_id, filters, tls=self._tls)
-        tell = answers.Answers(store, broker)
-        listening = announcements.Announcements(make, broker, tell)
-        table = handlers.table(
-            handlers.Decisions(make, store, tell),
-            objects.Objects(make, store, tell),
-            listening,
-            clearing.of(self._runtime),
-        )
-        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
-        broker.start()
+        self._broker.start()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(listening.run(stop))
-                group.create_task(reading.run(stop))
-                for slot in numbers:
-                    group.create_task(slot.keep(stop))
-                    group.create_task(slots.Heir(make, settings, self._tls, tell).run(slot.others(), stop))
+                group.create_task(self.reader.run(stop))
+                for source in self.sources:
+                    group.create_task(source.run(stop))
         finally:
-            await broker.stop()
+            await self._broker.stop()
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    ingest = Ingest(runtime)
+    shared = runtime.settings
+    client_id = f"{sources.mqtt.client_id(shared)}-grants-{ids.new_id()}"  # its session holds nothing
+    broker = mqtt.Mqtt(shared.mqtt_url, client_id, tls=mqtt.tls_context(shared))
+    ingest = Ingest(runtime, broker, settings.Settings().sources)
     return app.Service([ingest.run], measured=metrics.GAUGES, ready=ingest.ready)
 
 

@@ -12,7 +12,7 @@ from strop_wire import topics
 async def create_project(session: AsyncSession, name: str) -> None:
     """Make a project; Refused when the name is bad or taken."""
     _check_name("project", name)
-    if not await queries.add_project(session, name):
+    if not await queries.enrolment.add_project(session, name):
         raise errors.Refused(f"project {name} exists already")
 
 
@@ -22,26 +22,26 @@ async def add_device(session: AsyncSession, project: str, name: str) -> None:
     # One that was made through the Rekognition API may be called what no topic can hold.
     _check_name("project", project)
     await _check_project(session, project)
-    if not await queries.add_device(session, project, name):
+    if not await queries.enrolment.add_device(session, project, name):
         raise errors.Refused(f"device {name} of project {project} exists already")
 
 
 async def remove_device(session: AsyncSession, project: str, name: str) -> None:
     """Refuse what a device says from now on; NotFound when there is none. What it said before stays, and it can be added again."""
     await _check_project(session, project)
-    if not await queries.remove_device(session, project, name):
+    if not await queries.enrolment.remove_device(session, project, name):
         raise errors.NotFound(f"project {project} has no device {name}")
 
 
 async def projects(session: AsyncSession) -> Sequence[tables.Project]:
     """All projects, by name."""
-    return await queries.projects(session)
+    return await queries.enrolment.projects(session)
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:
     """The devices of a project, by name; NotFound when the project is unknown."""
     await _check_project(session, project)
-    return await queries.devices(session, project)
+    return await queries.enrolment.devices(session, project)
 
 
 def _check_name(kind: str, name: str) -> None:
@@ -53,5 +53,5 @@ def _check_name(kind: str, name: str) -> None:
 
 
 async def _check_project(session: AsyncSession, name: str) -> None:
-    if not await queries.has_project(session, name):
+    if not await queries.enrolment.has_project(session, name):
         raise errors.NotFound(f"there is no project {name}: create it first")

@@ -1,16 +1,17 @@
-"""What ingest does on each event: the router's decisions, what S3 says, and dead letters that are retried.
+"""What ingest does on each event: the router's decisions, deleted projects, and what its sources put into the queue.
 
-All of it talks to the broker or the bucket, so it runs outside of a transaction and opens short ones of its own; a repeat
-finds the row that the first time made, and only answers again.
+All of it does I/O, so it runs outside of a transaction and opens short ones of its own; a redelivery finds the row of the
+first time and only answers again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import announcements, answers, objects, places, queries, rules
+from ingest import grant_publisher, object_keys, queries
+from ingest.sources import base
 from strop import clearing, consumer, db, storage
 from strop_contracts import errors, events, states, tables
 
@@ -18,66 +19,62 @@ from strop_contracts import errors, events, states, tables
 class Decisions:
     """Turns the router's decisions into rows and answers."""
 
-    def __init__(self, make: db.Sessions, store: storage.Storage, tell: answers.Answers) -> None:
-        self._make = make
-        self._store = store
-        self._tell = tell
+    def __init__(self, sessions: db.Sessions, bucket: storage.Storage, grants: grant_publisher.GrantPublisher) -> None:
+        self._sessions = sessions
+        self._bucket = bucket
+        self._grants = grants
 
-    async def on_images_requested(self, happened: Sequence[events.ImageRequested]) -> None:
-        """Grant the uploads. An image that is here already is put in its place by us: S3's event does the rest."""
-        async with self._make.begin() as session:
-            captures = await _captures(session, happened)
-            pairs = await queries.decide(session, [_granted(capture) for capture in captures])
-            known = await queries.known_images(session, {(capture.project, capture.sha256) for capture in captures})
-        placing: list[queries.Pair] = []
-        telling: list[queries.Pair] = []
-        for capture, upload in pairs:
-            here = (capture.project, capture.sha256) in known and upload.state == states.UploadState.GRANTED
-            (placing if here else telling).append((capture, upload))
-        await asyncio.gather(*(self._place(*pair) for pair in placing))
-        await self._tell.captures(telling)
+    async def on_images_requested(self, requests: Sequence[events.ImageRequested]) -> None:
+        """Grant the uploads. An image that is stored already is copied to the upload's key: its S3 event does the rest."""
+        async with self._sessions.begin() as session:
+            captures = await _captures(session, requests)
+            decided = await queries.uploads.decide(session, [_granted(capture) for capture in captures])
+            known = await queries.images.known(session, {(capture.project, capture.sha256) for capture in captures})
+        copied: list[queries.Decided] = []
+        answered: list[queries.Decided] = []
+        for capture, upload in decided:
+            is_stored = (capture.project, capture.sha256) in known and upload.state == states.UploadState.GRANTED
+            (copied if is_stored else answered).append((capture, upload))
+        await asyncio.gather(*(self._copy(*each) for each in copied))
+        await self._grants.captures(answered)
 
-    async def _place(self, capture: tables.Capture, upload: tables.Upload) -> None:
-        assert upload.key, "a granted upload has a place to go to"
-        await self._store.copy(storage.image_key(capture.project, capture.sha256), upload.key)
+    async def _copy(self, capture: tables.Capture, upload: tables.Upload) -> None:
+        assert upload.key, "a granted upload has a key"
+        await self._bucket.copy(storage.image_key(capture.project, capture.sha256), upload.key)
 
-    async def on_images_declined(self, happened: Sequence[events.ImageDeclined]) -> None:
-        reasons = {event.capture_id: event.reason for event in happened}
-        async with self._make.begin() as session:
-            await _captures(session, happened)
+    async def on_images_declined(self, declined: Sequence[events.ImageDeclined]) -> None:
+        """Drop the captures with the router's reasons."""
+        reasons = {event.capture_id: event.reason for event in declined}
+        async with self._sessions.begin() as session:
+            await _captures(session, declined)
             rows = [
                 {"capture_id": id_, "state": states.UploadState.DROPPED, "reason": reason}
                 for id_, reason in reasons.items()
             ]
-            pairs = await queries.decide(session, rows)
-        await self._tell.captures(pairs)
+            decided = await queries.uploads.decide(session, rows)
+        await self._grants.captures(decided)
 
 
 def _granted(capture: tables.Capture) -> dict[str, Any]:
-    key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+    key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
     return {"capture_id": capture.id, "state": states.UploadState.GRANTED, "key": key}
 
 
 async def _captures(
-    session: AsyncSession, happened: Sequence[events.ImageRequested | events.ImageDeclined]
+    session: AsyncSession, decisions: Sequence[events.ImageRequested | events.ImageDeclined]
 ) -> list[tables.Capture]:
-    wanted = {event.capture_id for event in happened}
-    found = await queries.captures(session, wanted)
-    errors.require_captures(wanted, found)
-    return [capture for capture, _ in found.values()]
+    wanted = {event.capture_id for event in decisions}
+    rows = await queries.captures.get(session, wanted)
+    errors.require_captures(wanted, rows)
+    return [capture for capture, _ in rows.values()]
 
 
-def table(
-    decisions: Decisions,
-    files: objects.Objects,
-    listening: announcements.Announcements,
-    projects: clearing.Clearing,
-) -> consumer.Handlers:
+def table(decisions: Decisions, sources: Iterable[base.Source], projects: clearing.Clearing) -> consumer.Handlers:
     return consumer.Handlers(
         long_batch={
             events.ImageRequested: decisions.on_images_requested,
             events.ImageDeclined: decisions.on_images_declined,
-            objects.ObjectsChanged: files.on_objects_changed,
+            **{kind: handle for source in sources for kind, handle in source.handlers().items()},
         },
-        long={rules.MessageRetried: listening.retry, events.ProjectDeleted: projects.on_project_deleted},
+        long={events.ProjectDeleted: projects.on_project_deleted},
     )

@@ -1,4 +1,4 @@
-"""What ingest decides about the messages of devices, without touching anything."""
+"""What ingest decides about the messages of devices and their uploads; pure."""
 
 import base64
 import json
@@ -16,6 +16,9 @@ Device = tuple[str, str]  # project, name
 LOST = "device: "
 """How the reason of an upload begins whose image the device lost."""
 
+MAX_ATTEMPTS = 3
+"""Uploads that do not match their announcement before the capture is dropped."""
+
 MAX_LETTER = 200_000
 """Bytes of a dead letter: a queue takes 256 KB with everything around it."""
 
@@ -30,7 +33,7 @@ _READERS: Mapping[str, type[messages.Capture | messages.State | messages.Fetch]]
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class DeviceMessage:
     """One well-formed message of a device."""
 
     topic: str
@@ -52,30 +55,31 @@ class Refusal:
     reason: str
 
 
-def read(topic: str, payload: bytes) -> Announcement | Refusal:
-    """Read one MQTT message, whatever its sender put in it."""
+def read(topic: str, payload: bytes) -> DeviceMessage | Refusal:
+    """Read one message of a device; a malformed one becomes a Refusal."""
     try:
-        return _announcement(topic, payload)
+        return _well_formed(topic, payload)
     except fields.Malformed as error:
         return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000])
 
 
-def _announcement(topic: str, payload: bytes) -> Announcement:
+def _well_formed(topic: str, payload: bytes) -> DeviceMessage:
     address = topics.parse(topic)
     if address is None or address.kind not in _READERS:
-        raise fields.Malformed("not a topic on which devices speak")
+        raise fields.Malformed("not a topic on which devices publish")
     content = _READERS[address.kind].loads(payload)
     if isinstance(content, messages.State) and content.answer:
         fields.uuid({"deployment": content.answer.deployment}, "deployment")
-    return Announcement(topic, payload, address, content)
+    return DeviceMessage(topic, payload, address, content)
 
 
-def refuse(announcement: Announcement, kind: str, reason: str) -> Refusal:
-    return Refusal(kind, letter(announcement.topic, announcement.payload), reason)
+def refusal(message: DeviceMessage, kind: str, reason: str) -> Refusal:
+    """Refuse a well-formed message."""
+    return Refusal(kind, letter(message.topic, message.payload), reason)
 
 
 def letter(topic: str, payload: bytes) -> str:
-    """Write down a message for people to read: as text when it is some, else in base64, cut to what a queue takes."""
+    """Return the body of a message's dead letter: the payload as text if it is UTF-8, else in base64, cut to the queue's limit."""
     try:
         text = json.dumps({"topic": topic[:256], "payload": payload.decode()})
     except UnicodeDecodeError:
@@ -86,14 +90,14 @@ def letter(topic: str, payload: bytes) -> str:
 
 
 class MessageRetried(events.Event):
-    """Somebody retried the dead letter of a message that a device had sent; ingest's own, so it is in no map."""
+    """The dead letter of a device's message was retried; an event within ingest, so `topology` has no route for it."""
 
     topic: str
     payload: bytes
 
 
 def read_letter(letter: Mapping[str, Any]) -> MessageRetried:
-    """Read back what `letter` wrote down. What was cut there is refused again here: only what no device may say is cut."""
+    """Read what `letter` returned. A payload that was cut there is refused again: it is longer than the wire allows."""
     try:
         topic = str(letter["topic"])
         payload = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["base64"])
@@ -103,14 +107,14 @@ def read_letter(letter: Mapping[str, Any]) -> MessageRetried:
     return MessageRetried(project=project, topic=topic, payload=payload)
 
 
-def capture_row(announcement: Announcement) -> dict[str, Any]:
-    """The columns of `captures` that a device fills in."""
-    capture = announcement.content
+def capture_row(message: DeviceMessage) -> dict[str, Any]:
+    """Return the columns of `captures` that a device fills in."""
+    capture = message.content
     assert isinstance(capture, messages.Capture)
     return {
         "id": UUID(capture.id),
-        "project": announcement.address.project,
-        "device": announcement.address.device,
+        "project": message.address.project,
+        "device": message.address.device,
         "captured_at": capture.captured_at,
         "model": capture.model,
         "predictions": [{"label": each.label, "confidence": each.confidence} for each in capture.predictions],
@@ -138,52 +142,66 @@ def difference(announced: Mapping[str, Any], known: object) -> str | None:
     )
 
 
-def newest(states: Iterable[Announcement]) -> dict[tuple[str, str, UUID], messages.State]:
-    """The newest state of each boot of each device, in the order of their first arrival."""
-    found: dict[tuple[str, str, UUID], messages.State] = {}
-    for announcement in states:
-        state = announcement.content
-        assert isinstance(state, messages.State)
-        key = (*announcement.device, UUID(state.boot))
-        if key not in found or found[key].sequence < state.sequence:
-            found[key] = state
-    return found
+def state(message: DeviceMessage) -> messages.State:
+    """Return the content of a `state` message."""
+    assert isinstance(message.content, messages.State)
+    return message.content
 
 
-def lost(said: Iterable[Announcement]) -> dict[tuple[Device, UUID], str]:
-    """Why captures of these devices will never come. From every state, however old: none is told for ever."""
-    found: dict[tuple[Device, UUID], str] = {}
-    for announcement in said:
-        state = announcement.content
-        assert isinstance(state, messages.State)
-        found |= {(announcement.device, UUID(each.capture)): LOST + each.reason for each in state.lost}
-    return found
+def fetched(message: DeviceMessage) -> Sequence[str]:
+    """Return the hashes that a `fetch` message requests."""
+    assert isinstance(message.content, messages.Fetch)
+    return message.content.files
 
 
-def may_arrive(state: str, reason: str | None) -> bool:
-    """Whether an image is taken that comes now. What a device lost may have been on its way: it lost it after the upload."""
-    return state == states.UploadState.GRANTED or (
-        state == states.UploadState.DROPPED and (reason or "").startswith(LOST)
+def newest(received: Iterable[DeviceMessage]) -> dict[tuple[str, str, UUID], messages.State]:
+    """Return the newest state of each boot of each device, in the order of their first arrival."""
+    newest_states: dict[tuple[str, str, UUID], messages.State] = {}
+    for message in received:
+        content = state(message)
+        key = (*message.device, UUID(content.boot))
+        if key not in newest_states or newest_states[key].sequence < content.sequence:
+            newest_states[key] = content
+    return newest_states
+
+
+def lost(received: Iterable[DeviceMessage]) -> dict[tuple[Device, UUID], str]:
+    """Return why devices lost captures. Every state counts, also an old one: none of them is repeated permanently."""
+    return {
+        (message.device, UUID(each.capture)): LOST + each.reason for message in received for each in state(message).lost
+    }
+
+
+def accepts_image(upload_state: str, reason: str | None) -> bool:
+    """Whether an image that arrives is stored. A device may report a capture as lost after it uploaded the image."""
+    return upload_state == states.UploadState.GRANTED or (
+        upload_state == states.UploadState.DROPPED and (reason or "").startswith(LOST)
     )
 
 
-def reported(device: Device, state: messages.State) -> events.DeviceReported:
-    """The event of one state. Its id follows from the state's own, so that a repeat of the message changes nothing."""
+def mismatch(announced_size: int, announced_sha256: str, size: int, sha256: str) -> str | None:
+    """Return how an uploaded file differs from its announcement; `size` is at most one byte over the announced one."""
+    if size > announced_size:
+        return f"longer than the announced {announced_size} bytes"
+    if size < announced_size:
+        return f"{size} bytes instead of the announced {announced_size}"
+    if sha256 != announced_sha256:
+        return f"sha256 {sha256} instead of the announced {announced_sha256}"
+    return None
+
+
+def reported(device: Device, content: messages.State) -> events.DeviceReported:
+    """Return the event of one state. Its id is derived from the state's own, so a repeated message is idempotent."""
     project, name = device
-    said = {"project": project, "device": name, "model": state.model}
-    if state.answer:
-        said |= {
-            "deployment_id": state.answer.deployment,
-            "outcome": state.answer.outcome,
-            "reason": state.answer.reason,
-        }
-    return events.DeviceReported.model_validate(
-        {"id": uuid5(UUID(state.boot), f"{project}/{name}/{state.sequence}"), **said}
-    )
+    id_ = uuid5(UUID(content.boot), f"{project}/{name}/{content.sequence}")
+    event = {"id": id_, "project": project, "device": name, "model": content.model}
+    if answer := content.answer:
+        event |= {"deployment_id": answer.deployment, "outcome": answer.outcome, "reason": answer.reason}
+    return events.DeviceReported.model_validate(event)
 
 
 def pack(grants: Sequence[messages.CaptureGrant]) -> Iterator[tuple[messages.CaptureGrant, ...]]:
-    """Cut the answers for one device into messages that the wire takes."""
+    """Split the answers for one device into messages within the wire's limit."""
     group: list[messages.CaptureGrant] = []
     size = 0
     for grant in grants:

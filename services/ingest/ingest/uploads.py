@@ -1,6 +1,6 @@
-"""What devices upload: is each image what it was announced to be, and what follows? Many at a time.
+"""What devices upload: is each image what was announced, and what follows? Many at a time.
 
-Bytes are read, checked and stored outside of any transaction, and all of it can be repeated: rows say what was done before.
+Bytes are read, checked and stored outside of any transaction, and all of it is idempotent: rows show what was done before.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ingest import answers, images, metrics, originals, places, queries, rules
+from ingest import grant_publisher, image_store, metrics, object_keys, queries, rules
 from strop import db, outbox, storage
 from strop import metrics as kernel_metrics
 from strop_contracts import errors, events, states, tables
@@ -20,14 +20,14 @@ from strop_image import decoder
 
 log = structlog.get_logger()
 
-IN_HAND = 8
+CONCURRENCY = 8
 """Images whose bytes are in memory at a time: each may be 20 MiB."""
 
 Known = Collection[tuple[str, str]]
 """Images that are stored, by (project, sha256)."""
 
-Found = tuple[tables.Capture, tables.Upload | None] | None
-"""The capture that a key names, with what became of its image."""
+Row = tuple[tables.Capture, tables.Upload | None] | None
+"""The capture that a key names, with the decision about its image."""
 
 
 class Mismatch(ValueError):
@@ -36,121 +36,125 @@ class Mismatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An image that is what was announced, and lies where it stays."""
+    """An image that equals its announcement and is stored."""
 
     key: str
     capture: tables.Capture
-    checked: images.Checked
+    checked: image_store.Checked
 
     def row(self) -> dict[str, Any]:
-        """Its row of `images`."""
+        """Return its row of `images`."""
         about = {"project": self.capture.project, "sha256": self.capture.sha256, "size": self.capture.size}
         return {**about, **asdict(self.checked)}
 
 
 class Uploads:
-    """Handles uploads; one that is of no use does not keep the others from being handled."""
+    """Handles uploads; an unusable one does not delay the others."""
 
     def __init__(
-        self, make: db.Sessions, store: storage.Storage, tell: answers.Answers, keep: originals.Originals
+        self,
+        sessions: db.Sessions,
+        bucket: storage.Storage,
+        grants: grant_publisher.GrantPublisher,
+        images: image_store.ImageStore,
     ) -> None:
-        self._make = make
-        self._store = store
-        self._tell = tell
-        self._originals = keep
-        self._hands = asyncio.Semaphore(IN_HAND)
+        self._sessions = sessions
+        self._bucket = bucket
+        self._grants = grants
+        self._images = images
+        self._free = asyncio.Semaphore(CONCURRENCY)
 
-    async def take(self, arrived: Mapping[str, places.FieldImage]) -> dict[str, Exception]:
-        """Store what lies at these keys in one transaction; returns the error of each key that has one."""
-        async with self._make() as session:
-            found = await queries.captures(session, {place.capture for place in arrived.values()})
-            known = await queries.known_images(session, {(each.project, each.sha256) for each, _ in found.values()})
-        pairs = {key: found.get(place.capture) for key, place in arrived.items()}
-        looked = await asyncio.gather(*(self._look(*each, known) for each in pairs.items()), return_exceptions=True)
-        await self._keep([each for each in looked if isinstance(each, Verified)])
-        # Only now: when keeping fails, all of them are looked at again.
-        wrong = {key: each for key, each in zip(pairs, looked, strict=True) if isinstance(each, BaseException)}
+    async def receive(self, uploaded: Mapping[str, object_keys.FieldImage]) -> dict[str, Exception]:
+        """Store the images at these keys in one transaction; returns the error of each key that has one."""
+        async with self._sessions() as session:
+            rows = await queries.captures.get(session, {image.capture for image in uploaded.values()})
+            known = await queries.images.known(session, {(each.project, each.sha256) for each, _ in rows.values()})
+        pairs = {key: rows.get(image.capture) for key, image in uploaded.items()}
+        results = await asyncio.gather(*(self._verify(*each, known) for each in pairs.items()), return_exceptions=True)
+        await self._store([each for each in results if isinstance(each, Verified)])
+        # Only now: if storing fails, all of them are verified again.
+        wrong = {key: each for key, each in zip(pairs, results, strict=True) if isinstance(each, BaseException)}
         refused = await asyncio.gather(
             *(self._refuse(key, pairs[key], error) for key, error in wrong.items()), return_exceptions=True
         )
         return {key: error for key, error in zip(wrong, refused, strict=True) if isinstance(error, Exception)}
 
-    async def _look(self, key: str, found: Found, known: Known) -> Verified | None:
-        """Verify what lies at a key; None when there is nothing to do."""
-        if found is None:
+    async def _verify(self, key: str, row: Row, known: Known) -> Verified | None:
+        """Verify the object at a key; None if there is nothing to do."""
+        if row is None:
             raise errors.InvalidMessage(f"{key}: there is no capture of this id")
-        capture, upload = found
-        expected = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+        capture, upload = row
+        expected = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
         if key != expected:
             raise errors.InvalidMessage(f"{key}: the place of this capture is {expected}")
-        if upload and not rules.may_arrive(upload.state, upload.reason):
-            return None  # told before, or a copy moved back
-        async with self._hands:
+        if upload and not rules.accepts_image(upload.state, upload.reason):
+            return None  # answered before, or a copy that was moved back
+        async with self._free:
             try:
-                checked = await self._verify(key, capture, known)
+                checked = await self._check(key, capture, known)
             except Exception as error:
-                _forget(error)
+                _release_frames(error)
                 raise
         return Verified(key, capture, checked) if checked else None
 
-    async def _verify(self, key: str, capture: tables.Capture, known: Known) -> images.Checked | None:
+    async def _check(self, key: str, capture: tables.Capture, known: Known) -> image_store.Checked | None:
         try:
-            body = await self._store.get(key, limit=capture.size)
+            body = await self._bucket.get(key, limit=capture.size)
         except storage.NoSuchObject:
-            return None  # an earlier delivery took it away
+            return None  # an earlier delivery removed it
         except storage.TooLarge as error:
             raise Mismatch(f"longer than the announced {capture.size} bytes") from error
-        if reason := places.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
+        if reason := rules.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
             raise Mismatch(reason)
-        checked = await self._originals.check(body, capture.content_type)
+        checked = await self._images.check(body, capture.content_type)
         if (capture.project, capture.sha256) not in known:
-            await self._originals.put(capture.project, capture.sha256, body, checked)
+            await self._images.put(capture.project, capture.sha256, body, checked)
         return checked
 
-    async def _keep(self, verified: Sequence[Verified]) -> None:
-        """Write down what is stored, with what follows, and tell the devices."""
+    async def _store(self, verified: Sequence[Verified]) -> None:
+        """Commit the rows of stored images with their events, then answer the devices."""
         if not verified:
             return
-        async with self._make.begin() as session:
-            await queries.add_images(session, [each.row() for each in verified])
-            uploads = await queries.mark_stored(session, {each.capture.id: each.key for each in verified})
+        async with self._sessions.begin() as session:
+            await queries.images.add(session, [each.row() for each in verified])
+            uploads = await queries.uploads.mark_stored(session, {each.capture.id: each.key for each in verified})
             stored = {each.capture.id: each.capture for each in verified if each.capture.id in uploads}
             await outbox.add(session, *map(_event, stored.values()))
         for capture in stored.values():
             metrics.IMAGES_STORED.labels(capture.project).inc()
             kernel_metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
-        await self._tell.captures((capture, uploads[id_]) for id_, capture in stored.items())
+        await self._grants.captures((capture, uploads[id_]) for id_, capture in stored.items())
 
-    async def _refuse(self, key: str, found: Found, error: BaseException) -> None:
-        """Act on what is wrong with an upload, and raise what is to be said about it."""
-        if found and isinstance(error, Mismatch):
-            await self._reject(key, found[0], str(error))
-        elif found and isinstance(error, decoder.BadImage):
-            await self._give_up(key, found[0], str(error))
+    async def _refuse(self, key: str, row: Row, error: BaseException) -> None:
+        """Act on the error of an upload, and raise what the event's outcome depends on."""
+        if row and isinstance(error, Mismatch):
+            await self._request_again(key, row[0], str(error))
+        elif row and isinstance(error, decoder.BadImage):
+            await self._drop(key, row[0], str(error))
         else:
             if isinstance(error, errors.InvalidMessage):
                 metrics.IMAGES_REFUSED.labels("unknown").inc()
             raise error
 
-    async def _reject(self, key: str, capture: tables.Capture, reason: str) -> None:
-        """Ask for the image again, or drop the capture when that was tried often enough."""
+    async def _request_again(self, key: str, capture: tables.Capture, reason: str) -> None:
+        """Request the image again, or drop the capture after `rules.MAX_ATTEMPTS`."""
         metrics.IMAGES_REFUSED.labels("mismatch").inc()
-        log.warning("upload does not match its announcement", key=key, reason=reason)
-        await self._store.delete(key)
-        async with self._make.begin() as session:
-            upload = await queries.count_attempt(session, capture, reason)
+        log.warning("upload_mismatched", key=key, reason=reason)
+        await self._bucket.delete(key)
+        async with self._sessions.begin() as session:
+            upload = await queries.uploads.count_attempt(session, capture, reason)
         if upload:
-            await self._tell.captures([(capture, upload)])
+            await self._grants.captures([(capture, upload)])
             if upload.state == states.UploadState.DROPPED:
                 raise errors.InvalidMessage(f"{key}: {reason}, {upload.attempts} times")
 
-    async def _give_up(self, key: str, capture: tables.Capture, reason: str) -> None:
-        """Drop a capture whose image is what was announced and still of no use. The object stays, to be looked at."""
+    async def _drop(self, key: str, capture: tables.Capture, reason: str) -> None:
+        """Drop a capture whose image equals its announcement and is unusable. The object stays for people to examine."""
         metrics.IMAGES_REFUSED.labels("undecodable").inc()
-        async with self._make.begin() as session:
-            upload = await queries.drop(session, capture, reason)
+        async with self._sessions.begin() as session:
+            upload = await queries.uploads.drop(session, capture, reason)
         if upload:
-            await self._tell.captures([(capture, upload)])
+            await self._grants.captures([(capture, upload)])
         raise errors.InvalidMessage(f"{key}: {reason}")
 
 
@@ -160,8 +164,8 @@ def _event(capture: tables.Capture) -> events.ImageStored:
     )
 
 
-def _forget(error: BaseException | None) -> None:
-    """Let go of the bytes that an error holds on to: its traceback keeps every frame, for as long as the batch lasts."""
+def _release_frames(error: BaseException | None) -> None:
+    """Release the bytes that an error references: its traceback keeps every frame as long as the batch lasts."""
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__

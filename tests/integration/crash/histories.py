@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from ingest import announcements, places
+from ingest import receiver, rules
 from strop import app, outbox
 from strop.settings import Settings
 from strop_cli import ledger
@@ -73,7 +73,7 @@ def living(settings: Settings) -> Iterator[tuple[World, Loop]]:
             await leave.wait()
             world.close()
 
-    with mock.patch.object(announcements, "RETRY", 0):
+    with mock.patch.object(receiver, "RETRY", 0):
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         ended = asyncio.run_coroutine_threadsafe(live(), loop)
@@ -170,7 +170,7 @@ class Histories(RuleBasedStateMachine):
         if not self.granted:
             return
         device, said, image = self.said[self.granted[number % len(self.granted)]]
-        key, bodies = _key(device, said.id), [image[:-1]] * places.MAX_ATTEMPTS if wrong else [image]
+        key, bodies = _key(device, said.id), [image[:-1]] * rules.MAX_ATTEMPTS if wrong else [image]
 
         async def meanwhile() -> None:
             for body in bodies:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from ingest import announcements
+from ingest.sources import mqtt as mqtt_source
 from strop import app, outbox
 from strop_cli import ledger
 from strop_contracts import tables
@@ -90,4 +90,4 @@ async def test_every_capture_is_accounted_for_exactly_once(
     assert found.clean, found
     assert found.announced == len(IMAGES)
     assert tasks == list(journal.values()).count("stored") > 0
-    await device.forget(runtime.settings.mqtt_url, announcements.client_id(runtime.settings))
+    await device.forget(runtime.settings.mqtt_url, mqtt_source.client_id(runtime.settings))

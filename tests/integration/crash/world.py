@@ -7,7 +7,7 @@ to break every habit beyond that.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
 
 from deployer import __main__ as deployer
-from ingest import announcements, answers, clearing, handlers, objects
+from ingest import __main__ as ingest
+from ingest import grant_publisher, receiver
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from strop import app, consumer, mqtt, outbox, sqs, storage
@@ -79,20 +80,16 @@ class Endpoint:
 
 @dataclass
 class Radio:
-    """The broker as ingest sees it: answers to devices are kept here, and acknowledgements."""
+    """The broker as ingest sees it: answers to devices are kept here."""
 
     grants: dict[str, messages.CaptureGrant] = field(default_factory=dict)  # the latest by capture
     final: dict[str, set[str]] = field(default_factory=dict)  # capture -> what was said for good
-    acknowledged: list[mqtt.Message] = field(default_factory=list)
 
     async def publish(self, _topic: str, payload: bytes) -> None:
         for grant in messages.Grant.loads(payload).captures:
             self.grants[grant.capture] = grant
             if grant.action != "upload":
                 self.final.setdefault(grant.capture, set()).add(grant.action)
-
-    def acknowledge(self, batch: Sequence[mqtt.Message]) -> None:
-        self.acknowledged += batch
 
 
 class Bucket(storage.Storage):
@@ -159,18 +156,12 @@ class World:
         event.remove(_Doomed, "before_commit", self._before_commit)
 
     def _ingest(self) -> dict[str, consumer.Consumer]:
-        """As `ingest.__main__` wires it."""
-        make, store, radio = self.runtime.sessions, self.runtime.storage, cast("mqtt.Mqtt", self.radio)
-        tell = answers.Answers(store, radio)
-        self.listening = announcements.Announcements(make, radio, tell)
-        table = handlers.table(
-            handlers.Decisions(make, store, tell),
-            objects.Objects(make, store, tell),
-            self.listening,
-            clearing.of(self.runtime),
+        """The consumer of ingest; what devices publish goes to its receiver directly."""
+        broker = cast("mqtt.Mqtt", self.radio)
+        self.receiver = receiver.Receiver(
+            self.runtime.sessions, grant_publisher.GrantPublisher(self.runtime.storage, broker)
         )
-        reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
-        return {"ingest": reading}
+        return {"ingest": ingest.Ingest(self.runtime, broker, ["mqtt", "s3"]).reader}
 
     def _before_commit(self, _session: Session) -> None:
         if self.doomed:
@@ -200,8 +191,7 @@ class World:
     async def announce(self, device: str, *payloads: bytes) -> None:
         topic = topics.topic(factories.PROJECT, device, "capture")
         batch = [mqtt.Message(topic, payload, mid, 1, 1) for mid, payload in enumerate(payloads)]
-        await self.listening.take(batch, self.stop)
-        assert self.radio.acknowledged[-len(batch) :] == batch
+        assert await self.receiver.receive(batch, self.stop) == batch
 
     async def relay(self) -> None:
         await _survive(outbox.relay_once(self.runtime.sessions, self.runtime.queues))

@@ -124,7 +124,7 @@ async def test_a_reused_name_is_granted_no_file_of_the_deleted_project(runtime: 
     await create(runtime)
 
     async with runtime.sessions() as session:
-        assert await queries.model_files(session, {(PROJECT, SHA256)}) == {}
+        assert await queries.devices.model_files(session, {(PROJECT, SHA256)}) == {}
         assert (await session.scalars(select(tables.DeviceReport))).all() == []
 
 

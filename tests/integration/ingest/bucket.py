@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import objects, places
+from ingest import object_changes, object_keys
 from strop import app
 from strop_contracts import errors, tables
 from tests import factories, roles
@@ -13,10 +13,10 @@ BODY = factories.picture(1)
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> None:
+async def appear(files: object_changes.ObjectChanges, *keys: str, sequencer: str = "01") -> None:
     """Tell of objects in one notification, and raise what is wrong with it."""
     found = tuple((key, sequencer) for key in keys)
-    event = objects.ObjectsChanged(project=factories.PROJECT, objects=found, at=WHEN)
+    event = object_changes.ObjectsChanged(project=factories.PROJECT, objects=found, at=WHEN)
     try:
         await files.on_objects_changed([event])
     except errors.PartialFailure as partial:
@@ -27,7 +27,7 @@ async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -
     """A capture whose image may be uploaded, and where to."""
     async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, body, **changes)
-        key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+        key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
         session.add(tables.Upload(capture_id=capture.id, state="granted", key=key))
     return capture, key
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ingest import __main__ as main
-from ingest import announcements, answers, objects
+from ingest import grant_publisher, object_changes
+from ingest.sources import mqtt as mqtt_source
 from strop import app, mqtt, outbox
 from tests import device, factories, roles, wait
 
@@ -44,7 +45,7 @@ async def running(runtime: app.Runtime) -> AsyncIterator[app.Service]:
 async def ingest(runtime: app.Runtime, enrolled: None) -> AsyncIterator[app.Service]:
     async with running(runtime) as service:
         yield service
-    await device.forget(runtime.settings.mqtt_url, announcements.client_id(runtime.settings))
+    await device.forget(runtime.settings.mqtt_url, mqtt_source.client_id(runtime.settings))
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ async def phone(runtime: app.Runtime, enrolled: None) -> AsyncIterator[device.De
 
 
 @pytest.fixture
-async def files(runtime: app.Runtime) -> objects.Objects:
+async def files(runtime: app.Runtime) -> object_changes.ObjectChanges:
     """The handler of what appears. Its broker is away, which changes nothing of what it does."""
     broker = mqtt.Mqtt(runtime.settings.mqtt_url, "away")
-    return objects.Objects(runtime.sessions, runtime.storage, answers.Answers(runtime.storage, broker))
+    return object_changes.ObjectChanges(
+        runtime.sessions, runtime.storage, grant_publisher.GrantPublisher(runtime.storage, broker)
+    )

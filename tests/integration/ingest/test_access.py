@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ingest import announcements
+from ingest.sources import mqtt as mqtt_source
 from strop import mqtt
 from strop.settings import Settings
 from strop_cli import certs
@@ -158,8 +158,8 @@ async def test_a_device_that_joins_the_default_group_takes_no_captures_away(brok
     settings = Settings.model_validate({"database_url": "postgresql://", "mqtt_url": "mqtt://", "mqtt_group": "secret"})
     default = settings.model_copy(update={"mqtt_group": None})
     async with (
-        connected(broker, "devices/bottles/line-2", *announcements.filters(default)) as intruder,
-        connected(broker, "strop-ingest", *announcements.filters(settings), client_id="ingest-5") as ingest,
+        connected(broker, "devices/bottles/line-2", *mqtt_source.filters(default)) as intruder,
+        connected(broker, "strop-ingest", *mqtt_source.filters(settings), client_id="ingest-5") as ingest,
         connected(broker, "devices/bottles/line-1") as device,
     ):
         for number in range(20):

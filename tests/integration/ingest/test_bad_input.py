@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
-from ingest import announcements
+from ingest.sources import mqtt as mqtt_source
 from strop import app, sqs, storage
 from strop_contracts import events, tables
 from strop_wire import MAX_PAYLOAD, messages, topics
@@ -212,6 +212,6 @@ async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app
 async def _forget(runtime: app.Runtime) -> AsyncIterator[None]:
     """Leave no session at the broker that all tests share."""
     async with AsyncExitStack() as stack:
-        client_id = announcements.client_id(runtime.settings)
+        client_id = mqtt_source.client_id(runtime.settings)
         stack.push_async_callback(device.forget, runtime.settings.mqtt_url, client_id)
         yield

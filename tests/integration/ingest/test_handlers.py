@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, handlers, places, queries
+from ingest import grant_publisher, handlers, object_keys, queries
 from strop import app, mqtt, outbox, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
@@ -19,7 +19,9 @@ BODY = factories.picture(1)
 async def decisions(runtime: app.Runtime) -> handlers.Decisions:
     """The handlers. Their broker is away, so nothing can be told: the device will ask again."""
     broker = mqtt.Mqtt(runtime.settings.mqtt_url, "away")
-    return handlers.Decisions(runtime.sessions, runtime.storage, answers.Answers(runtime.storage, broker))
+    return handlers.Decisions(
+        runtime.sessions, runtime.storage, grant_publisher.GrantPublisher(runtime.storage, broker)
+    )
 
 
 async def announced(runtime: app.Runtime, **changes: object) -> tables.Capture:
@@ -76,7 +78,7 @@ async def test_a_decision_does_not_bring_back_what_the_device_lost(
 ) -> None:
     capture = await announced(runtime)
     async with runtime.sessions.begin() as losing:
-        await queries.drop_lost(losing, {(("bottles", "line-1"), capture.id): "device: full"})
+        await queries.uploads.drop_lost(losing, {(("bottles", "line-1"), capture.id): "device: full"})
 
     await decisions.on_images_requested([requested(capture)])
 
@@ -113,7 +115,7 @@ async def test_a_device_is_told_where_to_put_a_wanted_image(runtime: app.Runtime
 
     grant = await phone.hear_of(str(capture.id))
     assert grant.action == "upload"
-    assert places.field_key("bottles", "line-1", capture.id, "image/jpeg") in (grant.url or "")
+    assert object_keys.field_image("bottles", "line-1", capture.id, "image/jpeg") in (grant.url or "")
     assert grant.headers["content-length"] == str(len(BODY))
 
 

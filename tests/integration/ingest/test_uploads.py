@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import objects, places, queries
+from ingest import object_changes, object_keys, queries, rules
 from strop import app, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 
 
 async def test_an_image_arrives_though_its_device_lost_it_right_after_the_upload(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
     async with runtime.sessions.begin() as losing:
-        await queries.drop_lost(losing, {((capture.project, capture.device), capture.id): "device: full"})
+        await queries.uploads.drop_lost(losing, {((capture.project, capture.device), capture.id): "device: full"})
 
     await appear(files, key)
 
@@ -32,12 +32,12 @@ async def test_an_image_arrives_though_its_device_lost_it_right_after_the_upload
 
 
 async def test_what_was_dropped_for_another_reason_does_not_arrive(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
     async with runtime.sessions.begin() as dropping:
-        await queries.drop(dropping, capture, "duplicate")
+        await queries.uploads.drop(dropping, capture, "duplicate")
 
     await appear(files, key)
 
@@ -45,7 +45,7 @@ async def test_what_was_dropped_for_another_reason_does_not_arrive(
 
 
 async def test_an_image_that_is_what_was_announced_is_stored(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
@@ -64,7 +64,9 @@ async def test_an_image_that_is_what_was_announced_is_stored(
     assert (happened.capture_id, happened.device, happened.sha256) == (capture.id, capture.device, capture.sha256)
 
 
-async def test_told_twice_or_at_once_it_is_stored_once(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_told_twice_or_at_once_it_is_stored_once(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
     _, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
 
@@ -75,11 +77,11 @@ async def test_told_twice_or_at_once_it_is_stored_once(runtime: app.Runtime, fil
 
 
 async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     async with roles.arranging(runtime).begin() as other:
         capture = await factories.make_capture(other, BODY)
-    key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
+    key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
     await runtime.storage.put(key, BODY)
 
     await appear(files, key)
@@ -98,7 +100,7 @@ async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
     ],
 )
 async def test_what_was_not_announced_is_taken_away_and_may_come_again(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, arrived: bytes, reason: str
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, arrived: bytes, reason: str
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, arrived)
@@ -116,11 +118,11 @@ async def test_what_was_not_announced_is_taken_away_and_may_come_again(
 
 
 async def test_what_never_matches_is_dropped_with_the_reason(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     capture, key = await granted(runtime)
 
-    for _ in range(places.MAX_ATTEMPTS - 1):
+    for _ in range(rules.MAX_ATTEMPTS - 1):
         await runtime.storage.put(key, b"wrong")
         await appear(files, key)
     await runtime.storage.put(key, b"wrong")
@@ -141,7 +143,12 @@ async def test_what_never_matches_is_dropped_with_the_reason(
     ],
 )
 async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, body: bytes, content_type: str, reason: str
+    runtime: app.Runtime,
+    files: object_changes.ObjectChanges,
+    session: AsyncSession,
+    body: bytes,
+    content_type: str,
+    reason: str,
 ) -> None:
     capture, key = await granted(runtime, body, content_type=content_type)
     await runtime.storage.put(key, body)
@@ -157,14 +164,16 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
     assert not await wait.outbox(runtime)
 
 
-async def test_an_upload_of_an_unknown_capture_is_invalid(files: objects.Objects) -> None:
-    key = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+async def test_an_upload_of_an_unknown_capture_is_invalid(files: object_changes.ObjectChanges) -> None:
+    key = object_keys.field_image(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
 
     with pytest.raises(errors.InvalidMessage, match="there is no capture"):
         await appear(files, key)
 
 
-async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_an_upload_at_another_devices_place_is_invalid(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
     _, key = await granted(runtime)
 
     with pytest.raises(errors.InvalidMessage, match="the place of this capture is"):
@@ -173,7 +182,7 @@ async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtim
 
 @pytest.mark.parametrize("state", ["stored", "dropped"])
 async def test_a_copy_moved_back_is_left_alone(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: str
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, state: str
 ) -> None:
     capture, key = await granted(runtime)
     async with roles.arranging(runtime).begin() as other:
@@ -187,7 +196,7 @@ async def test_a_copy_moved_back_is_left_alone(
 
 
 async def test_many_uploads_are_judged_each_by_itself(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     good, again, other, none, gone = [
         await granted(runtime, body) for body in (BODY, BODY, factories.picture(2), b"no image", factories.picture(3))
@@ -195,9 +204,9 @@ async def test_many_uploads_are_judged_each_by_itself(
     for capture, key in (good, again, none):
         await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
     await runtime.storage.put(other[1], b"others")
-    unknown = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    unknown = object_keys.field_image(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
     keys = [key for _, key in (good, again, other, none, gone)] + [unknown]
-    happened = [objects.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
+    happened = [object_changes.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
 
     with pytest.raises(errors.PartialFailure) as caught:
         await files.on_objects_changed([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])
@@ -212,7 +221,7 @@ async def test_many_uploads_are_judged_each_by_itself(
 
 
 async def test_one_that_may_come_right_brings_the_message_back(
-    runtime: app.Runtime, files: objects.Objects, monkeypatch: pytest.MonkeyPatch
+    runtime: app.Runtime, files: object_changes.ObjectChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capture, key = await granted(runtime)
     monkeypatch.setattr(runtime.storage, "bucket", "away")
@@ -228,7 +237,7 @@ async def test_one_that_may_come_right_brings_the_message_back(
 
 
 async def test_one_invalid_object_does_not_keep_the_others_out(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)

@@ -28,6 +28,19 @@ async def test_a_tick_that_fails_frees_its_name(runtime: app.Runtime) -> None:
         assert again
 
 
+async def test_a_held_lock_excludes_others_and_ends_with_its_connection(runtime: app.Runtime) -> None:
+    async with db.hold(runtime.sessions, "number") as first:
+        assert first
+        async with db.hold(runtime.sessions, "number") as second, db.hold(runtime.sessions, "another") as other:
+            assert second is None
+            assert other
+        pid = await first.scalar(text("select pg_backend_pid()"))
+        async with runtime.sessions() as session:
+            await session.execute(text(f"select pg_terminate_backend({pid}, 5000)"))
+        async with db.hold(runtime.sessions, "number") as next_one:
+            assert next_one
+
+
 @pytest.mark.parametrize("rested", [0.0, 60.0])
 async def test_connections_that_the_server_closed_are_not_handed_out(
     runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch, rested: float

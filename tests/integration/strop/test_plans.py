@@ -84,8 +84,8 @@ async def routing(session: AsyncSession) -> None:
 
 
 async def answering(session: AsyncSession) -> None:
-    await ingest_queries.captures(session, [ids.uuid7() for _ in range(100)])
-    await ingest_queries.known_images(session, {("bottles", f"{n:064x}") for n in range(100)})
+    await ingest_queries.captures.get(session, [ids.uuid7() for _ in range(100)])
+    await ingest_queries.images.known(session, {("bottles", f"{n:064x}") for n in range(100)})
 
 
 @pytest.mark.parametrize("ask", [next_task, routing, answering])

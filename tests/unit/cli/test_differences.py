@@ -1,8 +1,10 @@
 """What `strop datasets check` makes of the bucket's keys, and in which words."""
 
+import json
 from datetime import UTC, datetime
 
-from ingest import objects
+from ingest import object_changes
+from ingest.sources import s3
 from strop_cli import differences
 from strop_contracts import tables
 from trainer import datasets
@@ -58,7 +60,7 @@ def test_a_notification_is_one_that_ingest_reads() -> None:
 
     (body,) = differences.notifications("ObjectRemoved:Delete", [key])
 
-    found = objects.loads(body)
-    assert isinstance(found, objects.ObjectsChanged)
+    found = s3.S3Source.read(json.loads(body))
+    assert isinstance(found, object_changes.ObjectsChanged)
     assert found.objects == ((key, ""),)
     assert found.at <= datetime.now(UTC)

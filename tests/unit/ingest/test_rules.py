@@ -14,10 +14,10 @@ from tests import factories
 TOPIC = topics.topic("bottles", "line-1", "capture")
 
 
-def read(message: messages.Message, project: str = "bottles", device: str = "line-1") -> rules.Announcement:
+def read(message: messages.Message, project: str = "bottles", device: str = "line-1") -> rules.DeviceMessage:
     kind = type(message).__name__.lower()
     found = rules.read(topics.topic(project, device, kind), message.dumps())
-    assert isinstance(found, rules.Announcement)
+    assert isinstance(found, rules.DeviceMessage)
     return found
 
 
@@ -31,11 +31,11 @@ def test_a_message_is_read_with_its_sender() -> None:
 
 
 @pytest.mark.parametrize("kind", topics.DOWN)
-def test_a_topic_that_is_ours_to_speak_on_is_refused(kind: str) -> None:
+def test_a_topic_on_which_devices_do_not_publish_is_refused(kind: str) -> None:
     refusal = rules.read(topics.topic("bottles", "line-1", kind), b"{}")
 
     assert isinstance(refusal, rules.Refusal)
-    assert "not a topic on which devices speak" in refusal.reason
+    assert "not a topic on which devices publish" in refusal.reason
 
 
 @pytest.mark.parametrize("topic", ["strop/a/b/c/capture", "strop/bott les/line-1/capture", "/strop/a/b/capture", ""])
@@ -180,3 +180,15 @@ def test_a_letter_reads_back_as_the_message_it_was(payload: bytes) -> None:
 def test_what_is_no_letter_is_invalid(letter: dict[str, object]) -> None:
     with pytest.raises(errors.InvalidMessage, match="not a dead letter"):
         rules.read_letter(letter)
+
+
+def test_a_file_as_announced_has_no_mismatch() -> None:
+    assert rules.mismatch(10, "aa", 10, "aa") is None
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256", "expected"),
+    [(11, "aa", "longer than"), (9, "aa", "9 bytes instead of"), (0, "aa", "0 bytes instead"), (10, "bb", "sha256 bb")],
+)
+def test_a_mismatch_says_what_differs(size: int, sha256: str, expected: str) -> None:
+    assert expected in (rules.mismatch(10, "aa", size, sha256) or "")

@@ -30,6 +30,6 @@ def test_an_error_lets_go_of_the_bytes_that_it_went_through() -> None:
         look()
     assert bodies[0]() is not None
 
-    uploads._forget(caught.value)
+    uploads._release_frames(caught.value)
 
     assert bodies[0]() is None

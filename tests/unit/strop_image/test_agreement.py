@@ -11,7 +11,7 @@ from PIL import Image
 from console import pictures
 from custom_labels import image_rules as hosted_images
 from custom_labels.hosting import worker
-from ingest import images
+from ingest import image_store
 from strop_contracts import errors
 from strop_edge import image, model
 from strop_image import decoder
@@ -44,7 +44,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
     assert (
         sorted(decoder.size(data))
         == sorted(upright.size)
-        == sorted((images.check(data).width, images.check(data).height))
+        == sorted((image_store.check(data).width, image_store.check(data).height))
     )
     on_device = image.load(data)
     assert np.array_equal(on_device, image.prepare(upright))
@@ -52,7 +52,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
     assert np.array_equal(on_device, trained(data, tmp_path))
     assert off(Image.open(io.BytesIO(pictures.small(data))), upright) < 8  # a thumbnail is a JPEG
     if decoder.content_type(data) in hosted_images.TYPES:
-        assert hosted_images.check(data).content_type == images.check(data).content_type
+        assert hosted_images.check(data).content_type == image_store.check(data).content_type
         assert "refused" not in worker.answer(loaded, data)
         assert pictures.prepare(data) == pictures.Prepared(data)
 
@@ -61,7 +61,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
 def test_what_one_refuses_all_refuse(kind: str, loaded: model.Model, tmp_path: Path) -> None:
     data = kinds.BAD[kind]
 
-    for look in (images.check, image.load, loaded.prepare, pictures.small):
+    for look in (image_store.check, image.load, loaded.prepare, pictures.small):
         with pytest.raises(decoder.BadImage):
             look(data)
     with pytest.raises(decoder.BadImage):

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from ingest import images
+from ingest import image_store
 from strop_image import decoder
 from tests import factories
 
@@ -18,7 +18,7 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 def test_each_format_is_accepted_with_its_size(kind: str, name: str) -> None:
     body = factories.picture(1, (40, 30), name)
 
-    assert images.check(body, kind) == images.Checked(kind, 40, 30)
+    assert image_store.check(body, kind) == image_store.Checked(kind, 40, 30)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
@@ -26,18 +26,18 @@ def test_every_kind_of_pixel_is_accepted(mode: str) -> None:
     body = io.BytesIO()
     Image.new(mode, (5, 4)).save(body, "PNG")
 
-    assert images.check(body.getvalue()).width == 5
+    assert image_store.check(body.getvalue()).width == 5
 
 
 def test_the_announced_type_must_be_the_true_one() -> None:
     with pytest.raises(decoder.BadImage, match="image/png, announced as image/jpeg"):
-        images.check(factories.picture(1, image_format="PNG"), "image/jpeg")
+        image_store.check(factories.picture(1, image_format="PNG"), "image/jpeg")
 
 
 @pytest.mark.parametrize("body", [b"", b"%PDF-1.7", b"GIF89a" + b"\0" * 100, b"<svg/>", b"RIFF\0\0\0\0WAVE"])
 def test_other_files_are_refused(body: bytes) -> None:
     with pytest.raises(decoder.BadImage, match="neither JPEG, PNG nor WebP"):
-        images.check(body)
+        image_store.check(body)
 
 
 @pytest.mark.parametrize("name", FORMATS.values())
@@ -46,7 +46,7 @@ def test_a_truncated_file_is_refused(name: str, share: float) -> None:
     body = factories.picture(1, (200, 150), name)
 
     with pytest.raises(decoder.BadImage, match="cannot be decoded"):
-        images.check(body[: int(len(body) * share)])
+        image_store.check(body[: int(len(body) * share)])
 
 
 def test_damaged_pixels_are_refused() -> None:
@@ -54,7 +54,7 @@ def test_damaged_pixels_are_refused() -> None:
     body[len(body) // 2] ^= 1
 
     with pytest.raises(decoder.BadImage):
-        images.check(bytes(body))
+        image_store.check(bytes(body))
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -75,14 +75,14 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(10_000, 5_001), (1, 50_000_001), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_before_it_unfolds(size: tuple[int, int]) -> None:
     with pytest.raises(decoder.BadImage, match=r"limit of 50000000 pixels|cannot be decoded"):
-        images.check(bomb(*size))
+        image_store.check(bomb(*size))
 
 
 def test_the_largest_allowed_image_is_decoded() -> None:
     body = io.BytesIO()
     Image.new("1", (10_000, 5_000)).save(body, "PNG")
 
-    assert images.check(body.getvalue()) == images.Checked("image/png", 10_000, 5_000)
+    assert image_store.check(body.getvalue()) == image_store.Checked("image/png", 10_000, 5_000)
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
@@ -91,7 +91,7 @@ def test_an_animation_is_accepted_for_its_first_frame(name: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(body, name, save_all=True, append_images=frames[1:])
 
-    assert (images.check(body.getvalue()).width, images.check(body.getvalue()).height) == (8, 8)
+    assert (image_store.check(body.getvalue()).width, image_store.check(body.getvalue()).height) == (8, 8)
 
 
 @pytest.mark.parametrize("name", FORMATS.values())
@@ -99,7 +99,7 @@ def test_what_follows_the_image_is_ignored(name: str) -> None:
     """As phones append films; and a file that is an archive too does no harm."""
     body = factories.picture(1, (40, 30), name) + b"PK\x03\x04" + b"\0" * 1000
 
-    assert images.check(body).width == 40
+    assert image_store.check(body).width == 40
 
 
 def test_a_photo_with_a_second_picture_inside_is_accepted() -> None:
@@ -107,4 +107,4 @@ def test_a_photo_with_a_second_picture_inside_is_accepted() -> None:
     first, second = (Image.new("RGB", (16, 8), colour) for colour in ("red", "blue"))
     first.save(body, "MPO", save_all=True, append_images=[second])
 
-    assert images.check(body.getvalue(), "image/jpeg") == images.Checked("image/jpeg", 16, 8)
+    assert image_store.check(body.getvalue(), "image/jpeg") == image_store.Checked("image/jpeg", 16, 8)

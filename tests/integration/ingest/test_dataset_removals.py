@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, objects
+from ingest import grant_publisher, object_changes
 from strop import app, mqtt, storage
 from strop_contracts import tables
 from tests import factories, roles, wait
@@ -26,7 +26,7 @@ async def rows(session: AsyncSession) -> dict[str, str | None]:
 
 
 @pytest.fixture
-async def taken(runtime: app.Runtime, enrolled: None, files: objects.Objects) -> None:
+async def taken(runtime: app.Runtime, enrolled: None, files: object_changes.ObjectChanges) -> None:
     """One base image, under cat."""
     await runtime.storage.put(CAT, BODY)
     await appear(files, CAT)
@@ -34,7 +34,7 @@ async def taken(runtime: app.Runtime, enrolled: None, files: objects.Objects) ->
 
 @pytest.mark.usefixtures("taken")
 async def test_a_base_image_that_is_removed_is_forgotten(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     await runtime.storage.delete(CAT)
 
@@ -46,7 +46,7 @@ async def test_a_base_image_that_is_removed_is_forgotten(
 
 
 async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is_there(
-    runtime: app.Runtime, enrolled: None, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, enrolled: None, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     key = "bottles/datasets/base/train/lost+found/1.jpg"
     await runtime.storage.put(key, BODY)
@@ -62,7 +62,7 @@ async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is
 @pytest.mark.usefixtures("taken")
 @pytest.mark.parametrize("order", sorted(set(itertools.permutations(["03 dog", "04 cat", "01 cat", "03 dog"]))))
 async def test_a_move_replaces_in_any_order_of_its_events(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, order: tuple[str, ...]
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, order: tuple[str, ...]
 ) -> None:
     """A copy to dog, the removal from cat, and both the first event and a duplicate come late."""
     await runtime.storage.copy(CAT, DOG)
@@ -77,7 +77,7 @@ async def test_a_move_replaces_in_any_order_of_its_events(
 @pytest.mark.usefixtures("taken")
 @pytest.mark.parametrize("order", [("02", "03"), ("03", "02"), ("03", "02", "03", "01")])
 async def test_a_file_removed_and_written_again_is_the_new_one(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, order: tuple[str, ...]
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, order: tuple[str, ...]
 ) -> None:
     await runtime.storage.delete(CAT)
     await runtime.storage.put(CAT, OTHER)
@@ -90,7 +90,7 @@ async def test_a_file_removed_and_written_again_is_the_new_one(
 
 @pytest.mark.usefixtures("taken")
 async def test_a_late_event_does_not_make_a_place_newer(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     before = await runtime.storage.head(CAT)
 
@@ -102,7 +102,9 @@ async def test_a_late_event_does_not_make_a_place_newer(
     assert (item.placed_at, item.sequencer.lstrip("0")) == (before.modified, "c")
 
 
-async def test_a_removal_in_a_project_that_is_gone_is_nothing(files: objects.Objects, session: AsyncSession) -> None:
+async def test_a_removal_in_a_project_that_is_gone_is_nothing(
+    files: object_changes.ObjectChanges, session: AsyncSession
+) -> None:
     await appear(files, CAT.replace("bottles", "gone"))
 
     assert await rows(session) == {}
@@ -123,7 +125,7 @@ class Interrupted(storage.Storage):
 
 @pytest.mark.parametrize("written", [None, OTHER])
 async def test_an_event_that_is_overtaken_while_it_is_handled_writes_nothing_old(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, written: bytes | None
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, written: bytes | None
 ) -> None:
     async def overtake() -> None:
         await runtime.storage.delete(CAT)
@@ -133,7 +135,7 @@ async def test_an_event_that_is_overtaken_while_it_is_handled_writes_nothing_old
 
     bucket = Interrupted(runtime.storage, overtake)
     broker = mqtt.Mqtt(runtime.settings.mqtt_url, "away")
-    slow = objects.Objects(runtime.sessions, bucket, answers.Answers(bucket, broker))
+    slow = object_changes.ObjectChanges(runtime.sessions, bucket, grant_publisher.GrantPublisher(bucket, broker))
     await runtime.storage.put(CAT, BODY)
 
     await appear(slow, CAT, sequencer="01")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import objects
+from ingest import object_changes
 from strop import app, storage
 from strop_contracts import errors, events, tables
 from strop_wire import messages
@@ -29,7 +29,7 @@ async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[tables.Capt
     return capture, key
 
 
-async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: object_changes.ObjectChanges) -> None:
     capture, key = await labeled(runtime, "coffee mug")
 
     await appear(files, key)
@@ -42,7 +42,7 @@ async def test_a_file_moved_by_hand_is_a_label(runtime: app.Runtime, files: obje
 
 
 async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_its_label(
-    runtime: app.Runtime, files: objects.Objects
+    runtime: app.Runtime, files: object_changes.ObjectChanges
 ) -> None:
     """The event of the moved file follows, so a label has one folder and an image one copy."""
     capture, key = await labeled(runtime, "50% ")
@@ -59,7 +59,7 @@ async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_
 
 
 async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(
-    runtime: app.Runtime, files: objects.Objects
+    runtime: app.Runtime, files: object_changes.ObjectChanges
 ) -> None:
     _, key = await labeled(runtime)
 
@@ -71,7 +71,7 @@ async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(
 
 @pytest.mark.parametrize(("label", "filed"), [("can", 0), ("mug", 1), (None, 1)])
 async def test_a_folder_that_agrees_with_the_ground_truth_says_nothing_new(
-    runtime: app.Runtime, files: objects.Objects, label: str | None, filed: int
+    runtime: app.Runtime, files: object_changes.ObjectChanges, label: str | None, filed: int
 ) -> None:
     """So our own moves do not come back as labels."""
     capture, key = await labeled(runtime, "can")
@@ -84,7 +84,7 @@ async def test_a_folder_that_agrees_with_the_ground_truth_says_nothing_new(
     assert len(await wait.outbox(runtime)) == filed
 
 
-async def test_a_file_that_moved_on_says_nothing(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_a_file_that_moved_on_says_nothing(runtime: app.Runtime, files: object_changes.ObjectChanges) -> None:
     _, key = await labeled(runtime)
     await runtime.storage.delete(key)
 
@@ -93,7 +93,7 @@ async def test_a_file_that_moved_on_says_nothing(runtime: app.Runtime, files: ob
     assert not await wait.outbox(runtime)
 
 
-async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files: object_changes.ObjectChanges) -> None:
     capture, _ = await labeled(runtime)
     key = f"cans/labeled_field_data/can/{capture.id}.jpg"
     await runtime.storage.put(key, BODY)
@@ -102,7 +102,9 @@ async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files:
         await appear(files, key)
 
 
-async def test_a_file_moved_into_a_deeper_folder_is_a_label_too(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_a_file_moved_into_a_deeper_folder_is_a_label_too(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
     capture, key = await labeled(runtime, "daisy")
     deep = key.replace("daisy/", "daisy/day1/")
     await runtime.storage.copy(key, deep)
@@ -122,7 +124,7 @@ ITEM = "bottles/datasets/base/train/can/1.jpg"
 
 
 async def test_an_image_of_a_data_set_becomes_an_item(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     await runtime.storage.put(ITEM, BODY)
 
@@ -138,7 +140,7 @@ async def test_an_image_of_a_data_set_becomes_an_item(
 
 @pytest.mark.parametrize(("folder", "label"), [("N%2FA", "N/A"), ("rose ", "rose"), ("cafe\u0301", "caf\u00e9")])
 async def test_the_folder_of_an_item_names_its_label(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, folder: str, label: str
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, folder: str, label: str
 ) -> None:
     await runtime.storage.put(key := f"bottles/datasets/base/train/{folder}/1.jpg", BODY)
 
@@ -148,7 +150,7 @@ async def test_the_folder_of_an_item_names_its_label(
 
 
 async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     await runtime.storage.put(ITEM, b"readme")
 
@@ -159,7 +161,7 @@ async def test_a_file_of_a_data_set_that_is_no_image_is_refused_with_the_reason(
 
 
 async def test_an_image_over_the_limit_is_refused_by_that_name_and_never_stored_cut(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     await runtime.storage.put(ITEM, BODY + bytes(messages.MAX_IMAGE_BYTES))  # the picture comes first, then a film
 
@@ -171,7 +173,7 @@ async def test_an_image_over_the_limit_is_refused_by_that_name_and_never_stored_
 
 
 async def test_a_file_written_again_replaces_the_item(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
 ) -> None:
     await runtime.storage.put(ITEM, b"readme")
     await appear(files, ITEM)
@@ -183,7 +185,9 @@ async def test_a_file_written_again_replaces_the_item(
     assert (item.sha256, item.refused) == (storage.digest(BODY), None)
 
 
-async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime, files: objects.Objects) -> None:
+async def test_a_data_set_of_an_unknown_project_is_invalid(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
     key = ITEM.replace("bottles", "cans")
     await runtime.storage.put(key, BODY)
 
@@ -191,7 +195,9 @@ async def test_a_data_set_of_an_unknown_project_is_invalid(runtime: app.Runtime,
         await appear(files, key)
 
 
-async def test_a_file_that_was_taken_away_is_no_item(files: objects.Objects, session: AsyncSession) -> None:
+async def test_a_file_that_was_taken_away_is_no_item(
+    files: object_changes.ObjectChanges, session: AsyncSession
+) -> None:
     await appear(files, ITEM)
 
     assert not list(await session.scalars(select(tables.DatasetItem)))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import enrolment, intake
+from ingest import device_messages, enrolment
 from strop import app, inbox, mqtt
 from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
@@ -18,7 +18,7 @@ from tests import factories, roles, wait
 
 pytestmark = pytest.mark.usefixtures("enrolled")
 
-Store = Callable[..., Awaitable[intake.Result]]
+Store = Callable[..., Awaitable[device_messages.Result]]
 
 
 def message(said: messages.Message, device: str = factories.DEVICE, project: str = factories.PROJECT) -> mqtt.Message:
@@ -30,9 +30,9 @@ def message(said: messages.Message, device: str = factories.DEVICE, project: str
 def store(runtime: app.Runtime) -> Store:
     """Store a batch in a transaction of its own."""
 
-    async def one(*batch: mqtt.Message) -> intake.Result:
+    async def one(*batch: mqtt.Message) -> device_messages.Result:
         async with runtime.sessions.begin() as session:
-            return await intake.store(session, batch)
+            return await device_messages.store(session, batch)
 
     return one
 
@@ -57,7 +57,7 @@ async def test_a_new_capture_becomes_a_row_and_an_event(runtime: app.Runtime, st
     (happened,) = await wait.outbox(runtime)
     assert isinstance(happened, events.CaptureReceived)
     assert (happened.capture_id, happened.device) == (row.id, row.device)
-    assert not result.captures
+    assert not result.decided
     assert not result.refused
 
 
@@ -71,7 +71,7 @@ async def test_one_id_from_two_devices_in_one_batch_belongs_to_the_enrolled_one(
     assert [row.device for row in await all_rows(runtime, tables.Capture)] == [factories.DEVICE]
     assert len(await wait.outbox(runtime)) == 1
     assert [refusal.kind for refusal in result.refused] == ["unknown"]
-    assert (len(result.fresh), result.new) == (1, {factories.PROJECT: 1})
+    assert (len(result.new_captures), result.captured) == (1, {factories.PROJECT: 1})
 
 
 async def test_one_id_from_two_enrolled_devices_in_one_batch_is_a_conflict(runtime: app.Runtime, store: Store) -> None:
@@ -145,7 +145,7 @@ async def test_a_repeat_before_any_decision_changes_nothing(runtime: app.Runtime
     again = await store(said)
 
     assert len(await wait.outbox(runtime)) == len(await all_rows(runtime, tables.Capture)) == 1
-    assert not again.captures
+    assert not again.decided
     assert not again.refused
 
 
@@ -158,7 +158,7 @@ async def test_a_repeat_is_answered_from_its_row(runtime: app.Runtime, store: St
 
     again = await store(message(said))
 
-    ((capture, upload),) = again.captures
+    ((capture, upload),) = again.decided
     assert (str(capture.id), upload.state) == (said.id, state)
     assert len(await wait.outbox(runtime)) == 1
 
@@ -195,7 +195,7 @@ async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime,
 
     result = await store(message(said, "line-2"))
 
-    assert not result.captures
+    assert not result.decided
     assert [refusal.kind for refusal in result.refused] == ["conflict"]
 
 
@@ -377,7 +377,7 @@ async def test_each_lost_capture_is_answered_so_that_the_device_need_not_say_it_
 
     result = await store(message(losing(ours.id, stored.id, str(theirs), nobodys)))
 
-    assert {str(capture.id): upload.state for capture, upload in result.captures} == {
+    assert {str(capture.id): upload.state for capture, upload in result.decided} == {
         ours.id: "dropped",
         stored.id: "stored",
     }

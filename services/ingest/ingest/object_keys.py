@@ -1,13 +1,10 @@
-"""The places in the bucket that ingest looks after, and what may lie there; pure."""
+"""The keys of the bucket that ingest handles, and what they name; pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from strop_contracts import errors
 from strop_wire import fields, hidden
-
-MAX_ATTEMPTS = 3
-"""Uploads that do not match their announcement before the capture is dropped."""
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -23,7 +20,7 @@ class FieldImage:
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """`{project}/labeled_field_data/{folder}/…/{capture}.{extension}`: a labelled capture, moved by us or by hand."""
+    """`{project}/labeled_field_data/{folder}/…/{capture}.{extension}`: a labelled capture, moved by Strop or manually."""
 
     project: str
     label: str
@@ -42,25 +39,31 @@ class DatasetImage:
 
 @dataclass(frozen=True, slots=True)
 class HiddenFile:
-    """A file in a base data set that systems and tools leave behind: no image, and no row of one stays."""
+    """A file that systems and tools create in a base data set: it is no image and keeps no row."""
 
     project: str
 
 
-Place = FieldImage | LabeledImage | DatasetImage | HiddenFile
+NamedObject = FieldImage | LabeledImage | DatasetImage | HiddenFile
 
 
-def field_key(project: str, device: str, capture: UUID, content_type: str) -> str:
+def field_image(project: str, device: str, capture: UUID, content_type: str) -> str:
+    """Return the key to which a device uploads the image of a capture."""
     return f"{project}/raw_field_data/{device}/{capture}.{_EXTENSIONS[content_type]}"
 
 
+def labeled_image(key: str, image: LabeledImage) -> str:
+    """Return the key at which the file of this key belongs: people may write the folder of a label in several ways."""
+    return "/".join((image.project, "labeled_field_data", fields.folder_of(image.label), key.rpartition("/")[2]))
+
+
 def is_hidden(key: str) -> bool:
-    """Whether a file below a project is one that systems and tools leave behind (`strop_wire.hidden`)."""
+    """Whether a file below a project is one that systems and tools create (`strop_wire.hidden`)."""
     return hidden.part(key.partition("/")[2]) is not None
 
 
-def read(key: str) -> Place | None:
-    """Say which place a key names; None for those that ingest leaves alone, InvalidMessage for a wrong name or place.
+def parse(key: str) -> NamedObject | None:
+    """Return what a key names; None for keys that ingest ignores, InvalidMessage for a wrong file name or folder.
 
     In the folder of a label files may lie at any depth: the first folder is the label.
     """
@@ -68,12 +71,12 @@ def read(key: str) -> Place | None:
     if is_hidden(key):
         return HiddenFile(parts[0]) if parts[1] == "datasets" else None
     try:
-        return _read(parts)
+        return _parse(parts)
     except ValueError as error:
         raise errors.InvalidMessage(f"{key}: {error}") from error
 
 
-def _read(parts: list[str]) -> Place | None:
+def _parse(parts: list[str]) -> NamedObject | None:
     match parts:
         case [*_, ""]:  # the marker of an empty folder
             return None
@@ -90,24 +93,8 @@ def _read(parts: list[str]) -> Place | None:
     return None
 
 
-def spelled(key: str, place: LabeledImage) -> str:
-    """Return where the file of this key belongs: people may write the folder of a label in several ways."""
-    return "/".join((place.project, "labeled_field_data", fields.folder_of(place.label), key.rpartition("/")[2]))
-
-
 def _capture_id(name: str) -> UUID:
     try:
         return UUID(name.partition(".")[0])
     except ValueError:
         raise ValueError(f"the file name {name!r} does not begin with a capture id") from None
-
-
-def mismatch(announced_size: int, announced_sha256: str, size: int, sha256: str) -> str | None:
-    """Say how an arrived file differs from its announcement; `size` is at most one byte over the announced one."""
-    if size > announced_size:
-        return f"longer than the announced {announced_size} bytes"
-    if size < announced_size:
-        return f"{size} bytes instead of the announced {announced_size}"
-    if sha256 != announced_sha256:
-        return f"sha256 {sha256} instead of the announced {announced_sha256}"
-    return None

@@ -1,6 +1,6 @@
-"""Tells devices what became of their captures, and where the files of a model are.
+"""Publishes `grant` messages: what became of captures, and where the files of a model are.
 
-An answer is told after the commit and may get lost: the device then announces, or asks, again.
+They are published after the commit and may be lost: the device then announces, or requests, again.
 """
 
 import asyncio
@@ -17,37 +17,38 @@ from strop_wire import messages, topics
 log = structlog.get_logger()
 
 
-class Answers:
-    """Publishes `grant` messages with presigned addresses."""
+class GrantPublisher:
+    """Publishes to devices, with presigned URLs."""
 
-    def __init__(self, store: storage.Storage, broker: mqtt.Mqtt) -> None:
-        self._store = store
+    def __init__(self, bucket: storage.Storage, broker: mqtt.Mqtt) -> None:
+        self._bucket = bucket
         self._broker = broker
 
     async def captures(
         self,
-        pairs: Iterable[tuple[tables.Capture, tables.Upload]],
+        decided: Iterable[tuple[tables.Capture, tables.Upload]],
         unknown: Iterable[tuple[rules.Device, UUID]] = (),
     ) -> None:
-        """Answer captures from their rows, several of one device in one message; what is unknown is of no use."""
+        """Answer captures from their rows, and `unknown` ones with drop; several of one device share a message."""
         grants: dict[rules.Device, list[messages.CaptureGrant]] = {}
         for device, id_ in unknown:
             grants.setdefault(device, []).append(messages.CaptureGrant(str(id_), "drop", reason="unknown"))
-        for capture, upload in pairs:
+        for capture, upload in decided:
             grants.setdefault((capture.project, capture.device), []).append(await self._grant(capture, upload))
-        told = [(device, packed) for device, group in grants.items() for packed in rules.pack(group)]
-        await asyncio.gather(*(self._publish(device, messages.Grant(captures=packed)) for device, packed in told))
+        packed = [(device, part) for device, group in grants.items() for part in rules.pack(group)]
+        await asyncio.gather(*(self._publish(device, messages.Grant(captures=part)) for device, part in packed))
 
     async def files(self, device: rules.Device, files: Sequence[tables.ModelFile]) -> None:
+        """Publish a presigned GET for each of these files."""
         granted = [
-            messages.FileGrant(file.sha256, file.size, await self._store.presign_get(file.key)) for file in files
+            messages.FileGrant(file.sha256, file.size, await self._bucket.presign_get(file.key)) for file in files
         ]
         await self._publish(device, messages.Grant(files=tuple(granted)))
 
     async def _grant(self, capture: tables.Capture, upload: tables.Upload) -> messages.CaptureGrant:
         if upload.state == states.UploadState.GRANTED:
-            assert upload.key, "a granted upload has a place to go to"
-            signed = await self._store.presign_put(upload.key, capture.sha256, capture.size, capture.content_type)
+            assert upload.key, "a granted upload has a key"
+            signed = await self._bucket.presign_put(upload.key, capture.sha256, capture.size, capture.content_type)
             return messages.CaptureGrant(str(capture.id), "upload", signed.url, signed.headers)
         if upload.state == states.UploadState.DROPPED:
             return messages.CaptureGrant(str(capture.id), "drop", reason=upload.reason)
@@ -57,4 +58,4 @@ class Answers:
         try:
             await self._broker.publish(topics.topic(*device, "grant"), grant.dumps())
         except (mqtt.NotConnected, TimeoutError) as error:
-            log.warning("grant not delivered", project=device[0], device=device[1], error=repr(error))
+            log.warning("grant_not_delivered", project=device[0], device=device[1], error=repr(error))
