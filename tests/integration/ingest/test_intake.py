@@ -185,7 +185,7 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
     assert reason == f"capture {said.id} is known with another sha256"
 
 
-async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime, store: Store) -> None:
+async def test_a_device_learns_nothing_of_the_capture_of_another(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
     async with roles.arranging(runtime).begin() as session:
         session.add(tables.Device(project=factories.PROJECT, name="line-2"))
