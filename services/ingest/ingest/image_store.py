@@ -1,13 +1,9 @@
 """The verified bytes of each image, stored once at `{project}/images/{sha256}`."""
 
-import asyncio
 from dataclasses import dataclass
 
 from strop import storage
-from strop_image import decoder
-
-DECODERS = 2
-"""Images decoded at a time: each can take 400 MB meanwhile."""
+from strop_image import decoder, header, sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +16,15 @@ class Checked:
 
 
 def check(body: bytes, announced: str | None = None) -> Checked:
-    """Decode the whole image; decoder.BadImage if that fails or the type differs from the announced one. Slow: use a thread."""
-    content_type = decoder.content_type(body)
-    if announced not in {None, content_type}:
-        raise decoder.BadImage(f"{content_type}, announced as {announced}")
-    decoder.decode(body)
-    return Checked(content_type, *decoder.size(body))
+    """Decode the whole image; decoder.BadImage if that fails or the type differs from the announced one.
+
+    Blocks until a child process has decoded it: call it in a thread.
+    """
+    head = header.read(decoder.bounded(body))
+    if announced not in {None, head.content_type}:
+        raise decoder.BadImage(f"{head.content_type}, announced as {announced}")
+    sandbox.shared().check(body)
+    return Checked(head.content_type, head.width, head.height)
 
 
 class ImageStore:
@@ -33,12 +32,10 @@ class ImageStore:
 
     def __init__(self, bucket: storage.Storage) -> None:
         self._bucket = bucket
-        self._decoders = asyncio.Semaphore(DECODERS)
 
     async def check(self, body: bytes, announced: str | None = None) -> Checked:
         """Call `check` in a thread."""
-        async with self._decoders:
-            return await asyncio.to_thread(check, body, announced)
+        return await sandbox.shared().run(check, body, announced)
 
     async def put(self, project: str, sha256: str, body: bytes, checked: Checked) -> None:
         """Write the verified bytes themselves: the object they were read from may have been replaced meanwhile."""

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from strop_contracts import errors, events, states
-from strop_wire import MAX_PAYLOAD, fields, messages, topics
+from strop_wire import MAX_PAYLOAD, fields, messages, reports, topics
 
-Content = messages.Capture | messages.State | messages.Fetch
+Content = messages.Capture | reports.State | messages.Fetch
 Device = tuple[str, str]  # project, name
 
 LOST = "device: "
@@ -25,9 +25,9 @@ MAX_LETTER = 200_000
 MAX_GRANT = 100_000
 """Bytes of a grant message, with room to spare under the wire's limit."""
 
-_READERS: Mapping[str, type[messages.Capture | messages.State | messages.Fetch]] = {
+_READERS: Mapping[str, type[messages.Capture | reports.State | messages.Fetch]] = {
     "capture": messages.Capture,
-    "state": messages.State,
+    "state": reports.State,
     "fetch": messages.Fetch,
 }
 
@@ -68,7 +68,7 @@ def _well_formed(topic: str, payload: bytes) -> DeviceMessage:
     if address is None or address.kind not in _READERS:
         raise fields.Malformed("not a topic on which devices publish")
     content = _READERS[address.kind].loads(payload)
-    if isinstance(content, messages.State) and content.answer:
+    if isinstance(content, reports.State) and content.answer:
         fields.uuid({"deployment": content.answer.deployment}, "deployment")
     return DeviceMessage(topic, payload, address, content)
 
@@ -142,9 +142,9 @@ def difference(announced: Mapping[str, Any], known: object) -> str | None:
     )
 
 
-def state(message: DeviceMessage) -> messages.State:
+def state(message: DeviceMessage) -> reports.State:
     """Return the content of a `state` message."""
-    assert isinstance(message.content, messages.State)
+    assert isinstance(message.content, reports.State)
     return message.content
 
 
@@ -154,9 +154,9 @@ def fetched(message: DeviceMessage) -> Sequence[str]:
     return message.content.files
 
 
-def newest(received: Iterable[DeviceMessage]) -> dict[tuple[str, str, UUID], messages.State]:
+def newest(received: Iterable[DeviceMessage]) -> dict[tuple[str, str, UUID], reports.State]:
     """Return the newest state of each boot of each device, in the order of their first arrival."""
-    newest_states: dict[tuple[str, str, UUID], messages.State] = {}
+    newest_states: dict[tuple[str, str, UUID], reports.State] = {}
     for message in received:
         content = state(message)
         key = (*message.device, UUID(content.boot))
@@ -190,7 +190,7 @@ def mismatch(announced_size: int, announced_sha256: str, size: int, sha256: str)
     return None
 
 
-def reported(device: Device, content: messages.State) -> events.DeviceReported:
+def reported(device: Device, content: reports.State) -> events.DeviceReported:
     """Return the event of one state. Its id is derived from the state's own, so a repeated message is idempotent."""
     project, name = device
     id_ = uuid5(UUID(content.boot), f"{project}/{name}/{content.sequence}")

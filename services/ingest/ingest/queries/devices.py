@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import rules
 from ingest.queries import pairs
 from strop_contracts import tables
-from strop_wire import messages
+from strop_wire import reports
 
 
 async def models(session: AsyncSession, devices: Collection[rules.Device]) -> dict[rules.Device, str | None]:
@@ -26,7 +26,7 @@ _MODELS = select(tables.Device.project, tables.Device.name, tables.Device.model)
 
 
 async def upsert_reports(
-    session: AsyncSession, states: Mapping[tuple[str, str, UUID], messages.State]
+    session: AsyncSession, states: Mapping[tuple[str, str, UUID], reports.State]
 ) -> set[tuple[str, str, UUID]]:
     """Store the newest state of each boot; returns the keys of those that are newer than what was stored."""
     table = tables.DeviceReport
