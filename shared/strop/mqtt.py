@@ -28,6 +28,8 @@ KEEPALIVE = 30
 """Seconds; a PINGREQ is sent twice in this time, and a connection without any byte for half as long again is closed."""
 RECONNECT = 1.0, 10.0
 """Seconds of backoff before the first and before a late reconnect."""
+RESUBSCRIBE = 10.0
+"""Seconds after which a refused subscription is requested again: its right may be granted later."""
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
 """Seconds to send what is buffered, and to close TLS."""
@@ -177,6 +179,8 @@ class Mqtt:
         """Number of the connection; with another one, the broker may have lost its retained messages."""
         self.resumed = False
         """Whether the broker had a session of this client id, with the messages in it."""
+        self.refused: list[str] = []
+        """Filters of which the broker refuses the subscription."""
         self.connected = asyncio.Event()
         """Set while the broker accepts the connection and, with filters, all subscriptions."""
         self._takeover = takeover.Takeover(client_id)
@@ -256,16 +260,22 @@ class Mqtt:
         self._inbox = _Inbox()  # what an earlier connection brought is sent again
         self._arrived.clear()
         if self._filters:
-            request = packets.unsubscribe if self._leaving else packets.subscribe
-            self._write(request(self._filters, self._free_id()))
+            self._subscribe(self.session)
         else:
             self.connected.set()
         for request_sent, _ in self._sent.values():
             self._write(packets.repeated(request_sent))
 
+    def _subscribe(self, session: int) -> None:
+        if session == self.session:
+            request = packets.unsubscribe if self._leaving else packets.subscribe
+            self._write(request(self._filters, self._free_id()))
+
     def _subscribed(self, codes: bytes) -> None:
-        if refused := [each for each, code in zip(self._filters, codes, strict=False) if code == 0x80]:
-            log.error("mqtt_subscription_refused", filters=refused)
+        self.refused = [each for each, code in zip(self._filters, codes, strict=False) if code == 0x80]
+        if self.refused:
+            log.error("mqtt_subscription_refused", filters=self.refused)
+            self._loop.call_later(RESUBSCRIBE, self._subscribe, self.session)
         else:
             self.connected.set()
 

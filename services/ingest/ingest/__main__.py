@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ingest import announcements, answers, clearing, handlers, metrics, objects, slots
+from ingest import announcements, answers, clearing, device_rights, handlers, metrics, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
@@ -60,7 +60,11 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service([ingest.run], measured=metrics.GAUGES, ready=ingest.ready)
+    running = [ingest.run]
+    if runtime.settings.mqtt_dynamic_security:
+        tls = mqtt.tls_context(runtime.settings)
+        running.append(device_rights.DeviceRights(runtime.sessions, runtime.settings, tls).run)
+    return app.Service(running, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":
