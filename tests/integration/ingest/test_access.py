@@ -80,7 +80,7 @@ async def test_a_service_does_its_own_work_only(mosquitto: Broker) -> None:
         assert await heard(device) == [(own, b"model")]
 
 
-async def test_a_device_cannot_take_anothers_session(mosquitto: Broker) -> None:
+async def test_a_device_cannot_take_the_session_of_another(mosquitto: Broker) -> None:
     """Its client id is its certificate's name, whatever it asks for."""
     async with (
         connected(mosquitto, "devices/bottles/line-2", "strop/bottles/line-2/grant") as neighbour,
