@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from strop import packets
+from strop import metrics, packets
 from strop.settings import Settings
 from strop_wire import takeover
 
@@ -35,6 +35,9 @@ CLOSE_TIMEOUT = 2.0
 """Seconds to send what is buffered, and to close TLS."""
 MAX_INFLIGHT = 1000
 """Messages sent at once without the broker's PUBACK."""
+
+MAX_BEST_EFFORT = 100
+"""Messages at QoS 0 that wait for a reader; more are dropped. At QoS 1 the broker waits for acknowledgements instead."""
 
 PAUSE = 0.002
 """Seconds without a message after which a burst is over: the broker may wait for acknowledgements before it sends more."""
@@ -122,13 +125,20 @@ class _Inbox:
         self._in_hand: deque[int] = deque()  # packet ids at QoS 1, in order of arrival
         self._done: set[int] = set()  # of these, those to be acknowledged after earlier ones
         self._window = 0
+        self._best_effort = 0  # of those waiting, at QoS 0
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self._in_hand)
 
-    def add(self, message: Message) -> None:
+    def add(self, message: Message) -> bool:
+        """Keep a message for a reader; False when it is dropped, which QoS 0 allows."""
+        if not message.qos:
+            if self._best_effort >= MAX_BEST_EFFORT:
+                return False
+            self._best_effort += 1
         self.waiting.append(message)
         self._window = max(self._window, len(self))
+        return True
 
     def is_full(self) -> bool:
         """Whether as many are unacknowledged as ever were: a burst, of which the broker sends no more now, as far as seen."""
@@ -136,7 +146,9 @@ class _Inbox:
 
     def take(self, limit: int) -> list[Message]:
         messages = [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
-        self._in_hand.extend(each.mid for each in messages if each.qos)
+        acknowledged = [each.mid for each in messages if each.qos]
+        self._in_hand.extend(acknowledged)
+        self._best_effort -= len(messages) - len(acknowledged)
         return messages
 
     def done(self, mids: Sequence[int]) -> list[int]:
@@ -238,8 +250,10 @@ class Mqtt:
     def _receive(self, packet: packets.Packet) -> None:
         match packet[0] & 0xF0:
             case packets.PUBLISH:
-                self._inbox.add(Message(*packets.message(packet), self.session))
-                self._arrived.set()
+                if self._inbox.add(Message(*packets.message(packet), self.session)):
+                    self._arrived.set()
+                else:
+                    metrics.MQTT_DROPPED.inc()
             case packets.PUBACK:
                 self._answer(packet)
             case packets.CONNACK:
