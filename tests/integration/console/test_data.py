@@ -4,7 +4,7 @@ from PIL import Image
 
 from console import gallery
 from strop import app, storage
-from strop_contracts import tables
+from strop_contracts import states, tables
 from tests import factories, judged, roles
 from tests.integration.console.conftest import Ask
 
@@ -67,7 +67,7 @@ async def test_a_set_that_is_being_made_says_how_far_it_is(ask: Ask, runtime: ap
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", [(factories.picture(), [])])
-        dataset.status = "CREATE_IN_PROGRESS"
+        dataset.status = states.DatasetStatus.CREATE_IN_PROGRESS
 
     page = (await (await ask("ada")).get(DATA)).text
 

@@ -188,7 +188,8 @@ async def test_who_shows_no_certificate_of_ours_is_not_let_in(broker: Broker, tm
     elif shows != "nothing":
         certs.make(tmp_path / "other", None)
         certs.device("bottles", ["line-1"], tmp_path / "other")
-        tls.load_cert_chain(*(tmp_path / "other/devices/bottles" / f"line-1.{kind}" for kind in ("pem", "key")))
+        foreign = tmp_path / "other/devices/bottles/line-1.pem"
+        tls.load_cert_chain(foreign, foreign.with_suffix(".key"))
     address = urlsplit(broker.devices)
 
     def knock() -> bytes:

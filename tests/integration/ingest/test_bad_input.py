@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -49,7 +50,7 @@ BAD = {
     ),
 }  # fmt: skip
 
-ODD = (
+ODD: tuple[dict[str, Any], ...] = (
     {"captured_at": datetime(1970, 1, 1, tzinfo=UTC)},  # a device without a battery for its clock
     {"captured_at": datetime(2099, 12, 31, tzinfo=UTC)},
     {"predictions": (messages.Prediction("d\u00e9j\u00e0 \"vu\" 'n' \u8336 \U0001f943", 0.5),)},

@@ -1,5 +1,8 @@
 """What follows the router's decisions."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -93,7 +96,9 @@ async def test_an_unknown_capture_is_invalid(decisions: handlers.Decisions, even
         await handlers_by_event(decisions)[event]([made])
 
 
-def handlers_by_event(decisions: handlers.Decisions) -> dict[type[events.Event], object]:
+def handlers_by_event(
+    decisions: handlers.Decisions,
+) -> dict[type[events.Event], Callable[[list[Any]], Awaitable[None]]]:
     return {events.ImageRequested: decisions.on_images_requested, events.ImageDeclined: decisions.on_images_declined}
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects, places, queries
 from strop import app, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, states, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
@@ -171,9 +171,9 @@ async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtim
         await appear(files, key.replace(factories.DEVICE, "line-2"))
 
 
-@pytest.mark.parametrize("state", ["stored", "dropped"])
+@pytest.mark.parametrize("state", [states.UploadState.STORED, states.UploadState.DROPPED])
 async def test_a_copy_moved_back_is_left_alone(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: str
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: states.UploadState
 ) -> None:
     capture, key = await granted(runtime)
     async with roles.arranging(runtime).begin() as other:

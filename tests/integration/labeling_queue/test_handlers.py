@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 
 from labeling_queue import annotations, folders, handlers, queries, rules
 from strop import app, consumer, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, states, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import Store
@@ -29,7 +29,8 @@ async def file(runtime: app.Runtime, capture: tables.Capture, label: str, **chan
 
 async def answer(runtime: app.Runtime, capture: tables.Capture, label: str | None, author: str = "ada") -> None:
     """Answer the capture's task; None: a bad image."""
-    given = rules.Answer("label", label) if label else rules.Answer("bad")
+    kind = states.AnswerKind.LABEL if label else states.AnswerKind.BAD
+    given = rules.Answer(kind, label)
     async with runtime.sessions.begin() as session:
         task = await session.scalar(select(tables.LabelTask.id).where(tables.LabelTask.capture_id == capture.id))
         assert task

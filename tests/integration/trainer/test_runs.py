@@ -179,6 +179,7 @@ async def test_too_many_bad_images_end_the_run_with_their_names(lab):
 async def leased(lab, seconds=60.0):
     asked = await lab.ask()
     run = await lease.take(lab.runtime.sessions, asked.run_id, seconds)
+    assert run
     return run, lease.Lease(lab.runtime.sessions, run, seconds)
 
 
