@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from strop import storage
-from strop_contracts import errors
+from strop_contracts import errors, keys
 from strop_image import decoder
 
 SIDE = 320
@@ -39,7 +39,7 @@ class Pictures:
 
         async def make() -> bytes:
             async with self._decoding:
-                body = await self._store.get(storage.image_key(project, sha256))
+                body = await self._store.get(keys.image(project, sha256))
                 try:
                     return await asyncio.to_thread(small, body)
                 except decoder.BadImage as error:

@@ -4,6 +4,7 @@ import asyncio
 
 from ingest import images
 from strop import storage
+from strop_contracts import keys
 
 DECODERS = 2
 """Images decoded at a time: each can take 400 MB while it is."""
@@ -23,4 +24,4 @@ class Originals:
 
     async def put(self, project: str, sha256: str, body: bytes, checked: images.Checked) -> None:
         """Write the verified bytes themselves: a copy of the object they came from could already be something else."""
-        await self._store.put(storage.image_key(project, sha256), body, checked.content_type)
+        await self._store.put(keys.image(project, sha256), body, checked.content_type)

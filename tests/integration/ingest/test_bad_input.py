@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from ingest import announcements
 from strop import app, sqs, storage
-from strop_contracts import events, tables
+from strop_contracts import events, keys, tables
 from strop_wire import MAX_PAYLOAD, messages, topics
 from tests import brokers, device, factories, roles, wait
 
@@ -195,7 +195,7 @@ async def test_a_file_that_is_something_else_too_is_the_image_it_begins_with(
     answer = await wants.upload(body)
 
     assert answer.action == "stored"
-    assert await runtime.storage.get(storage.image_key(factories.PROJECT, storage.digest(body))) == body
+    assert await runtime.storage.get(keys.image(factories.PROJECT, storage.digest(body))) == body
 
 
 async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app.Runtime, ingest: app.Service) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from strop import app, outbox, storage
-from strop_contracts import events, states, tables
+from strop_contracts import events, keys, states, tables
 from tests import factories, roles
 from tests.unit.trainer import lab as shapes
 from trainer import queries
@@ -47,7 +47,7 @@ class Lab:
 
     async def store(self, body: bytes) -> str:
         sha256 = storage.digest(body)
-        await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
+        await self.runtime.storage.put(keys.image(PROJECT, sha256), body)
         return sha256
 
     async def label(self, label: str | None, body: bytes, **columns: Any) -> tables.Capture:
