@@ -7,6 +7,7 @@ from ingest import enrolment
 from router import policies
 from strop import app
 from strop_cli import datasets
+from strop_contracts import keys
 from strop_web import auth
 from trainer import triggers
 
@@ -24,7 +25,7 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
 
 async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
     """Import the base set."""
-    files = datasets.look(folder, "base").keys(f"{project}/datasets/base/")
+    files = datasets.look(folder, "base").keys(keys.dataset(project, "base"))
     return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
 
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import storage
-from strop_contracts import documents, tables
+from strop_contracts import documents, keys, tables
 from strop_edge import disk
 from trainer import queries, rules
 
@@ -41,9 +41,9 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[d
     field_parts = rules.field_parts(shots, base_parts)
     labels = {row.sha256: row.label for row in [*field, *base]}
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
-    keys = {str(row.sha256): row.key for row in base}
+    sources = {str(row.sha256): row.key for row in base}
     captures = {row.sha256: f"capture {row.capture_id}" for row in field}
-    items = [_item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items = [_item(sha, labels[sha], part, "base", sha, sources[sha]) for sha, part in base_parts.items()]
     items += [_item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
@@ -91,7 +91,7 @@ async def save(session: AsyncSession, store: storage.Storage, project: str, item
     """
     body = documents.lines(items)
     version = await queries.next_dataset(session, project)
-    key = f"{project}/datasets/versions/{version}/manifest.jsonl"
+    key = keys.manifest(project, version)
     await store.put(key, body, "application/jsonl")
     row = _row(project, version, key, body, items)
     if found := await conflicts(session, project):
@@ -146,7 +146,7 @@ async def download(
             if await asyncio.to_thread(disk.has, path, sha256):
                 return
             with suppress(storage.NoSuchObject):
-                data = await store.get(storage.image_key(project, sha256))
+                data = await store.get(keys.image(project, sha256))
                 await asyncio.to_thread(disk.write, path, data)
 
     await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
-from strop_contracts import documents, errors, events, states, tables
+from strop_contracts import documents, errors, events, keys, states, tables
 from trainer import queries
 from trainer.lease import Lease
 
@@ -76,20 +76,18 @@ def _files(project: str, version: int, result: dict[str, Any]) -> documents.File
     return {
         name: documents.StoredFile(
             **file,
-            key=f"{project}/backbones/{file['sha256']}.onnx"
-            if name == BACKBONE
-            else f"{project}/models/v{version}/{name}",
+            key=keys.backbone(project, file["sha256"]) if name == BACKBONE else keys.model(project, version, name),
         )
         for name, file in result["files"].items()
     }
 
 
 async def _outcomes(store: storage.Storage, project: str, version: int, result: dict[str, Any]) -> dict[str, str]:
-    keys = {}
+    written = {}
     for part, path in result["outcomes"].items():
-        keys[part] = f"{project}/models/v{version}/outcomes-{part}.jsonl"
-        await store.put(keys[part], Path(path).read_bytes(), "application/jsonl")
-    return keys
+        written[part] = keys.outcomes(project, version, part)
+        await store.put(written[part], Path(path).read_bytes(), "application/jsonl")
+    return written
 
 
 async def _rows(

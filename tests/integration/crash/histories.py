@@ -89,7 +89,12 @@ def living(settings: Settings) -> Iterator[tuple[World, Loop]]:
 
 def run(settings: Settings, bounds: hypothesis.settings) -> None:
     with living(settings) as (world, loop):
-        run_state_machine_as_test(lambda: Histories(world, loop), settings=bounds)
+
+        class InThisWorld(Histories):
+            def __init__(self) -> None:
+                super().__init__(world, loop)
+
+        run_state_machine_as_test(InThisWorld, settings=bounds)
         assert world.overtaken >= {"stored", "drop"}, "these histories are too short to show anything"
 
 

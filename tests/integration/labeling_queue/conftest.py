@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, storage
-from strop_contracts import events, tables
+from strop import app
+from strop_contracts import events, keys, tables
 from strop_web import auth
 from tests import factories, roles
 
@@ -42,7 +42,7 @@ async def store(runtime: app.Runtime) -> Store:
             about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
             stored = events.ImageStored(project=capture.project, **about)
             await handlers.on_images_stored([stored], session)
-        await runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, capture.content_type)
+        await runtime.storage.put(keys.image(capture.project, capture.sha256), body, capture.content_type)
         return capture
 
     return one

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from strop import app, outbox, storage
-from strop_contracts import events, tables
+from strop_contracts import events, keys, states, tables
 from tests import factories, roles
 from tests.unit.trainer import lab as shapes
 from trainer import queries
@@ -47,7 +47,7 @@ class Lab:
 
     async def store(self, body: bytes) -> str:
         sha256 = storage.digest(body)
-        await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
+        await self.runtime.storage.put(keys.image(PROJECT, sha256), body)
         return sha256
 
     async def label(self, label: str | None, body: bytes, **columns: Any) -> tables.Capture:
@@ -70,7 +70,7 @@ class Lab:
     async def ask(self) -> events.TrainingRequested:
         """Ask for a run, whatever there is to learn from."""
         async with self.runtime.sessions.begin() as session:
-            run = await queries.request(session, PROJECT, "manual")
+            run = await queries.request(session, PROJECT, states.RunTrigger.MANUAL)
             assert run
             asked = events.TrainingRequested(project=PROJECT, run_id=run)
             await outbox.add(session, asked)

@@ -132,13 +132,13 @@ def test_too_many_bad_images_end_the_training_and_are_named(tmp_path, cache, ima
 
 def test_nothing_held_out_is_trained_on(tmp_path, cache, images, monkeypatch):
     seen = []
-    real = work.head.train
+    real = head.train
 
     def spy(examples, *others):
         seen.append(len(examples.labels))
         return real(examples, *others)
 
-    monkeypatch.setattr(work.head, "train", spy)
+    monkeypatch.setattr(head, "train", spy)
     run(cache, tmp_path / "v1" / "package", images)
 
     assert seen == [18 * len(views.TRAINING["base"])]  # six images of three labels, in all their views
