@@ -84,42 +84,47 @@ async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
     ]
 
 
-async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[documents.Item]) -> int:
-    """Write the manifest and its row in the caller's transaction; returns the version.
+async def draft(
+    session: AsyncSession, run: tables.TrainingRun, items: Sequence[documents.Item]
+) -> tuple[tables.DatasetVersion, bytes]:
+    """Reserve the number of a version for this attempt, in the caller's transaction; returns its row and its manifest.
 
-    The counts of the row say how many base images lie under several labels; each of them is logged.
+    The caller commits, stores the manifest under `row.key`, and adds the row under the lease. The counts of the row include
+    the base images that lie under several labels; each of them is logged.
     """
-    body = documents.lines(items)
-    version = await queries.next_dataset(session, project)
-    key = f"{project}/datasets/versions/{version}/manifest.jsonl"
-    await store.put(key, body, "application/jsonl")
-    row = _row(project, version, key, body, items)
-    if found := await conflicts(session, project):
+    version = await queries.reserve_dataset(session, run)
+    manifest = documents.lines(items)
+    row = _row(run.project, version, f"{run.project}/datasets/versions/{version}/manifest.jsonl", manifest, items)
+    if found := await conflicts(session, run.project):
         row.counts = {**row.counts, CONFLICTS: len(found)}
         for each in found:
-            log.warning("base_image_label_conflict", project=project, dataset=version, conflict=str(each))
-    session.add(row)
-    return version
+            log.warning("base_image_label_conflict", project=run.project, dataset=version, conflict=str(each))
+    return row, manifest
+
+
+async def read(store: storage.Storage, key: str) -> bytes:
+    """Read the manifest of an order; BadManifest if it is missing."""
+    try:
+        return await store.get(key)
+    except storage.NoSuchObject as error:
+        raise BadManifest(f"the manifest of the order is missing: {error}") from error
 
 
 async def take(
-    session: AsyncSession, store: storage.Storage, project: str, key: str
+    session: AsyncSession, run: tables.TrainingRun, key: str, manifest: bytes
 ) -> tuple[int, list[documents.Item]]:
-    """Take the manifest of an order as a dataset version, in the caller's transaction; once, however often it is tried.
+    """Add an order's manifest as a dataset version, in the caller's transaction; once, however often it is tried.
 
-    BadManifest when it is missing or cannot be read.
+    BadManifest if it cannot be parsed.
     """
     try:
-        body = await store.get(key)
-        items = documents.Item.read(body)
-    except storage.NoSuchObject as error:
-        raise BadManifest(f"the manifest of the order is missing: {error}") from error
+        items = documents.Item.read(manifest)
     except ValueError as error:
         raise BadManifest(f"the manifest of the order cannot be read: {error}") from error
-    if known := await queries.ordered_dataset(session, project, key):
+    if known := await queries.ordered_dataset(session, run.project, key):
         return known.version, items
-    version = await queries.next_dataset(session, project)
-    session.add(_row(project, version, key, body, items))
+    version = await queries.reserve_dataset(session, run)
+    session.add(_row(run.project, version, key, manifest, items))
     return version, items
 
 

@@ -1,4 +1,8 @@
-"""Registering a model: its files in S3, its rows, and what follows, all under the run's lease."""
+"""Registering a model: first its files in S3, then, in one transaction under the run's lease, its rows and events.
+
+Each attempt of a run has keys of its own, so a trainer that lost its lease overwrites no file of a registered model. A crash
+between upload and commit leaves files without a row, which are deleted with the project.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,22 +29,16 @@ async def register(
     package: Path,
     result: dict[str, Any],
 ) -> None:
-    """One transaction: the run is done, the model is there, and what follows leaves; Lost when the run is not ours.
-
-    The files go up inside it, while the run's row is locked, so a trainer that lost its lease overwrites nothing. A crash
-    before the commit leaves files without a row, which the next attempt replaces.
-    """
-    store, project = runtime.storage, run.project
-    files = _files(project, version, result)
-    backbone = files[BACKBONE].key
-    if await store.size(backbone) is None:  # named by its content: it can be there already, and never differ
-        await store.put(backbone, (package / BACKBONE).read_bytes())
+    """Upload the files, then end the run and add the model with its events; Lost if the run is not ours."""
+    project, folder = run.project, f"{run.project}/models/v{version}/{run.attempts}"
+    files = _files(project, folder, result)
+    outcomes = {part: f"{folder}/outcomes-{part}.jsonl" for part in result["outcomes"]}
+    await lease.hold()
+    await _upload(runtime.storage, package, files)
+    for part, path in result["outcomes"].items():
+        await runtime.storage.put(outcomes[part], Path(path).read_bytes(), "application/jsonl")
     async with runtime.sessions.begin() as session:
         await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
-        for name, file in files.items():
-            if name != BACKBONE:
-                await store.put(file.key, (package / name).read_bytes())
-        outcomes = await _outcomes(store, project, version, result)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
         await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
@@ -71,25 +69,22 @@ def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState
     return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
 
 
-def _files(project: str, version: int, result: dict[str, Any]) -> documents.Files:
-    """Name -> sha256, size and key. Keys are never overwritten once a row names them."""
+def _files(project: str, folder: str, result: dict[str, Any]) -> documents.Files:
+    """Name -> sha256, size and key."""
     return {
         name: documents.StoredFile(
             **file,
-            key=f"{project}/backbones/{file['sha256']}.onnx"
-            if name == BACKBONE
-            else f"{project}/models/v{version}/{name}",
+            key=f"{project}/backbones/{file['sha256']}.onnx" if name == BACKBONE else f"{folder}/{name}",
         )
         for name, file in result["files"].items()
     }
 
 
-async def _outcomes(store: storage.Storage, project: str, version: int, result: dict[str, Any]) -> dict[str, str]:
-    keys = {}
-    for part, path in result["outcomes"].items():
-        keys[part] = f"{project}/models/v{version}/outcomes-{part}.jsonl"
-        await store.put(keys[part], Path(path).read_bytes(), "application/jsonl")
-    return keys
+async def _upload(store: storage.Storage, package: Path, files: documents.Files) -> None:
+    """Store the files of a package. The backbone is named by its content: one that is there already is the same."""
+    for name, file in files.items():
+        if name != BACKBONE or await store.size(file.key) is None:
+            await store.put(file.key, (package / name).read_bytes())
 
 
 async def _rows(

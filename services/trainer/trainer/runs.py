@@ -6,7 +6,7 @@ A crash leaves the row `running` with a lease that runs out; the tick then hands
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +47,7 @@ class Runs:
                 keeping = group.create_task(lease.keep())
                 await self._train(run, lease)
                 keeping.cancel()
-        except* child.Failed as failures:
+        except* (child.Failed, datasets.BadManifest) as failures:
             await self._give_up(run, lease, str(failures.exceptions[0]))
         except* Lost:
             log.warning("another trainer took the run over", run=str(run.id))
@@ -71,22 +71,26 @@ class Runs:
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
     async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[documents.Item]]:
-        """Fix the dataset version. Unless it was ordered, a run that is taken up again makes a new one: labels may have come."""
-        store = self._runtime.storage
-        async with self._runtime.sessions.begin() as session:
+        """Fix the dataset version: an order has its own, every other attempt makes a new one, because labels may be new.
+
+        Manifests are read and written between transactions.
+        """
+        store, make = self._runtime.storage, self._runtime.sessions
+        if run.manifest:
+            manifest = await datasets.read(store, run.manifest)
+            async with make.begin() as session:
+                await lease.prove(session)
+                return await datasets.take(session, run, run.manifest, manifest)
+        async with make.begin() as session:
             await lease.prove(session)
-            if run.manifest:
-                try:
-                    return await datasets.take(session, store, run.project, run.manifest)
-                except datasets.BadManifest as error:
-                    raise child.Failed(str(error)) from error
             items = await datasets.gather(session, run.project, datetime.now(UTC))
-            labels = {item.label for item in items if item.part == "train"}
-            if len(labels) < 2:
-                raise child.Failed(
-                    f"training needs images of at least 2 labels, found {len(labels)}: import a base set first"
-                )
-            return await datasets.save(session, store, run.project, items), items
+            _check(items)
+            row, manifest = await datasets.draft(session, run, items)
+        await store.put(row.key, manifest, "application/jsonl")
+        async with make.begin() as session:
+            await lease.prove(session)
+            session.add(row)
+        return row.version, items
 
     async def _job(
         self, run: tables.TrainingRun, dataset: int, items: list[documents.Item], folder: Path
@@ -116,6 +120,12 @@ class Runs:
         for name, file in model.files.items():
             (target / name).write_bytes(await self._runtime.storage.get(file.key))
         return target
+
+
+def _check(items: Sequence[documents.Item]) -> None:
+    labels = {item.label for item in items if item.part == "train"}
+    if len(labels) < 2:
+        raise child.Failed(f"training needs images of at least 2 labels, found {len(labels)}: import a base set first")
 
 
 def _clear(parent: Path, run: tables.TrainingRun) -> None:

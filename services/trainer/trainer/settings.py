@@ -18,4 +18,4 @@ class Settings(BaseSettings):
     cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")
     lease: float = Field(30, gt=1, description="a run whose trainer has been silent for so long is taken over")
     attempts: int = Field(3, ge=1, description="after so many crashes a run has failed")
-    tick: float = Field(1, gt=0, description="pause between two looks at the triggers")
+    tick: float = Field(1, gt=0, description="pause between two ticks, which evaluate the triggers that are due")

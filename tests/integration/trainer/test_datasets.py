@@ -81,12 +81,11 @@ async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
     await lab.base(labels=("ring",), train=1, valid=1)
     items = await gather(lab)
 
-    async with lab.runtime.sessions.begin() as session:
-        version = await datasets.save(session, lab.runtime.storage, labs.PROJECT, items)
+    await lab.draft(items, await lab.run((await lab.ask()).run_id))
 
     (row,) = await lab.all(tables.DatasetVersion)
     body = await lab.runtime.storage.get(row.key)
-    assert (version, row.version, row.key) == (1, 1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
+    assert (row.version, row.key) == (1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
     assert row.sha256 == storage.digest(body)
     assert row.counts == {"base/train": 1, "base/valid": 1}
     assert [json.loads(line)["sha256"] for line in body.splitlines()] == [item.sha256 for item in items]
@@ -94,15 +93,27 @@ async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
 
 async def test_the_same_labels_make_the_same_manifest_and_a_new_version(lab):
     await lab.base(labels=("ring",), train=2, valid=1)
+    run = await lab.run((await lab.ask()).run_id)
 
     for _ in range(2):
-        async with lab.runtime.sessions.begin() as session:
-            await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+        await lab.draft(await gather(lab), run)
 
     first, second = sorted(await lab.all(tables.DatasetVersion), key=lambda row: row.version)
     assert (first.version, second.version) == (1, 2)
     assert first.sha256 == second.sha256
     assert first.key != second.key
+
+
+async def test_an_attempt_that_stopped_before_its_row_keeps_its_number(lab):
+    run = await lab.run((await lab.ask()).run_id)
+    async with lab.runtime.sessions.begin() as session:
+        stopped, _ = await datasets.draft(session, run, [])
+
+    async with lab.runtime.sessions.begin() as session:
+        second, _ = await datasets.draft(session, run, [])
+
+    assert stopped.key != second.key
+    assert (await lab.run(run.id)).dataset_version == second.version == stopped.version + 1
 
 
 async def test_images_are_fetched_once(lab, tmp_path):
@@ -175,9 +186,9 @@ async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version
     await place(lab, "dog", minute=1, image=51)
     await place(lab, "dog", minute=2, image=51, split="valid")
 
-    async with lab.runtime.sessions.begin() as session:
+    async with lab.runtime.sessions() as session:
         (conflict,) = await datasets.conflicts(session, labs.PROJECT)
-        await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+    await lab.draft(await gather(lab), await lab.run((await lab.ask()).run_id))
 
     assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
     assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
