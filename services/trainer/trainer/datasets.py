@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import storage
 from strop_contracts import documents, tables
 from strop_edge import disk
-from trainer import queries, rules
+from trainer import jobs, queries, rules
 
 log = structlog.get_logger()
 
@@ -137,22 +136,33 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[docu
 
 async def download(
     store: storage.Storage, project: str, items: Sequence[documents.Item], folder: Path
-) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again.
+) -> list[jobs.Item]:
+    """Bring the images into the content-addressed cache. What is there and whole is not fetched again.
 
-    An image that is missing in the bucket has no file then: the training leaves it out, and names it.
+    This is where each image is hashed, once for a training. One that is missing in the bucket, or has other bytes there, gets
+    a fault, for which the training leaves it out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    places = {item.sha256: folder / item.sha256 for item in items}
     gate = asyncio.Semaphore(DOWNLOADS)
 
-    async def fetch(sha256: str, path: Path) -> None:
+    async def fetch(sha256: str) -> str:
         async with gate:
-            if await asyncio.to_thread(disk.has, path, sha256):
-                return
-            with suppress(storage.NoSuchObject):
-                data = await store.get(storage.image_key(project, sha256))
-                await asyncio.to_thread(disk.write, path, data)
+            return await _fetch(store, storage.image_key(project, sha256), folder / sha256)
 
-    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))
-    return places
+    hashes = list({item.sha256 for item in items})
+    faults = dict(zip(hashes, await asyncio.gather(*map(fetch, hashes)), strict=True))
+    return [jobs.Item(**item.model_dump(), path=folder / item.sha256, fault=faults[item.sha256]) for item in items]
+
+
+async def _fetch(store: storage.Storage, key: str, path: Path) -> str:
+    """Fetch an image unless its file is whole; returns its fault. The file is named by the hash."""
+    if await asyncio.to_thread(disk.has, path, path.name):
+        return ""
+    try:
+        data = await store.get(key)
+    except storage.NoSuchObject:
+        return "its file is missing"
+    if await asyncio.to_thread(storage.digest, data) != path.name:
+        return f"its bytes are not those of sha256 {path.name}"
+    await asyncio.to_thread(disk.write, path, data)
+    return ""

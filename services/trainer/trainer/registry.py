@@ -4,20 +4,18 @@ Each attempt of a run has keys of its own, so a trainer that lost its lease over
 between upload and commit leaves files without a row, which are deleted with the project.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
 from strop_contracts import documents, errors, events, states, tables
-from trainer import queries
+from trainer import jobs, queries
 from trainer.lease import Lease
 
 log = structlog.get_logger()
-
-BACKBONE = "backbone.onnx"
 
 
 async def register(
@@ -27,16 +25,16 @@ async def register(
     dataset: int,
     version: int,
     package: Path,
-    result: dict[str, Any],
+    result: jobs.Result,
 ) -> None:
     """Upload the files, then end the run and add the model with its events; Lost if the run is not ours."""
     project, folder = run.project, f"{run.project}/models/v{version}/{run.attempts}"
     files = _files(project, folder, result)
-    outcomes = {part: f"{folder}/outcomes-{part}.jsonl" for part in result["outcomes"]}
+    outcomes = {part: f"{folder}/outcomes-{part}.jsonl" for part in result.outcomes}
     await lease.hold()
-    await _upload(runtime.storage, package, files)
-    for part, path in result["outcomes"].items():
-        await runtime.storage.put(outcomes[part], Path(path).read_bytes(), "application/jsonl")
+    await _upload(runtime.storage, package, folder, files)
+    for part, path in result.outcomes.items():
+        await runtime.storage.put(outcomes[part], path.read_bytes(), "application/jsonl")
     async with runtime.sessions.begin() as session:
         await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
         await _rows(session, run, dataset, version, result, files, outcomes)
@@ -44,7 +42,7 @@ async def register(
         await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
         if _state(run, result) == states.ModelState.APPROVED:
             await outbox.add(session, events.ModelApproved(project=project, model_version=version))
-    log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result["reasons"])
+    log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result.reasons)
 
 
 async def approve(session: AsyncSession, project: str, version: int) -> None:
@@ -62,28 +60,30 @@ async def approve(session: AsyncSession, project: str, version: int) -> None:
     await outbox.add(session, events.ModelApproved(project=project, model_version=version))
 
 
-def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState:
+def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
         return states.ModelState.HOSTED
-    return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
+    return states.ModelState.APPROVED if result.approved else states.ModelState.REFUSED
 
 
-def _files(project: str, folder: str, result: dict[str, Any]) -> documents.Files:
-    """Name -> sha256, size and key."""
+def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:
+    """Name -> sha256, size and key. The first of two graphs is shared by models, so its content names it."""
+    shared = result.graphs[0] if len(result.graphs) > 1 else None
     return {
         name: documents.StoredFile(
-            **file,
-            key=f"{project}/backbones/{file['sha256']}.onnx" if name == BACKBONE else f"{folder}/{name}",
+            sha256=file.sha256,
+            size=file.size,
+            key=f"{project}/backbones/{file.sha256}.onnx" if name == shared else f"{folder}/{name}",
         )
-        for name, file in result["files"].items()
+        for name, file in result.files.items()
     }
 
 
-async def _upload(store: storage.Storage, package: Path, files: documents.Files) -> None:
-    """Store the files of a package. The backbone is named by its content: one that is there already is the same."""
+async def _upload(store: storage.Storage, package: Path, folder: str, files: documents.Files) -> None:
+    """Store the files of a package. What is outside of the attempt's folder is named by its content, and stored once."""
     for name, file in files.items():
-        if name != BACKBONE or await store.size(file.key) is None:
+        if file.key.startswith(f"{folder}/") or await store.size(file.key) is None:
             await store.put(file.key, (package / name).read_bytes())
 
 
@@ -92,9 +92,9 @@ async def _rows(
     run: tables.TrainingRun,
     dataset: int,
     version: int,
-    result: dict[str, Any],
+    result: jobs.Result,
     files: documents.Files,
-    outcomes: dict[str, str],
+    outcomes: Mapping[documents.Origin, str],
 ) -> None:
     key = {"project": run.project}
     session.add(
@@ -104,12 +104,12 @@ async def _rows(
             run_id=run.id,
             dataset_version=dataset,
             state=_state(run, result),
-            reasons=result["reasons"],
-            labels=result["labels"],
+            reasons=result.reasons,
+            labels=result.labels,
             files=files,
         )
     )
     session.add_all(
         tables.Evaluation(**key, model_version=version, part=part, metrics=metrics, outcomes_key=outcomes[part])
-        for part, metrics in result["evaluations"].items()
+        for part, metrics in result.evaluations.items()
     )

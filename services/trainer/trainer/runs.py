@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from strop import app, outbox
 from strop_contracts import documents, errors, events, states, tables
-from trainer import child, datasets, metrics, queries, registry
+from trainer import child, datasets, jobs, metrics, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
@@ -94,25 +93,27 @@ class Runs:
 
     async def _job(
         self, run: tables.TrainingRun, dataset: int, items: list[documents.Item], folder: Path
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, jobs.Job]:
         """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
         cache = self._settings.cache.absolute()
         used = [item for item in items if item.part != datasets.ASIDE]
-        places = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
+        images = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
         async with self._runtime.sessions.begin() as session:
             version = await queries.reserve_model(session, run)
             champion = None if run.manifest else await queries.champion(session, run.project)
-        return version, {
-            "project": run.project,
-            "version": f"v{version}",
-            "created_at": datetime.now(UTC).isoformat(),
-            "dataset": str(dataset),
-            "cache": str(cache),
-            "output": str(folder / "package"),
-            "champion": str(await self._champion(champion, folder)) if champion else None,
-            "images": [{**item.model_dump(mode="json"), "path": str(places[item.sha256])} for item in used],
-            **({"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}),
-        }
+        ordered = {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}
+        return version, jobs.Job(
+            project=run.project,
+            version=f"v{version}",
+            created_at=datetime.now(UTC).isoformat(),
+            dataset=str(dataset),
+            cache=cache,
+            output=folder / "package",
+            champion=await self._champion(champion, folder) if champion else None,
+            images=tuple(images),
+            backend="head" if ordered else self._settings.backend,
+            options=ordered or self._settings.options,
+        )
 
     async def _champion(self, model: tables.ModelVersion, folder: Path) -> Path:
         target = folder / "champion"

@@ -119,35 +119,41 @@ async def test_an_attempt_that_stopped_before_its_row_keeps_its_number(lab):
 async def test_images_are_fetched_once(lab, tmp_path):
     await lab.base(labels=("ring",), train=2, valid=1)
     items = await gather(lab)
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
     await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
 
     again = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert again == places
-    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+    assert again == fetched
+    assert all(storage.digest(each.path.read_bytes()) == each.sha256 and not each.fault for each in fetched)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff", b"another image"])
 async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, damaged):
     await lab.base(labels=("ring",), train=2, valid=1)
     items = await gather(lab)
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
-    places[items[0].sha256].write_bytes(damaged)
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    fetched[0].path.write_bytes(damaged)
 
     await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+    assert all(storage.digest(each.path.read_bytes()) == each.sha256 for each in fetched)
 
 
-async def test_an_image_that_is_gone_has_no_file_and_the_others_come(lab, tmp_path):
-    await lab.base(labels=("ring",), train=2, valid=0)
+async def test_an_image_without_its_bytes_in_the_bucket_has_a_fault_and_no_file(lab, tmp_path):
+    await lab.base(labels=("ring",), train=3, valid=0)
     items = await gather(lab)
     await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+    await lab.runtime.storage.put(storage.image_key(labs.PROJECT, items[1].sha256), b"something else")
 
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert [places[item.sha256].exists() for item in items] == [False, True]
+    assert [each.fault for each in fetched] == [
+        "its file is missing",
+        f"its bytes are not those of sha256 {items[1].sha256}",
+        "",
+    ]
+    assert [each.path.exists() for each in fetched] == [False, False, True]
 
 
 async def place(lab, label, minute, sequencer="", split="train", image=50):

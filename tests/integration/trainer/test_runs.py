@@ -12,11 +12,11 @@ from sqlalchemy import text, update
 from strop import storage
 from strop_contracts import documents, errors, events, tables
 from strop_edge.model import Model
-from strop_wire import ids
+from strop_wire import ids, messages
 from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import backbone, child, lease, queries, registry, triggers
+from trainer import backbone, child, jobs, lease, queries, registry, triggers
 from trainer.runs import Runs
 
 OPEN_TRANSACTIONS = text(
@@ -238,6 +238,23 @@ async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
     assert (await lab.run(run.id)).state == "running"
 
 
+async def test_a_model_of_one_graph_is_registered_with_all_its_files(lab):
+    lab.runs = Runs(lab.runtime, lab.settings.model_copy(update={"backend": "constant"}))
+    await lab.base()
+
+    run = await lab.train()
+
+    (model,) = await lab.all(tables.ModelVersion)
+    assert (run.state, model.state) == ("succeeded", "refused")
+    folder = f"{labs.PROJECT}/models/v1/1"
+    assert {name: file.key for name, file in model.files.items()} == {
+        "model.json": f"{folder}/model.json",
+        "model.onnx": f"{folder}/model.onnx",
+    }
+    for file in model.files.values():
+        assert storage.digest(await lab.runtime.storage.get(file.key)) == file.sha256
+
+
 class Watched(storage.Storage):
     """The bucket; notes the transactions that are open at each request."""
 
@@ -301,8 +318,9 @@ def packaged(folder, text):
     bodies = {name: (name if name == "backbone.onnx" else name + text).encode() for name in names}
     for name, body in bodies.items():
         (folder / name).write_bytes(body)
-    files = {name: {"sha256": storage.digest(body), "size": len(body)} for name, body in bodies.items()}
-    return folder, {"files": files, "labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
+    files = {name: messages.ModelFile(storage.digest(body), len(body)) for name, body in bodies.items()}
+    about = {"labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
+    return folder, jobs.Result(graphs=("backbone.onnx", "head.onnx"), files=files, **about)
 
 
 async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
