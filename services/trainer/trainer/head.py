@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from trainer import backbone, calibration, gaussian
+from trainer import backbone, calibration, folds, gaussian
 from trainer.backends import base
 from trainer.gaussian import Floats, Integers
 
 FOLDS = 3
+_FEWEST = 6  # out-of-fold images from which a temperature and thresholds are estimated
 _ABSENT = np.float32(-30)  # the logit of a label that a fold has no image of
 
 
@@ -148,25 +148,26 @@ def _novelty_constants(fitted: gaussian.Gaussian) -> dict[str, NDArray[Any]]:
 def _out_of_fold(
     examples: Examples, labels: int, options: Options, progress: Callable[[int, int], None]
 ) -> _Unseen | None:
-    """Ask, for every plain row, fits that saw no row of its group; None without groups enough for folds."""
-    per_label = [len(np.unique(examples.groups[examples.labels == label])) for label in np.unique(examples.labels)]
-    if min(per_label) < FOLDS:
-        return None
+    """Ask, for plain rows, fits that learned no row of their group; None when fewer than `_FEWEST` can be asked."""
     shape = (len(examples.labels), labels)
     regressions = {strength: np.empty(shape, np.float32) for strength in options.strengths}
     discriminant, novelty = np.empty(shape, np.float32), np.empty(len(examples.labels), np.float32)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for done, (seen, unseen) in enumerate(folds.split(examples.features, examples.labels, examples.groups)):
+    reached = np.zeros(len(examples.labels), np.bool_)
+    rounds = list(folds.split(examples.labels, examples.groups, FOLDS))
+    for done, (seen, unseen) in enumerate(rounds):
         learned, asked = examples.of(seen), examples.features[unseen]
         for strength in options.strengths:
             weights, bias = _fit(learned, labels, strength, options.iterations)
             regressions[strength][unseen] = asked @ weights.T + bias
         fitted = gaussian.fit(learned.features, learned.labels, labels)
         discriminant[unseen], novelty[unseen] = fitted.logits(asked), fitted.novelty(asked)
-        progress(done + 1, FOLDS)
-    plain = examples.plain
-    kept = {strength: logits[plain] for strength, logits in regressions.items()}
-    return _Unseen(kept, discriminant[plain], novelty[plain], examples.labels[plain])
+        reached[unseen] = True
+        progress(done + 1, len(rounds))
+    kept = reached & examples.plain
+    if kept.sum() < _FEWEST:
+        return None
+    logits = {strength: found[kept] for strength, found in regressions.items()}
+    return _Unseen(logits, discriminant[kept], novelty[kept], examples.labels[kept])
 
 
 def _choose(unseen: _Unseen, weights: Sequence[float]) -> _Mix:

@@ -82,12 +82,28 @@ def test_probabilities_are_calibrated_where_labels_are_noisy():
 
 
 def test_too_few_images_for_folds_still_make_a_head():
-    trained = head.train(examples(per_label=4), 3, OPTIONS, silent)  # two groups a label
+    trained = head.train(examples(per_label=2), 3, OPTIONS, silent)  # one group a label
 
     assert trained.temperature == 1
     assert trained.thresholds == (0, 0, 0)
     assert trained.assumed == (0.5, 0.5, 0.5)
     assert trained.novelty is None
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_label_with_few_images_leaves_the_others_calibrated(images):
+    made = examples(per_label=40, noise=0.12)
+    stray = made.of(np.flatnonzero((made.labels < 2) | (np.arange(len(made.labels)) < 80 + 2 * images)))
+    without = head.train(made.of(np.flatnonzero(made.labels < 2)), 2, OPTIONS, silent)
+
+    trained = head.train(stray, 3, OPTIONS, silent)
+
+    unseen = examples(per_label=40, noise=0.12, seed=1)
+    known = unseen.of(np.flatnonzero(unseen.labels < 2))
+    assert trained.temperature != 1
+    assert trained.novelty == pytest.approx(without.novelty, abs=0.2)
+    assert all(0 < threshold != 0.5 for threshold in trained.assumed[:2])
+    assert predict(trained, known.features).max(axis=1).mean() > 0.8  # of which all are right
 
 
 def test_one_label_is_not_enough():

@@ -74,10 +74,9 @@ class HeadBackend:
 
 
 def groups(images: Sequence[jobs.Item]) -> dict[str, int]:
-    """A number by sha256, the same for images that must share a fold; each image for itself where groups are too few."""
-    kinds = {(item.label, item.group) for item in images}
-    fewest = min(Counter(label for label, _ in kinds).values())
-    names = {item.sha256: item.group if fewest >= head.FOLDS else item.sha256 for item in images}
+    """A number by sha256, the same for images that must share a fold; each image for itself where its label has few groups."""
+    counts = Counter(label for label, _ in {(item.label, item.group) for item in images})
+    names = {item.sha256: item.group if counts[item.label] >= head.FOLDS else item.sha256 for item in images}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()))}
     return {sha256: numbers[name] for sha256, name in names.items()}
 
