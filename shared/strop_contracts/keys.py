@@ -9,7 +9,7 @@
 | `datasets/versions/{version}/manifest.jsonl` | the manifest of a dataset version | trainer |
 | `datasets/orders/{project version}.jsonl` | the manifest of an ordered training | custom-labels |
 | `datasets/changes/{change}.jsonl` | the entries of a requested change of a hosted data set | custom-labels |
-| `models/v{version}/{file}` | a file of a model package, and the outcomes of its evaluation | trainer |
+| `models/v{version}/{attempt}/{file}` | a file of a model package, and the outcomes of its evaluation | trainer |
 | `models/copies/{project version}/{file}` | a file of a copied project version | custom-labels |
 | `backbones/{sha256}.onnx` | a backbone, shared by models | trainer |
 
@@ -70,13 +70,14 @@ def change(project: str, change_id: UUID) -> str:
     return below(project, f"{CHANGES}{change_id}.jsonl")
 
 
-def model(project: str, version: int, file: str) -> str:
-    return below(project, f"{MODELS}v{version}/{file}")
+def attempt(project: str, version: int, number: int) -> str:
+    """Return the folder of the files of a model, written by this attempt of its run."""
+    return below(project, f"{MODELS}v{version}/{number}")
 
 
-def outcomes(project: str, version: int, part: str) -> str:
-    """Return where the outcomes of one part of a model's evaluation lie."""
-    return model(project, version, f"outcomes-{part}.jsonl")
+def outcomes(folder: str, part: str) -> str:
+    """Return where the outcomes of one part of a model's evaluation lie, below the folder of the attempt."""
+    return f"{folder}/outcomes-{part}.jsonl"
 
 
 def model_copy(project: str, project_version: UUID, file: str) -> str:

@@ -76,7 +76,7 @@ LABELING_QUEUE = Service(
 TRAINER = Service(
     "trainer",
     consumes=(
-        *(events.TrainingRequested, events.TrainingOrdered),
+        *(events.TrainingRequested, events.TrainingOrdered, events.ImageLabeled),
         *(events.HostedModelDeleted, events.ProjectDeleted),
     ),
     reads=(tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth, tables.Deployment),

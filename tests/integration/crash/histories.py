@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
 LABELS = ("can", "mug", 'd\u00e9j\u00e0 "vu"')
-SERVICES = ("ingest", "router", "labeling-queue", "deployer")
+SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
 

@@ -6,7 +6,7 @@ from strop_contracts import documents
 from strop_edge import image
 from strop_edge.model import Model
 from tests.unit.trainer import lab
-from trainer import backbone, evaluation, features, work
+from trainer import backbone, evaluation, features, jobs, training
 
 
 def outcome(label, predicted, confidence=0.75, passed=True):
@@ -90,9 +90,10 @@ def judged(tmp_path_factory, cache):
     """A trained model, and held-out images with their features."""
     folder = tmp_path_factory.mktemp("judged")
     images = lab.items(folder / "images", train=4, valid=2)
-    work.run(work.Job.loads(lab.job(cache, folder / "package", images)), lambda *_: None)
+    job = jobs.Job.model_validate_json(lab.job(cache, folder / "package", images))
+    training.run(job, lambda *_: None)
     loaded = Model(folder / "package")
-    held = [item for item in work.Job.loads(lab.job(cache, folder, images)).images if item.part == "valid"]
+    held = [item for item in job.images if item.part == "valid"]
     wanted = [features.View(item.sha256, item.path) for item in held]
     with features.Cache(
         cache / "features.sqlite", cache / "backbones" / f"{backbone.SHA256}.onnx", backbone.SHA256
@@ -103,7 +104,7 @@ def judged(tmp_path_factory, cache):
 def test_outcomes_are_what_a_device_answers(judged):
     loaded, wanted, truth, found = judged
 
-    outcomes = evaluation.judge(loaded, wanted, truth, found)
+    outcomes = evaluation.judge(loaded, wanted, truth, loaded.assess_features(found))
 
     for given, view in zip(outcomes, wanted, strict=True):
         best, second, *_ = loaded.rank(loaded.predict(image.load(view.path.read_bytes())[None])[0])
@@ -131,7 +132,9 @@ def test_features_that_a_device_would_not_see_are_noticed(judged):
         evaluation.check(loaded, wanted, found[::-1].copy())
 
 
-def test_no_images_no_outcomes(judged):
-    loaded, _, _, found = judged
+def test_no_images_no_outcomes(judged, tmp_path):
+    loaded, *_ = judged
 
-    assert evaluation.judge(loaded, [], [], found[:0]) == []
+    assessed = evaluation.assess(loaded, tmp_path, [], tmp_path, lambda *_: None)
+
+    assert evaluation.judge(loaded, [], [], assessed) == []
