@@ -11,7 +11,21 @@ import sys
 import typer
 from botocore.exceptions import BotoCoreError
 
-from strop_cli import certs, datasets, devices, dlq, ledger, plugins, policy, projects, registry, setup, status, tokens
+from strop_cli import (
+    access,
+    certs,
+    datasets,
+    devices,
+    dlq,
+    ledger,
+    plugins,
+    policy,
+    projects,
+    registry,
+    setup,
+    status,
+    tokens,
+)
 from strop_contracts import errors
 
 cli = typer.Typer(
@@ -21,6 +35,7 @@ cli = typer.Typer(
     help="Strop keeps the image classifiers of an edge fleet sharp. `strop up` runs it all on this machine.",
 )
 cli.command()(setup.setup)
+cli.command()(access.login)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")

@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gauges, inbox, metrics, outbox, sqs, storage, traces
+from strop import db, deadletters, gateway, gauges, inbox, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
 from strop_contracts import errors, topology
 from strop_wire import fields
@@ -200,6 +200,7 @@ def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    gateway.mount(api, opened.settings.control_urls)
     return api
 
 

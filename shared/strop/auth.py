@@ -19,8 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop.settings import Settings
 from strop_contracts import tables
 
-LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
-"""Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
+LIFETIMES: dict[str, timedelta | None] = {
+    "once": timedelta(days=1),
+    "session": timedelta(days=30),
+    "api": None,
+    "operator": None,
+}
+"""Kinds of tokens: a sign-in link, the cookie it becomes, a program's for labels, and an operator's for the control API too."""
 
 HINT = (
     "Sign in: open a sign-in link in the browser and press its button, or send the header `Authorization: Bearer TOKEN`; "
@@ -30,15 +35,30 @@ HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks, and through what: "page" (the cookie) or "api" (a Bearer token)."""
+    """Who asks, and through what: "page" (the cookie) or "api" (a Bearer token), which may be an operator's."""
 
     name: str
     source: str
+    operator: bool = False
+
+
+def new_token(kind: str) -> str:
+    """Return a random token, which is not stored."""
+    return f"strop_{kind}_{secrets.token_urlsafe(32)}"
+
+
+async def register(session: AsyncSession, user: str, token: str) -> None:
+    """Store an operator's token that the caller has already, for a user who is created if missing. Idempotent; the caller commits."""
+    await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
+    row = insert(tables.Token).values(sha256=_digest(token), user=user, kind="operator")
+    await session.execute(
+        row.on_conflict_do_update(index_elements=[tables.Token.sha256], set_={"user": user, "kind": "operator"})
+    )
 
 
 async def make_token(session: AsyncSession, user: str, kind: str) -> str:
     """Make a token for a user, who is made too when new; the caller commits. What it returns is shown nowhere again."""
-    token = f"strop_{kind}_{secrets.token_urlsafe(32)}"
+    token = new_token(kind)
     lifetime = LIFETIMES[kind]
     await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
     await session.execute(delete(tables.Token).where(tables.Token.expires_at < func.now()))
@@ -70,8 +90,7 @@ async def find(session: AsyncSession, request: Request) -> Person | None:
     """Tell who sent the request, or None."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme:
-        user = await _user(session, bearer.strip(), "api") if scheme.lower() == "bearer" else None
-        return Person(user, "api") if user else None
+        return await _bearer(session, bearer.strip()) if scheme.lower() == "bearer" else None
     user = await _user(session, request.cookies.get(_cookie(request), ""), "session")
     return Person(user, "page") if user else None
 
@@ -105,6 +124,13 @@ def _cookie(request: Request) -> str:
     """The cookie's name. Browsers keep cookies by host alone, so two instances on one machine need two names."""
     settings: Settings = request.app.state.runtime.settings
     return settings.session_cookie or f"strop_session_{request.url.port or 'default'}"
+
+
+async def _bearer(session: AsyncSession, token: str) -> Person | None:
+    if user := await _user(session, token, "api"):
+        return Person(user, "api")
+    user = await _user(session, token, "operator")
+    return Person(user, "api", operator=True) if user else None
 
 
 async def _user(session: AsyncSession, token: str, kind: str) -> str | None:

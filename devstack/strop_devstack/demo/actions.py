@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
 from strop import app, auth
@@ -15,7 +16,7 @@ POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_00
 
 async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> None:
     async with runtime.sessions.begin() as session:
-        await enrolment.create_project(session, project)
+        await projects.create(session, project)
         for device in devices:
             await enrolment.add_device(session, project, device)
         await policies.set_policy(session, project, POLICY)

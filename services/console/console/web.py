@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from console import data, evaluating, frame, imports, results, trying, versions
+from console import control, data, evaluating, frame, imports, results, trying, versions
 from strop import shell, signin, storage
 from strop_contracts import errors, tables
 
@@ -40,6 +40,7 @@ async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: fr
 
 router = APIRouter()
 router.include_router(open_to_all)
+router.include_router(control.router)
 router.include_router(signin.SignIn("/console", frame.page).router())
 for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
     router.include_router(part)

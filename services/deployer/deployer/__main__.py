@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deployer import handlers, mqtt_target, settings, ticks
+from deployer import control, handlers, mqtt_target, settings, ticks
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 from strop_wire import ids
@@ -24,7 +24,7 @@ def build(runtime: app.Runtime) -> app.Service:
         finally:
             await asyncio.to_thread(client.stop)
 
-    return app.Service("deployer", [reader.run, settle, send_connected], ready=client.connected.is_set)
+    return app.Service("deployer", [reader.run, settle, send_connected], control.router, ready=client.connected.is_set)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ingest import announcements, answers, handlers, objects, slots
+from ingest import announcements, answers, control, handlers, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
@@ -55,7 +55,7 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service("ingest", [ingest.run], ready=ingest.ready)
+    return app.Service("ingest", [ingest.run], control.router, ready=ingest.ready)
 
 
 if __name__ == "__main__":

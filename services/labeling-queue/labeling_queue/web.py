@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from pydantic import AwareDatetime
 
-from labeling_queue import api, progress, queries, rules
+from labeling_queue import api, control, progress, queries, rules
 from labeling_queue.api import Session
 from strop import auth, deadletters, shell, signin
 from strop_contracts import errors
@@ -111,3 +111,4 @@ router = APIRouter()
 router.include_router(pages)
 router.include_router(signin.SignIn("/", _page).router())
 router.include_router(api.router)
+router.include_router(control.router)

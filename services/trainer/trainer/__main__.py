@@ -3,7 +3,7 @@
 from strop import app, consumer
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import handlers
+from trainer import control, handlers
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
@@ -16,7 +16,9 @@ def build(runtime: app.Runtime) -> app.Service:
     reader = consumer.Consumer(
         "trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
     )
-    return app.Service("trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)])
+    return app.Service(
+        "trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)], control.router
+    )
 
 
 if __name__ == "__main__":

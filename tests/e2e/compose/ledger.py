@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from sqlalchemy import func, select
 
+from console import ledger
 from strop import app
 from strop.settings import Settings
-from strop_cli import ledger
 from strop_contracts import tables
 
 

@@ -3,15 +3,15 @@
 import pytest
 from sqlalchemy import text
 
+from console import ledger
 from ingest import intake
 from strop import app, mqtt
-from strop_cli import ledger
-from strop_contracts import tables
+from strop_contracts import control, tables
 from strop_wire import ids, messages, topics
 from tests import factories
 
 
-async def look(runtime: app.Runtime, **journal: str) -> ledger.Ledger:
+async def look(runtime: app.Runtime, **journal: str) -> control.Ledger:
     async with runtime.sessions() as session:
         return await ledger.check(session, factories.PROJECT, journal)
 
@@ -35,7 +35,7 @@ async def test_captures_with_one_fate_each_are_clean(runtime: app.Runtime) -> No
 
     found = await look(runtime, **{stored: "stored", dropped: "dropped:cloud:too many", ids.new_id(): "dropped:full"})
 
-    assert found == ledger.Ledger(captures=2, announced=3)
+    assert found == control.Ledger(captures=2, announced=3)
     assert found.clean
 
 

@@ -1,0 +1,18 @@
+"""Control routes of tokens: create them for programs, people and operators."""
+
+from strop import auth, control
+from strop_contracts import control as documents
+
+router = control.router("labeling-queue")
+
+
+@router.get("/caller")
+async def caller(user: control.Operator) -> documents.Caller:
+    """Return the user of the request's token."""
+    return documents.Caller(user=user)
+
+
+@router.post("/tokens", status_code=201)
+async def create(wanted: documents.NewToken, session: control.Session) -> documents.Token:
+    """Create a token, and its user if missing. The token is not shown again."""
+    return documents.Token(token=await auth.make_token(session, wanted.user, wanted.kind))

@@ -1,0 +1,53 @@
+"""Control routes: what operators read and change over HTTP, offered by the service that owns the tables.
+
+Only an operator's token is accepted (`Authorization: Bearer TOKEN`). The cookie of the pages is not, so that no page of
+another site can change anything.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.security import HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app, auth
+from strop_contracts import control
+
+_SIGN_IN = {"WWW-Authenticate": "Bearer"}
+
+
+def runtime(request: Request) -> app.Runtime:
+    opened: app.Runtime = request.app.state.runtime
+    return opened
+
+
+async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
+    async with opened.sessions.begin() as session:
+        yield session
+
+
+Runtime = Annotated[app.Runtime, Depends(runtime)]
+Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""One transaction per request, committed before the response is sent."""
+
+
+async def operator(request: Request, session: Session) -> str:
+    """Return the user of the operator's token; 401 without a valid token, 403 for a token of another kind."""
+    person = await auth.find(session, request)
+    if person is None or person.source != "api":
+        raise HTTPException(401, "the operator's token is missing, unknown or expired", _SIGN_IN)
+    if not person.operator:
+        raise HTTPException(403, f"the token of {person.name} is not an operator's")
+    return person.name
+
+
+Operator = Annotated[str, Depends(operator)]
+
+
+def router(service: str) -> APIRouter:
+    """Return a router for the control routes of a service, which only operators may call."""
+    bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
+    return APIRouter(
+        prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]
+    )
