@@ -24,11 +24,10 @@ WORKDIR /source
 COPY . .
 RUN mkdir -p /app/lib \
     && case "$SERVICE" in \
-         cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/* /app/lib; cp -r migrations /app ;; \
+         cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/*/ /app/lib; cp -r migrations /app ;; \
          edge) package=strop_edge; cp -r shared/strop_wire shared/strop_image edge/* /app/lib ;; \
-         trainer|custom-labels) \
-             package=$(basename "services/$SERVICE"/*/); cp -r shared/* edge/* "services/$SERVICE/$package" /app/lib ;; \
-         *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib ;; \
+         *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib; \
+            if grep -q '"strop-edge"' "services/$SERVICE/pyproject.toml"; then cp -r edge/* /app/lib; fi ;; \
        esac \
     && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$package" > /app/run && chmod 755 /app/run \
     && python -m compileall -q /app/lib

@@ -30,7 +30,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks import lab
 from ingest import __main__ as ingest_main
-from strop import app, metrics, outbox, sqs
+from ingest import metrics
+from strop import app, outbox, sqs
 from strop.settings import Settings
 from strop_contracts import tables
 from strop_devstack.platform.stack import Stack

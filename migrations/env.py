@@ -1,4 +1,4 @@
-"""Alembic's entry: one schema, from `strop_contracts.tables`. DATABASE_URL says where."""
+"""Alembic's entry: one schema, from `strop_contracts.tables`, and the grants of its services. DATABASE_URL names the database."""
 
 import asyncio
 import os
@@ -6,18 +6,26 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from strop import db
+from strop import db, grants
 from strop_contracts import tables
 
 URL = context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]
 
 
 def migrate(connection: Connection) -> None:
-    # A migration that waits for a lock makes everybody behind it wait: give up instead, and try again later.
+    # Statements queue behind a migration that waits for a lock: fail instead, and try again later.
     connection.exec_driver_sql("set lock_timeout = '5s'")
-    context.configure(connection=connection, target_metadata=tables.Base.metadata, compare_server_default=True)
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=tables.Base.metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
+    if context.get_context().get_current_revision() == context.get_head_revision():  # the declared tables are there
+        grants.apply(connection, URL)
 
 
 async def main() -> None:

@@ -11,8 +11,10 @@ pin() { # OUTPUT, then the requirement lines on standard input
   echo "requirements/$1.txt"
 }
 deps() { for member in "$@"; do sed -n '/^dependencies/,/^]/p' "$member/pyproject.toml"; done | ours; }
-for service in ingest router labeling-queue deployer console; do deps shared "services/$service" | pin "$service"; done
-for service in trainer custom-labels; do deps shared edge "services/$service" | pin "$service"; done
+for service in services/*/; do
+  agent=$(grep -q '"strop-edge"' "$service/pyproject.toml" && echo edge) || agent=
+  deps shared $agent "$service" | pin "$(basename "$service")"
+done
 deps edge | pin edge
 deps shared edge cli services/* | pin cli
 deps shared edge cli devstack services/* | pin run

@@ -19,7 +19,7 @@ from strop.settings import Settings
 from strop_cli import isolation
 from strop_contracts import topology
 from strop_devstack.platform.stack import Stack
-from tests import brokers
+from tests import brokers, roles
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count()
@@ -71,23 +71,31 @@ def broker(request: pytest.FixtureRequest, stack: Stack) -> brokers.Address:
 
 @pytest.fixture
 async def settings(template: str, broker: brokers.Address) -> AsyncIterator[Settings]:
-    """Settings of an empty deployment: its own database, bucket and queues."""
+    """Settings of an empty deployment: its own database, bucket and queues. `roles.arranging` has the owner's sessions."""
     name = f"test{os.getpid()}n{next(_numbers)}"
     base, _, source = template.rpartition("/")
     admin = await asyncpg.connect(f"{base}/postgres")
     await admin.execute(f'create database "{name}" template "{source}"')
     own = {"bucket": name, "queue_prefix": name, "mqtt_client_id": name}
-    yield Settings.model_validate(
-        {"database_url": f"{base}/{name}", "mqtt_url": broker.url, "mqtt_shared": broker.shared, **own}
-    )
+    url = f"{base}/{name}"
+    async with roles.owner_of(url):
+        yield Settings.model_validate(
+            {"database_url": url, "mqtt_url": broker.url, "mqtt_shared": broker.shared, **own}
+        )
     await admin.execute(f'drop database "{name}" with (force)')
     await admin.close()
 
 
 @pytest.fixture
-async def runtime(settings: Settings) -> AsyncIterator[app.Runtime]:
-    """Open clients on an empty deployment."""
-    async with app.runtime(settings) as opened:
+def runs_as() -> str | None:
+    """The service whose rights `runtime` has; None: those of the tables' owner. The folder of a service's tests names it."""
+    return None
+
+
+@pytest.fixture
+async def runtime(settings: Settings, runs_as: str | None) -> AsyncIterator[app.Runtime]:
+    """Open clients on an empty deployment. `roles` has the owner's for what a test arranges."""
+    async with app.runtime(settings, runs_as) as opened:
         await opened.queues.create(topology.SERVICES)
         await opened.storage.create(await opened.queues.arn("ingest"))
         yield opened
@@ -95,8 +103,8 @@ async def runtime(settings: Settings) -> AsyncIterator[app.Runtime]:
 
 @pytest.fixture
 async def session(runtime: app.Runtime) -> AsyncIterator[AsyncSession]:
-    """A session to arrange and look; the test commits what others shall see."""
-    async with runtime.sessions() as opened:
+    """A session of the tables' owner, to arrange and look; the test commits what others shall see."""
+    async with roles.arranging(runtime)() as opened:
         yield opened
 
 

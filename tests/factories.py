@@ -3,6 +3,7 @@
 import hashlib
 import io
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import tables
+from strop_contracts import documents, tables
 from strop_wire import ids, messages
+from tests import roles
 
 PROJECT = "bottles"
 DEVICE = "line-1"
@@ -27,10 +29,10 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48), image_format: str =
 
 
 async def make_project(session: AsyncSession, name: str = PROJECT, devices: tuple[str, ...] = (DEVICE,)) -> None:
-    session.add(tables.Project(name=name))
-    await session.flush()
-    session.add_all(tables.Device(project=name, name=device) for device in devices)
-    await session.flush()
+    async with roles.owner(session):
+        session.add(tables.Project(name=name))
+        await session.flush()
+        session.add_all(tables.Device(project=name, name=device) for device in devices)
 
 
 def capture(body: bytes, **changes: Any) -> tables.Capture:
@@ -61,8 +63,8 @@ def capture(body: bytes, **changes: Any) -> tables.Capture:
 
 async def make_capture(session: AsyncSession, body: bytes, **changes: Any) -> tables.Capture:
     made = capture(body, **changes)
-    session.add(made)
-    await session.flush()
+    async with roles.owner(session):
+        session.add(made)
     return made
 
 
@@ -70,8 +72,8 @@ async def make_image(session: AsyncSession, capture: tables.Capture) -> tables.I
     """The row of a capture's verified image; its bytes are the caller's to put."""
     columns = {"project": capture.project, "sha256": capture.sha256, "content_type": capture.content_type}
     made = tables.Image(**columns, size=capture.size, width=64, height=48)
-    session.add(made)
-    await session.flush()
+    async with roles.owner(session):
+        session.add(made)
     return made
 
 
@@ -105,8 +107,8 @@ async def make_model(
 ) -> tables.ModelVersion:
     """A trained model version with its run; the hashes of its files tell the version."""
     run = tables.TrainingRun(project=project, state="succeeded", trigger="manual")
-    session.add(run)
-    await session.flush()
+    async with roles.owner(session):
+        session.add(run)
     files = {
         name: {"sha256": f"{version:064x}", "size": 1000 + version, "key": f"{project}/models/v{version}/{name}"}
         for name in messages.MODEL_FILES
@@ -121,6 +123,16 @@ async def make_model(
         labels=[],
         files=files,
     )
-    session.add(made)
-    await session.flush()
+    async with roles.owner(session):
+        session.add(made)
     return made
+
+
+def outcome(
+    sha256: str, label: str, answers: Sequence[str], confidences: Mapping[str, float], **changes: Any
+) -> documents.Outcome:
+    """The outcome of a held-out image; its best label is the first of `confidences`."""
+    best, confidence = next(iter(confidences.items()))
+    said = {"sha256": sha256, "label": label, "predicted": best, "confidence": confidence, "margin": confidence}
+    rest = {"passed": True, "answers": answers, "confidences": confidences}
+    return documents.Outcome.model_validate({**said, **rest, **changes})

@@ -1,6 +1,5 @@
 """A hosted project with data sets, a trained version and its evaluation, as the other services would have left them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, storage
-from strop_contracts import tables
+from strop_contracts import documents, tables
 from strop_wire import ids
-from tests import factories
+from tests import factories, roles
 
 PROJECT = "flowers"
 VERSION = "first"
@@ -33,8 +32,8 @@ class Shot:
     def answers(self) -> list[str]:
         return [] if self.novel or self.confidence < self.threshold else [self.predicted]
 
-    def outcome(self) -> dict[str, Any]:
-        return {
+    def outcome(self) -> documents.Outcome:
+        return documents.Outcome.model_validate({
             "sha256": storage.digest(self.body),
             "label": self.label,
             "predicted": self.predicted,
@@ -45,7 +44,7 @@ class Shot:
             "novel": self.novel,
             "confidences": {self.predicted: self.confidence},
             "answers": self.answers,
-        }
+        })  # fmt: skip
 
 
 SHOTS = (
@@ -61,7 +60,7 @@ SHOTS = (
 
 async def arrange(runtime: app.Runtime, shots: Sequence[Shot] = SHOTS, project: str = PROJECT, **version: Any) -> None:
     """Make project, data sets, version and evaluation; `version` replaces columns of its row."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, project, devices=())
         for kind in ("TRAIN", "TEST"):
             await add_dataset(runtime, session, project, kind, [(shot.body, [shot.label]) for shot in shots])
@@ -100,17 +99,17 @@ async def add_evaluation(
     runtime: app.Runtime, session: AsyncSession, shots: Sequence[Shot], project: str, version: int, part: str = "base"
 ) -> None:
     key = f"{project}/models/v{version}/outcomes-{part}.jsonl"
-    lines = "".join(json.dumps(shot.outcome()) + "\n" for shot in shots)
-    await runtime.storage.put(key, lines.encode(), "application/jsonl")
+    await runtime.storage.put(key, documents.lines(shot.outcome() for shot in shots), "application/jsonl")
     row = {"project": project, "model_version": version, "part": part, "outcomes_key": key}
     session.add(tables.Evaluation(**row, metrics=metrics(shots)))
 
 
-def metrics(shots: Sequence[Shot]) -> dict[str, Any]:
-    """The metrics of an evaluation as the trainer writes them (services/trainer/trainer/evaluation.py)."""
+def metrics(shots: Sequence[Shot] = SHOTS, **changes: Any) -> documents.Metrics:
+    """The metrics of an evaluation; `changes` replace figures."""
     names = sorted({shot.label for shot in shots} | {shot.predicted for shot in shots})
     right = sum(shot.label == shot.predicted for shot in shots)
-    share = {"value": right / len(shots), "low": 0.1, "high": 0.9}
+    total = len(shots) or 1
+    share = {"value": right / total, "low": 0.1, "high": 0.9}
     labels = {name: _label(name, shots) for name in names}
     bins: list[dict[str, float]] = [{"images": 0, "right": 0, "confidence": 0.0} for _ in range(10)]
     for shot in shots:
@@ -119,12 +118,12 @@ def metrics(shots: Sequence[Shot]) -> dict[str, Any]:
         found["right"] += shot.label == shot.predicted
         found["confidence"] += shot.confidence
     counts = [[sum((s.label, s.predicted) == (a, b) for s in shots) for b in names] for a in names]
-    return {
+    return documents.Metrics.model_validate({
         "images": len(shots),
         "skipped": [],
         "right": right,
         "accuracy": share,
-        "answered": {"value": sum(bool(shot.answers) for shot in shots) / len(shots), "low": 0.1, "high": 0.9},
+        "answered": {"value": sum(bool(shot.answers) for shot in shots) / total, "low": 0.1, "high": 0.9},
         "labels": {name: {**found, **_shares(found)} for name, found in labels.items()},
         "confusion": {"labels": names, "counts": counts},
         "calibration": {"ece": 0.07, "bins": bins},
@@ -134,7 +133,8 @@ def metrics(shots: Sequence[Shot]) -> dict[str, Any]:
             "unanswered": sum(not shot.answers for shot in shots),
             "labels": labels,
         },
-    }
+        **changes,
+    })  # fmt: skip
 
 
 def _label(name: str, shots: Sequence[Shot]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _shares(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mean(labels: Mapping[str, Mapping[str, Any]], key: str) -> float:
     tested = [label[key] or 0.0 for label in labels.values() if label["images"]]
-    return sum(tested) / len(tested)
+    return sum(tested) / (len(tested) or 1)
 
 
 async def add_capture(runtime: app.Runtime, session: AsyncSession, body: bytes, label: str | None) -> None:

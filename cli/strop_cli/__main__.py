@@ -22,6 +22,7 @@ from strop_cli import (
     policy,
     projects,
     registry,
+    roles,
     setup,
     status,
     tokens,
@@ -46,6 +47,7 @@ cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
 cli.add_typer(certs.cli, name="certs")
+cli.command()(roles.roles)
 cli.command()(status.status)
 cli.command()(ledger.ledger)
 plugins.add(cli)

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from sqlalchemy import func, select
 
-from strop import app, autolabel, storage
+from console import autolabel
+from strop import app, storage
 from strop_cli import connection, differences, hosted, progress, projects, tree, upload
 from strop_contracts import errors, tables
 from strop_wire import fields, topics

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
+from console import autolabel
 from ingest import places
-from strop import app, autolabel, sqs
+from strop import app, sqs
 from strop_cli import projects, tree
 from strop_contracts import errors, tables
 from strop_wire import hidden

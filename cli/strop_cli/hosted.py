@@ -9,7 +9,8 @@ from typing import Any
 import aiobotocore.session
 from botocore.exceptions import ClientError
 
-from strop import app, autolabel
+from console import autolabel
+from strop import app
 from strop_cli import progress, tree, upload
 from strop_contracts import errors
 

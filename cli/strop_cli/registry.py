@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strop_cli import api, connection, differences
-from strop_contracts import control, errors
+from strop_contracts import control, errors, states
 
 _LOOK = 0.5  # seconds between two requests for the state of a run
 
@@ -49,7 +49,7 @@ def outcome(client: api.Api, run: UUID) -> str:
     """Wait for the end of a run and return the gate's verdict. Raises StropError if the run failed."""
     while True:
         found = client.get(control.Run, "trainer", "runs", run)
-        if found.state == "failed":
+        if found.state == states.RunState.FAILED:
             raise errors.StropError(f"training failed: {found.error}")
         if found.model:
             return verdict(found.model)

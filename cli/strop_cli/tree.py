@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from strop import autolabel
+from console import autolabel
 from strop_contracts import errors
 from strop_wire import hidden, messages
 

@@ -3,18 +3,20 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
+from strop import grants
+from strop_contracts import services
 from strop_devstack.platform import probe
 from strop_devstack.platform.server import Plan, Server
 from strop_devstack.platform.stack import Stack
 
 log = structlog.get_logger()
 
-WEB = "labeling_queue"
+WEB = services.LABELING_QUEUE
 """The service with the pages."""
 _LOOK = 0.2  # seconds between two looks at a process
 _FIRST_DELAY, _LAST_DELAY = 0.5, 30.0
@@ -23,49 +25,52 @@ _STEADY = 60.0
 
 
 @asynccontextmanager
-async def running(stack: Stack, packages: Sequence[str], port: int) -> AsyncIterator[dict[str, str]]:
-    """Start the services, keep them alive, and ask them to stop in the same order: first who takes things in.
+async def running(stack: Stack, port: int) -> AsyncIterator[dict[str, str]]:
+    """Start every service, restart each that ends, and stop them in the same order.
 
-    The pages are at `port`; the others have ports of their own, for health and metrics. Yields the URL of each.
+    The pages are at `port`; the others have ports of their own, for health and metrics. Yields the URL of each service by its
+    name.
     """
     servers: dict[str, Server] = {}
     try:
-        for package in packages:
-            servers[package] = _start(stack, package, port)
+        for service in services.ALL:
+            servers[service.name] = _start(stack, service, port)
         for server in servers.values():
             await asyncio.to_thread(server.await_answer)
         async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(_keep(stack, servers, package, port)) for package in packages]
-            yield {package: f"http://127.0.0.1:{server.plan.env['STROP_PORT']}" for package, server in servers.items()}
+            keepers = [group.create_task(_keep(stack, servers, service, port)) for service in services.ALL]
+            yield {name: f"http://127.0.0.1:{server.plan.env['STROP_PORT']}" for name, server in servers.items()}
             for keeper in keepers:
                 keeper.cancel()
     finally:
         await asyncio.gather(*(asyncio.to_thread(_stop, server) for server in servers.values()))
 
 
-async def _keep(stack: Stack, servers: dict[str, Server], package: str, port: int) -> None:
-    """Start the service again whenever it has ended, after a delay that grows while it does not get to work."""
+async def _keep(stack: Stack, servers: dict[str, Server], service: services.Service, port: int) -> None:
+    """Restart the service whenever it has ended, with exponential backoff while it does not become ready."""
+    name = service.name
     delay, began = _FIRST_DELAY, time.monotonic()
     while True:
-        while (code := servers[package].code) is None:
+        while (code := servers[name].code) is None:
             await asyncio.sleep(_LOOK)
-        stack.guard(servers[package])
+        stack.guard(servers[name])
         if time.monotonic() - began > _STEADY:
             delay = _FIRST_DELAY
-        log.error("service ended, starting it again", service=package, code=code, delay=delay)
+        log.error("service ended, starting it again", service=name, code=code, delay=delay)
         print(
-            f"{package} ended with code {code}: it starts again in {delay:g} s. Its log: {servers[package].log}",
+            f"{name} ended with code {code}: it starts again in {delay:g} s. Its log: {servers[name].log}",
             flush=True,
         )
         await asyncio.sleep(delay)
         delay, began = min(2 * delay, _LAST_DELAY), time.monotonic()
-        servers[package] = _start(stack, package, port)
+        servers[name] = _start(stack, service, port)
 
 
-def _start(stack: Stack, package: str, port: int) -> Server:
-    own = port if package == WEB else stack.port(package)
-    argv = [sys.executable, "-m", package]
-    plan = Plan(package, argv, lambda: probe.http_ok(own, "/readyz", timeout=2), env={"STROP_PORT": str(own)})
+def _start(stack: Stack, service: services.Service, port: int) -> Server:
+    own = port if service == WEB else stack.port(service.package)
+    database = grants.url(stack.env()["DATABASE_URL"], service.role)
+    argv, env = [sys.executable, "-m", service.package], {"STROP_PORT": str(own), "DATABASE_URL": database}
+    plan = Plan(service.package, argv, lambda: probe.http_ok(own, "/readyz", timeout=2), env=env)
     server = Server(plan, stack.state)
     stack.guard(server)
     return server

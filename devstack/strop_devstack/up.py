@@ -16,6 +16,7 @@ import typer
 from strop import app, auth
 from strop.settings import Settings
 from strop_cli import connection, envfile, isolation, setup
+from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
 from strop_devstack.platform import ports
@@ -24,7 +25,6 @@ from strop_devstack.platform.stack import Stack
 
 PROGRAMS = Path(__file__).parent / "platform" / "programs"
 """First in the PATH of a shell that sources `strop.env`: `aws`, for versions that do not read every endpoint variable."""
-_PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
@@ -64,22 +64,24 @@ def _env_file(path: Path) -> Iterator[Path]:
 
 def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
     port = port or stack.port("web")
-    ports_ = {package: stack.port(package) if apart else port for package in _PACKAGES}
-    hosted, console = ports_["custom_labels"], ports_["console"]
+    urls = {each.name: f"http://127.0.0.1:{_port(stack, each, port, apart=apart)}" for each in services.ALL}
+    hosted = urls[services.CUSTOM_LABELS.name]
     return {
         "STROP_URL": f"http://127.0.0.1:{port}",
-        "STROP_CONSOLE": f"http://127.0.0.1:{console}/console",
+        "STROP_CONSOLE": f"{urls[services.CONSOLE.name]}/console",
         "STROP_PORT": str(port),
-        "STROP_CONTROL_URLS": json.dumps(
-            {package.replace("_", "-"): f"http://127.0.0.1:{own}" for package, own in ports_.items() if own != port}
-        ),
+        "STROP_CONTROL_URLS": json.dumps(urls),
         "STROP_SESSION_COOKIE": f"strop_session_{port}",  # one for all pages, whichever port each service has
-        "AWS_ENDPOINT_URL_REKOGNITION": f"http://127.0.0.1:{hosted}",
+        "AWS_ENDPOINT_URL_REKOGNITION": hosted,
         # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{hosted}",
+        "AWS_ENDPOINT_URL": hosted,
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
         "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
+
+
+def _port(stack: Stack, service: services.Service, pages: int, *, apart: bool) -> int:
+    return stack.port(service.package) if apart and service is not processes.WEB else pages
 
 
 def _dead(failures: ExceptionGroup) -> Exception | None:
@@ -115,14 +117,14 @@ class _Up:
                 raise _dead(failures) or failures from None
 
     async def _serve(self, settings: Settings) -> None:
-        builds = [import_module(f"{package}.__main__").build for package in _PACKAGES]
+        builds = {each.name: import_module(f"{each.package}.__main__").build for each in services.ALL}
         await app.serve(settings, builds, ready=self._ready)
 
     async def _serve_apart(self, settings: Settings) -> None:
         stop = asyncio.Event()
         app.on_signals(stop)
-        async with processes.running(self._stack, _PACKAGES, settings.port) as urls:
-            self._metrics = [f"Metrics: {url}/metrics of {name.replace('_', '-')}" for name, url in urls.items()]
+        async with processes.running(self._stack, settings.port) as urls:
+            self._metrics = [f"Metrics: {url}/metrics of {name}" for name, url in urls.items()]
             self._ready.set()
             await stop.wait()
 

@@ -9,9 +9,9 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiobotocore.session
@@ -19,14 +19,14 @@ import fastapi_offline
 import structlog
 import uvicorn
 from botocore.config import Config
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gateway, gauges, inbox, metrics, outbox, sqs, storage, traces
+from strop import db, deadletters, gateway, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
-from strop_contracts import errors, topology
+from strop_contracts import errors, services, topology
 from strop_wire import fields
 
 log = structlog.get_logger()
@@ -35,9 +35,6 @@ ABOUT = """\
 The HTTP side of Strop: label tasks, for the pages and for programs. Programs send `Authorization: Bearer TOKEN`;
 `strop token create NAME` makes a token. What devices say, over MQTT, is in docs/wire.md and docs/asyncapi.yaml.
 """
-
-Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-"""Runs until the event is set, then finishes what it has in hand and returns."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +49,16 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Service:
-    name: str
-    loops: Sequence[Loop]
-    router: APIRouter | None = None
+    loops: Sequence[loops.Loop]
+    routes: APIRouter | None = None
+    measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
 
 
 Build = Callable[[Runtime], Service]
+
+POOL = 4
+"""Connections that each service keeps open when several share a process; PostgreSQL takes 100 in all by default."""
 
 
 @functools.cache
@@ -68,64 +68,89 @@ def _botocore() -> aiobotocore.session.AioSession:
 
 
 @asynccontextmanager
-async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Open database, SQS and S3. Credentials, region and endpoints come from botocore's usual places."""
+async def runtime(settings: Settings, service: str | None = None) -> AsyncIterator[Runtime]:
+    """Open database, SQS and S3. Credentials, region and endpoints come from botocore's usual places.
+
+    The database grants what it grants to `service`; without one, what it grants to the user of `database_url`.
+    """
     session = _botocore()
     # A name of our own: botocore's, put together anew for each request, is a twentieth of what a request costs.
     common = {"retries": {"mode": "standard", "max_attempts": 3}, "max_pool_connections": 50, "user_agent": "strop"}
     # An endpoint of one's own has no bucket names in its host names.
     style = {"addressing_style": "path"} if settings.s3_url or settings.public_s3_url else {}
     s3_config = Config(signature_version="s3v4", s3=style, **common, read_timeout=30, connect_timeout=5)
-    engine = db.engine(settings.database_url, answer=db.ANSWER)
     async with (
+        _sessions(settings, service) as sessions,
         session.create_client("sqs", config=Config(**common, read_timeout=40, connect_timeout=5)) as sqs_client,
         session.create_client("s3", config=s3_config) as s3_client,
         session.create_client(
             "s3", config=s3_config, endpoint_url=settings.public_s3_url or settings.s3_url
         ) as public_client,
     ):
-        try:
-            yield Runtime(
-                settings,
-                db.sessions(engine),
-                sqs.Queues(sqs_client, settings.queue_prefix),
-                storage.Storage(s3_client, public_client, settings.bucket),
-            )
-        finally:
-            await engine.dispose()
+        yield Runtime(
+            settings,
+            sessions,
+            sqs.Queues(sqs_client, settings.queue_prefix),
+            storage.Storage(s3_client, public_client, settings.bucket),
+        )
+
+
+@asynccontextmanager
+async def _sessions(settings: Settings, service: str | None, pool: int = 10) -> AsyncIterator[db.Sessions]:
+    role = services.get(service).role if service else None
+    engine = db.engine(settings.database_url, pool, db.ANSWER, role)
+    try:
+        yield db.sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _runtimes(settings: Settings, names: Iterable[str]) -> AsyncIterator[dict[str, Runtime]]:
+    """Open the clients of several services: all but the database sessions are shared."""
+    first, *others = names
+    async with runtime(settings, first) as opened, AsyncExitStack() as stack:
+        own = {name: await stack.enter_async_context(_sessions(settings, name, POOL)) for name in others}
+        yield {first: opened} | {name: replace(opened, sessions=sessions) for name, sessions in own.items()}
 
 
 async def serve(
     settings: Settings,
-    builds: Sequence[Build],
+    builds: Mapping[str, Build],
     *,
     stop: asyncio.Event | None = None,
     ready: asyncio.Event | None = None,
 ) -> None:
-    """Run the services until `stop` (or SIGINT, SIGTERM); set `ready` once the HTTP port answers."""
+    """Run the services, each with its own rights, until `stop` (or SIGINT, SIGTERM); set `ready` once the HTTP port answers.
+
+    `builds` has a service's `build` by its declared name.
+    """
     stop = stop or asyncio.Event()
     on_signals(stop)
-    async with _traced(settings), runtime(settings) as opened:
-        services = [build(opened) for build in builds]
+    async with _traced(settings), _runtimes(settings, builds) as runtimes:
+        built = {name: build(runtimes[name]) for name, build in builds.items()}
+        common = next(iter(runtimes.values()))  # for the tables of the kernel, which every service may write
         gc.freeze()  # what is there by now stays: searching it for garbage again and again would cost a quarter of the time
         server = _Server(
             uvicorn.Config(
-                web(opened, services), host=settings.host, port=settings.port, log_config=None, access_log=False
+                web(runtimes, built), host=settings.host, port=settings.port, log_config=None, access_log=False
             )
         )
         async with asyncio.TaskGroup() as group:
-            for service in services:
-                metrics.SERVICE_UP.labels(service.name).set(1)
+            for name, service in built.items():
+                metrics.SERVICE_UP.labels(name).set(1)
                 for loop in service.loops:
                     group.create_task(loop(stop))
-                if service.name in topology.SERVICES:  # the others have no queue
-                    group.create_task(deadletters.read(opened.sessions, opened.queues, service.name, stop))
-                    group.create_task(gauges.watch(opened.sessions, opened.queues, service.name, stop))
-            group.create_task(outbox.relay(opened.sessions, opened.queues, stop))
-            group.create_task(every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, opened.sessions))(stop))
+                if name in topology.SERVICES:  # the others have no queue
+                    group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
+                    group.create_task(
+                        gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
+                    )
+            group.create_task(outbox.relay(common.sessions, common.queues, stop))
+            group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
-            group.create_task(_announce(server, services, ready))
+            group.create_task(_announce(server, built, ready))
 
 
 @asynccontextmanager
@@ -150,10 +175,10 @@ async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
     server.should_exit = True
 
 
-async def _announce(server: uvicorn.Server, services: Sequence[Service], ready: asyncio.Event | None) -> None:
-    while not (server.started and all(service.ready() for service in services)):
+async def _announce(server: uvicorn.Server, built: Mapping[str, Service], ready: asyncio.Event | None) -> None:
+    while not (server.started and all(service.ready() for service in built.values())):
         await asyncio.sleep(0.02)
-    log.info("ready", services=[service.name for service in services])
+    log.info("ready", services=list(built))
     if ready:
         ready.set()
 
@@ -165,7 +190,7 @@ def on_signals(stop: asyncio.Event) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
-def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
+def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAPI:
     """The HTTP side: the services' own routes, and what operators ask every service."""
     api = fastapi_offline.FastAPIOffline(  # /api/docs with its scripts: a browser may have no way to a CDN
         "/api/docs",
@@ -176,13 +201,12 @@ def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
         openapi_url="/api/openapi.json",
         static_url="/api/docs/assets",
     )
-    api.state.runtime = opened  # for the services' routes
     api.add_exception_handler(errors.NotFound, _answer_with(404))
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))
-    for service in services:
-        if service.router:
-            api.include_router(service.router)
+    for name, service in built.items():
+        if service.routes:
+            api.include_router(service.routes, dependencies=[_lend(runtimes[name])])
 
     @api.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -192,7 +216,8 @@ def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     @api.get("/readyz", include_in_schema=False)
     async def readyz(response: Response) -> dict[str, bool]:
         """The database answers and every service has what it needs."""
-        found = {"database": await _answers(opened), **{service.name: service.ready() for service in services}}
+        answers = await _answers(next(iter(runtimes.values())))
+        found = {"database": answers, **{name: service.ready() for name, service in built.items()}}
         response.status_code = 200 if all(found.values()) else 503
         return found
 
@@ -200,8 +225,18 @@ def web(opened: Runtime, services: Sequence[Service]) -> FastAPI:
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    gateway.mount(api, opened.settings.control_urls)
+    urls = next(iter(runtimes.values())).settings.control_urls
+    gateway.mount(api, {name: url for name, url in urls.items() if name not in built})
     return api
+
+
+def _lend(opened: Runtime) -> Any:
+    """Give the routes of a service its runtime, as `request.state.runtime`."""
+
+    def lend(request: Request) -> None:
+        request.state.runtime = opened
+
+    return Depends(lend)
 
 
 def _answer_with(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -223,21 +258,6 @@ async def _answers(opened: Runtime) -> bool:
     return True
 
 
-def every(seconds: float, tick: Callable[[], Awaitable[object]]) -> Loop:
-    """A loop that calls `tick` now and then; a tick that fails is logged and tried again."""
-
-    async def loop(stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await tick()
-            except Exception:
-                log.exception("tick failed, trying again", tick=getattr(tick, "__qualname__", str(tick)))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
-
-    return loop
-
-
 def logs(settings: Settings) -> None:
     """Structured logs on standard error: an event name plus fields; context variables carry event and capture id."""
     final = structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer()
@@ -257,7 +277,7 @@ def logs(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
-def main(settings: Settings, build: Build) -> None:
+def main(name: str, settings: Settings, build: Build) -> None:
     """Run one service as a process of its own: the body of every `__main__`."""
     logs(settings)
-    asyncio.run(serve(settings, [build]))
+    asyncio.run(serve(settings, {name: build}))

@@ -122,7 +122,7 @@ def same_origin(headers: Mapping[str, str]) -> bool:
 
 def _cookie(request: Request) -> str:
     """The cookie's name. Browsers keep cookies by host alone, so two instances on one machine need two names."""
-    settings: Settings = request.app.state.runtime.settings
+    settings: Settings = request.state.runtime.settings
     return settings.session_cookie or f"strop_session_{request.url.port or 'default'}"
 
 

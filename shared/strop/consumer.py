@@ -1,18 +1,18 @@
-"""One message, one transaction: claim the event, do the work, write what follows; then acknowledge.
+"""One message, one transaction: claim the event, do the work, write the events that follow; then acknowledge.
 
-A crash before the commit: the message comes again. After it: the inbox absorbs the repeat. A handler says the outcome by
-raising: InvalidMessage (dead-letter queue, at once), RetryLater (comes back after its delay), anything else comes back with
-a growing delay until SQS moves it to the dead-letter queue.
+A crash before the commit: SQS redelivers the message. After it: the inbox makes the redelivery a no-op. A handler decides
+the outcome by raising: InvalidMessage (dead-letter queue, at once), RetryLater (redelivered after its delay), anything else
+is redelivered with exponential backoff until SQS moves it to the dead-letter queue.
 
-Events that come by the thousand are handled `Together`: many in one transaction. When that fails they are handled one by
-one, so that a message nobody can handle hurts only itself. While what handlers need is away, messages stay in the queue.
+Frequent events are handled in batches, each in one transaction. A batch that fails is handled message by message, so that
+one invalid message fails alone. While a dependency of the handlers is unreachable, messages stay in the queue.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -21,99 +21,97 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, inbox, metrics, sqs, traces
+from strop import crash, db, inbox, loops, metrics, sqs, traces
 from strop_contracts import errors, events, topology
 
 log = structlog.get_logger()
 
-Handler = Callable[[Any, AsyncSession], Awaitable[None]]
-"""Works in the given transaction and never commits."""
-
-LongHandler = Callable[[Any], Awaitable[None]]
-"""Work that outlasts a transaction: it guards itself with a lease on its own row and may be called again for the same event."""
+Kind = type[events.Event]
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """A handler that takes a sequence of events where others take one: all are handled, or none.
+class Handlers:
+    """A service's handlers, by the kind of event and by how they run.
 
-    A long handler, which commits by itself, may say with a PartialFailure which of them failed.
+    `one` and `batch` work in the consumer's transaction, which has claimed their events, and never commit. The long ones do
+    I/O or outlast a transaction: they open their own, and must be idempotent, because a redelivery calls them again. A batch
+    is handled as a whole or not at all; a long batch may raise PartialFailure to name the events that failed.
     """
 
-    handle: Callable[..., Awaitable[None]]
+    one: Mapping[Kind, Callable[[Any, AsyncSession], Awaitable[None]]] = field(default_factory=dict)
+    batch: Mapping[Kind, Callable[[Sequence[Any], AsyncSession], Awaitable[None]]] = field(default_factory=dict)
+    long: Mapping[Kind, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
+    long_batch: Mapping[Kind, Callable[[Sequence[Any]], Awaitable[None]]] = field(default_factory=dict)
 
 
-TOGETHER = 100
-"""Most messages a consumer takes at a time when it handles events together."""
+BATCH = 100
+"""Most messages a consumer receives at a time when it has batch handlers."""
 
-AWAY = 1.0
-"""Seconds between two looks whether what was away is back."""
+PROBE_EVERY = 1.0
+"""Seconds between two probes of an unreachable dependency."""
 
-AT_ONCE = 10
+CONCURRENCY = 10
 """Units of work side by side: each may hold a connection to the database."""
 
 Taken = tuple[sqs.Incoming, events.Event]
 
 
 class Consumer:
-    """Reads one service's queue until told to stop; a clean stop finishes the messages in hand."""
+    """Reads one service's queue until the stop is set, and then finishes the messages in hand."""
 
     def __init__(
         self,
         service: str,
         make: db.Sessions,
         queues: sqs.Queues,
-        handlers: Mapping[type[events.Event], Handler | Together],
+        handlers: Handlers,
         *,
-        long: Mapping[type[events.Event], LongHandler | Together] | None = None,
         loads: Callable[[str], events.Event | None] = events.loads,
         needs: Callable[[], Awaitable[object]] | None = None,
         wait: int = 20,
     ) -> None:
-        """`loads` turns a body into an event; None means: nothing to do, acknowledge it. `needs` raises while what the handlers
-        need besides the database is away.
+        """`loads` reads a body; None from it acknowledges the message without work. `needs` raises while a dependency of the
+        handlers other than the database is unreachable. `wait`: seconds of a long poll.
         """
         self.service = service
         self._make = make
         self._queues = queues
         self._handlers = handlers
-        self._long = long or {}
-        self._together = {kind for kind, each in {**handlers, **self._long}.items() if isinstance(each, Together)}
+        self._batched = handlers.batch.keys() | handlers.long_batch.keys()
         self._loads = loads
         self._needs = needs
         self._wait = wait
-        self._doubt = False  # whether something the handlers need may be away
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._doubt = False  # whether a dependency of the handlers may be unreachable
+        self._free = asyncio.Semaphore(CONCURRENCY)
         self._held: set[sqs.Incoming] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        limit = TOGETHER if self._together else sqs.BATCH
+        limit = BATCH if self._batched else sqs.BATCH
         while not stop.is_set():
             try:
                 messages = await self._queues.receive_until(stop, self.service, self._wait, limit)
                 if messages:
                     await asyncio.shield(self.take(messages))
                 while self._doubt and not stop.is_set():
-                    await self._look(stop)
+                    await self._probe(stop)
             except Exception:
-                log.exception("cannot receive or acknowledge, trying again", service=self.service)
-                await asyncio.sleep(1)
+                log.exception("receive_failed", service=self.service)
+                await loops.pause(1, stop)
 
-    async def _look(self, stop: asyncio.Event) -> None:
-        """Leave messages in the queue while they cannot be handled: each time one is received brings it nearer to its end."""
+    async def _probe(self, stop: asyncio.Event) -> None:
+        """Leave messages in the queue while a dependency is unreachable: each receive counts towards the dead-letter queue."""
         try:
             async with self._make() as session:
                 await session.execute(select(1))
             if self._needs:
                 await self._needs()
             self._doubt = False
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not there
-            log.warning("waiting for what is away", service=self.service, error=repr(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AWAY)
+        except Exception as error:  # noqa: BLE001 - any error means that it is unreachable
+            log.warning("dependency_unreachable", service=self.service, error=repr(error))
+            await loops.pause(PROBE_EVERY, stop)
 
     async def take(self, messages: Sequence[sqs.Incoming]) -> None:
-        """Handle messages side by side, or together, then acknowledge what is done in one call."""
+        """Handle messages side by side or in batches, then acknowledge those that are done in one call."""
         with structlog.contextvars.bound_contextvars(service=self.service):
             async with self._hidden(messages):
                 done, groups = await self._sort(messages)
@@ -123,26 +121,26 @@ class Consumer:
                     await self._queues.delete(self.service, receipts)
 
     async def _sort(self, messages: Sequence[sqs.Incoming]) -> tuple[list[sqs.Incoming], list[list[Taken]]]:
-        """Read the messages; returns those that are done with and, by unit of work, the others."""
+        """Read the messages; returns those that need no work and, by unit of work, the others."""
         done: list[sqs.Incoming] = []
         alone: list[list[Taken]] = []
-        together: dict[type[events.Event], list[Taken]] = {}
+        batches: dict[Kind, list[Taken]] = {}
         for message in messages:
             try:
                 event = self._loads(message.body)
-            except Exception as error:  # noqa: BLE001 - its outcome is decided there
+            except Exception as error:  # noqa: BLE001 - `_fail` decides the outcome
                 done += await self._fail(message, error)
                 continue
             if event is None:
                 done.append(message)
-            elif (kind := type(event)) in self._together:
-                together.setdefault(kind, []).append((message, event))
+            elif (kind := type(event)) in self._batched:
+                batches.setdefault(kind, []).append((message, event))
             else:
                 alone.append([(message, event)])
-        return done, [*together.values(), *alone]
+        return done, [*batches.values(), *alone]
 
     async def _settle(self, group: Sequence[Taken]) -> list[sqs.Incoming]:
-        """Handle the events of one kind in one go, and act on the outcome; returns the messages that may be deleted."""
+        """Handle one unit of work and act on the outcome; returns the messages that may be deleted."""
         messages = [message for message, _ in group]
         try:
             async with self._free:
@@ -151,89 +149,97 @@ class Consumer:
             failed = partial.failed
             given_up = [await self._fail(message, failed[event.id]) for message, event in group if event.id in failed]
             return [*(message for message, event in group if event.id not in failed), *chain(*given_up)]
-        except Exception as error:  # noqa: BLE001 - judged by `_fail`, or by the next try
+        except Exception as error:  # noqa: BLE001 - `_fail` or the next attempt decides the outcome
             if len(group) == 1:
                 return await self._fail(messages[0], error)
-            log.warning("handling one by one what failed together", messages=len(group), error=repr(error))
+            log.warning("batch_split", messages=len(group), error=repr(error))
             return list(chain(*await asyncio.gather(*(self._settle([each]) for each in group))))
         return messages
 
-    async def _handle(self, happened: Sequence[events.Event]) -> None:
-        first = happened[0]
-        about = (
-            {"event_id": str(first.id), "project": first.project} if len(happened) == 1 else {"events": len(happened)}
-        )
+    async def _handle(self, batch: Sequence[events.Event]) -> None:
+        """Call the handler of these events, which are of one kind: several only if a batch handler takes them."""
+        first = batch[0]
+        about = {"event_id": str(first.id), "project": first.project} if len(batch) == 1 else {"events": len(batch)}
         bound = structlog.contextvars.bound_contextvars(event=type(first).__name__, **about)
-        with bound, traces.handling(self.service, happened):
-            if long := self._long.get(type(first)):
-                await self._work(long, happened)
-            elif handler := self._handlers.get(type(first)):
-                await self._transact(handler, happened)
-            else:
-                raise errors.InvalidMessage(f"{self.service} has no handler for {type(first).__name__}")
-        self._count(happened)
+        with bound, traces.handling(self.service, batch):
+            await self._dispatch(type(first), batch)
+        self._count(batch)
 
-    async def _work(self, handler: LongHandler | Together, happened: Sequence[events.Event]) -> None:
+    async def _dispatch(self, kind: Kind, batch: Sequence[events.Event]) -> None:
+        handlers = self._handlers
+        if long := handlers.long.get(kind):
+            await long(batch[0])
+        elif long_batch := handlers.long_batch.get(kind):
+            await self._work(long_batch, batch)
+        elif kind in handlers.one or kind in handlers.batch:
+            await self._transact(kind, batch)
+        else:
+            raise errors.InvalidMessage(f"{self.service} has no handler for {kind.__name__}")
+
+    async def _work(self, handle: Callable[[Sequence[Any]], Awaitable[None]], batch: Sequence[events.Event]) -> None:
         try:
-            await _call(handler, happened)
+            await handle(batch)
         except errors.PartialFailure as partial:
-            if done := [event for event in happened if event.id not in partial.failed]:
+            if done := [event for event in batch if event.id not in partial.failed]:
                 self._count(done)
             raise
 
-    def _count(self, happened: Sequence[events.Event]) -> None:
-        metrics.MESSAGES.labels(self.service, "handled").inc(len(happened))
-        seconds, now = metrics.EVENT_SECONDS.labels(self.service, type(happened[0]).__name__), datetime.now(UTC)
-        for event in happened:
+    def _count(self, batch: Sequence[events.Event]) -> None:
+        metrics.MESSAGES.labels(self.service, "handled").inc(len(batch))
+        seconds, now = metrics.EVENT_SECONDS.labels(self.service, type(batch[0]).__name__), datetime.now(UTC)
+        for event in batch:
             seconds.observe((now - event.at).total_seconds())
 
-    async def _transact(self, handler: Handler | Together, happened: Sequence[events.Event]) -> None:
+    async def _transact(self, kind: Kind, batch: Sequence[events.Event]) -> None:
         """Claim the events and handle those that are new, in one transaction."""
-        by_id = {str(event.id): event for event in happened}
+        by_id = {str(event.id): event for event in batch}
         async with self._make.begin() as session:
-            fresh = await inbox.claim_all(session, self.service, by_id)
-            if fresh:
-                await _call(handler, [event for id_, event in by_id.items() if id_ in fresh], session)
-        metrics.MESSAGES.labels(self.service, "repeated").inc(len(happened) - len(fresh))
+            claimed = await inbox.claim_all(session, self.service, by_id)
+            fresh = [event for id_, event in by_id.items() if id_ in claimed]
+            if fresh and kind in self._handlers.batch:
+                await self._handlers.batch[kind](fresh, session)
+            elif fresh:
+                await self._handlers.one[kind](fresh[0], session)
+        metrics.MESSAGES.labels(self.service, "repeated").inc(len(batch) - len(fresh))
 
     async def _fail(self, message: sqs.Incoming, error: Exception) -> list[sqs.Incoming]:
-        """Bury the message, or let it come back; returns it when it may be deleted."""
+        """Send the message to the dead-letter queue, or retry it later; returns it if it may be deleted."""
         self._held.discard(message)
         if isinstance(error, errors.InvalidMessage):
             return [message] if await self._bury(message, str(error)) else []
         self._doubt |= _unexpected(error)
         delay = plan_retry(error, message.receives)
         log.warning(
-            "message comes back",
+            "message_retried",
             error=f"{type(error).__name__}: {error}",
             delay=delay,
             exc_info=error if _unexpected(error) else None,
         )
         metrics.MESSAGES.labels(self.service, "retried").inc()
-        with suppress(Exception):  # its visibility brings it back in any case
+        with suppress(Exception):  # its visibility timeout redelivers it in any case
             await self._queues.hide(self.service, message.receipt, delay)
         return []
 
     async def _bury(self, message: sqs.Incoming, reason: str) -> bool:
         """Send to the dead-letter queue with the reason; only then may the message be deleted."""
-        log.error("message goes to the dead-letter queue", reason=reason)
+        log.error("message_dead_lettered", reason=reason)
         try:
             failed = await self._queues.send(topology.dead_letter(self.service), [sqs.Outgoing(message.body, reason)])
         except Exception:
-            log.exception("cannot send to the dead-letter queue: the message comes back")
+            log.exception("dead_letter_send_failed")  # the visibility timeout redelivers the message
             return False
         metrics.MESSAGES.labels(self.service, "dead").inc()
         return not failed
 
     @asynccontextmanager
     async def _hidden(self, messages: Sequence[sqs.Incoming]) -> AsyncIterator[None]:
-        """Keep messages hidden until they are acknowledged or given back, however long that takes."""
+        """Prolong the visibility timeout of messages by a heartbeat until they are acknowledged or given back."""
 
         async def beat() -> None:
             while True:
                 await asyncio.sleep(topology.VISIBILITY / 3)
                 for message in self._held.intersection(messages):
-                    with suppress(Exception):  # the next beat may do; if none does, a second delivery is harmless
+                    with suppress(Exception):  # the next heartbeat may succeed; a second delivery is harmless
                         await self._queues.hide(self.service, message.receipt, topology.VISIBILITY)
 
         self._held.update(messages)
@@ -245,18 +251,8 @@ class Consumer:
             self._held.difference_update(messages)
 
 
-async def _call(
-    handler: Handler | LongHandler | Together, happened: Sequence[events.Event], *session: AsyncSession
-) -> None:
-    if isinstance(handler, Together):
-        await handler.handle(happened, *session)
-    else:
-        (event,) = happened
-        await handler(event, *session)
-
-
 def plan_retry(error: Exception, receives: int) -> float:
-    """Seconds until a failed message comes back: what the handler asks for, else 1, 2, 4 … 300 with jitter."""
+    """Seconds until a failed message is redelivered: what the handler asks for, else 1, 2, 4 … 300 with jitter."""
     if isinstance(error, errors.RetryLater):
         return error.delay
     return min(300.0, 2.0 ** min(receives - 1, 9)) * random.uniform(0.8, 1.2)

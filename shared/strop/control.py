@@ -18,7 +18,7 @@ _SIGN_IN = {"WWW-Authenticate": "Bearer"}
 
 
 def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.app.state.runtime
+    opened: app.Runtime = request.state.runtime
     return opened
 
 

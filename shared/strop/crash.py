@@ -1,8 +1,7 @@
-"""Die at a named point, so that tests can show that nothing is lost there and nothing doubled. In production it does nothing.
+"""Kill the process at a named point, so that tests can show that nothing is lost and nothing is done twice. Off in production.
 
-The points: `{service}:committed` and `ingest:stored` lie between a commit and its acknowledgement (of SQS and of MQTT),
-`relay:sent` between sending and deleting, `letters:written` likewise for dead letters, `trainer:working` in the middle of
-a run, `deployer:told` between two devices.
+A point lies between a commit and its acknowledgement, as `{service}:committed` and `relay:sent`, or in the middle of work
+that does I/O. Each stands where `point` is called.
 """
 
 import os

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Executable, String, Table, bindparam, event, func, literal_column, select
+from sqlalchemy import JSON, ColumnElement, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InvalidatePoolError
@@ -19,6 +19,9 @@ from strop_contracts import tables
 
 Sessions = async_sessionmaker[AsyncSession]
 
+
+CONNECTIONS = 20
+"""Most connections of one engine; those above its pool are closed after use."""
 
 RESTED = 1.0
 """Seconds without use after which a connection is asked whether it still lives. That takes three round trips, so a busy
@@ -39,12 +42,16 @@ GONE = {
 """When the server gives up a client whose machine died without a word, and frees its locks: after a minute, not two hours."""
 
 
-def engine(url: str, pool: int = 10, answer: float | None = None) -> AsyncEngine:
-    """Make an engine from a plain `postgresql://` URL; a statement fails that takes longer than `answer` seconds."""
+def engine(url: str, pool: int = 10, answer: float | None = None, role: str | None = None) -> AsyncEngine:
+    """Make an engine from a plain `postgresql://` URL; a statement fails that takes longer than `answer` seconds.
+
+    Its sessions have the rights of `role`, of which the URL's user must be a member.
+    """
     made = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool,
-        connect_args={"server_settings": GONE, "command_timeout": answer},
+        max_overflow=CONNECTIONS - pool,
+        connect_args={"server_settings": GONE | ({"role": role} if role else {}), "command_timeout": answer},
     )
     dialect = made.dialect
 
@@ -89,6 +96,16 @@ def _insert(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
     return new.on_conflict_do_nothing().returning(*into.primary_key)
 
 
+def lock_key(name: str) -> ColumnElement[int]:
+    """The key of the advisory lock of this name."""
+    return func.hashtextextended(name, 0)
+
+
+async def lock(session: AsyncSession, name: str) -> None:
+    """Wait for the advisory lock of this name; the end of the transaction releases it."""
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(name))))
+
+
 @asynccontextmanager
 async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     """Open the transaction of a tick, or None when another copy of the service is in the middle of the same one.
@@ -96,5 +113,5 @@ async def tick(make: Sessions, name: str) -> AsyncIterator[AsyncSession | None]:
     The advisory lock belongs to the transaction, so a crash frees it.
     """
     async with make.begin() as session:
-        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))))
+        locked = await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(name))))
         yield session if locked else None

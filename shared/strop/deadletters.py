@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Uuid, any_, func, insert, literal, select,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, inbox, metrics, sqs
-from strop_contracts import errors, tables, topology
+from strop import crash, db, inbox, loops, metrics, sqs
+from strop_contracts import errors, states, tables, topology
 from strop_wire import ids
 
 log = structlog.get_logger()
@@ -32,8 +32,7 @@ async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asynci
             await asyncio.shield(take(make, queues, service, letters))
         except Exception:
             log.exception("cannot read dead letters, trying again", service=service)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1)
+            await loops.pause(1, stop)
 
 
 async def take(make: db.Sessions, queues: sqs.Queues, service: str, letters: Sequence[sqs.Incoming]) -> None:
@@ -56,7 +55,7 @@ async def _write(session: AsyncSession, service: str, letter: sqs.Incoming) -> N
     reason = letter.reason or f"gave up after {topology.MAX_RECEIVES} tries; the service's log says why each failed"
     table = tables.DeadLetter
     row = {"service": service, "sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body, "reason": reason}
-    again = {"reason": reason, "count": table.count + 1, "last_at": func.now(), "state": "open"}
+    again = {"reason": reason, "count": table.count + 1, "last_at": func.now(), "state": states.LetterState.OPEN}
     await session.execute(
         postgresql.insert(table)
         .values(id=ids.uuid7(), **row)
@@ -80,7 +79,11 @@ async def _gauge(make: db.Sessions, service: str) -> None:
 async def count_open(session: AsyncSession) -> dict[str, int]:
     """How many letters are open, by service; a service without any is left out."""
     table = tables.DeadLetter
-    counted = select(table.service, func.count().label("open")).where(table.state == "open").group_by(table.service)
+    counted = (
+        select(table.service, func.count().label("open"))
+        .where(table.state == states.LetterState.OPEN)
+        .group_by(table.service)
+    )
     return {row.service: row.open for row in await session.execute(counted)}
 
 
@@ -118,7 +121,7 @@ async def retry(
     marked = (
         update(table)
         .where(*_open(letters, service, until))
-        .values(state="retried")
+        .values(state=states.LetterState.RETRIED)
         .returning(table.service, table.body)
         .cte("marked")
     )
@@ -130,7 +133,7 @@ async def drop(
     session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
 ) -> int:
     """Give letters up for good, chosen as for `retry`; the rows stay. Returns how many."""
-    dropped = update(tables.DeadLetter).where(*_open(letters, service, until)).values(state="dropped")
+    dropped = update(tables.DeadLetter).where(*_open(letters, service, until)).values(state=states.LetterState.DROPPED)
     return len((await session.execute(dropped.returning(tables.DeadLetter.id))).all())
 
 
@@ -154,7 +157,7 @@ def _open(
     letters: Collection[UUID] | None, service: str | None, until: datetime | None = None
 ) -> list[ColumnElement[bool]]:
     table = tables.DeadLetter
-    wanted = [table.state == "open"]
+    wanted = [table.state == states.LetterState.OPEN]
     if letters is not None:
         wanted.append(table.id == any_(literal(list(letters), postgresql.ARRAY(Uuid))))
     if service is not None:

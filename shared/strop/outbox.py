@@ -3,14 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 
 import structlog
 from sqlalchemy import String, all_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, sqs, traces
+from strop import crash, db, loops, sqs, traces
 from strop_contracts import events, tables, topology
 
 log = structlog.get_logger()
@@ -109,5 +108,4 @@ async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle
         except Exception:
             log.exception("relay failed, trying again")
             pause = 1.0
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        await loops.pause(pause, stop)

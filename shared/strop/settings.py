@@ -35,11 +35,11 @@ class Settings(WithSecrets):
     mqtt_ca: str | None = Field(None, description="CA file for mqtts://, when it is not a public one")
     mqtt_cert: str | None = Field(None, description="client certificate file for mqtts://")
     mqtt_key: str | None = Field(None, description="and its key")
-    mqtt_shared: bool = Field(True, description="use shared subscriptions, so that two ingests split the work")
+    mqtt_shared: bool = Field(True, description="use shared subscriptions, so that copies of a service split the work")
     mqtt_group: str | None = Field(
         None,
         description="name of the shared subscription's group; keep it secret, since a client that joins it takes part of the "
-        "messages away. Default: {prefix}-ingest",
+        "messages away. Default: {prefix}-{service}",
     )
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")

@@ -82,7 +82,7 @@ class SignIn:
 
 
 def _runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.app.state.runtime
+    opened: app.Runtime = request.state.runtime
     return opened
 
 

@@ -2,34 +2,26 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from strop_contracts import documents
 
 _Z = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A measured share with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def wilson(hits: int, total: int) -> Share | None:
+def wilson(hits: int, total: int) -> documents.Share | None:
     """Share of hits with the score interval of Wilson (1927); None when there was nothing to count."""
     if total == 0:
         return None
     share, square = hits / total, _Z * _Z / total
     centre = (share + square / 2) / (1 + square)
     half = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
-    return Share(share, max(0.0, centre - half), min(1.0, centre + half))
+    return documents.Share(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def f1(true_positives: int, false_positives: int, false_negatives: int) -> Share | None:
+def f1(true_positives: int, false_positives: int, false_negatives: int) -> documents.Share | None:
     """F1 with an interval: F1 = 2J / (1 + J) grows with the Jaccard index J = TP / (TP + FP + FN), which is a share."""
     index = wilson(true_positives, true_positives + false_positives + false_negatives)
-    return index and Share(*(2 * j / (1 + j) for j in (index.value, index.low, index.high)))
+    return index and documents.Share(*(2 * j / (1 + j) for j in (index.value, index.low, index.high)))
 
 
 def sign_test(losses: int, gains: int) -> float:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from strop_contracts import errors
 
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
-"""What the bucket notifies ingest of."""
+"""What the bucket notifies its queue of."""
 
 
 class NoSuchObject(errors.NotFound):

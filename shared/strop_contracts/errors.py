@@ -1,11 +1,11 @@
-"""The errors a handler raises to say what shall become of its message. The docstring is the message."""
+"""The errors by which a handler decides what becomes of its message. The docstring is the default message."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 
 class StropError(Exception):
-    """Something went wrong in Strop."""
+    """Strop failed."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -33,8 +33,14 @@ class PartialFailure(StropError):
 
 
 class NotFound(StropError):
-    """There is no such thing."""
+    """The thing asked for does not exist."""
 
 
 class Refused(StropError):
-    """The request is understood and not allowed; the message says what to change."""
+    """The request is understood and not allowed; the message names what to change."""
+
+
+def require_captures(wanted: Collection[UUID], present: Collection[UUID]) -> None:
+    """Raise InvalidMessage naming the captures that an event refers to and that do not exist."""
+    if missing := set(wanted) - set(present):
+        raise InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")

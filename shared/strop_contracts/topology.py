@@ -4,26 +4,15 @@ Each consuming service has one queue `{prefix}-{service}` and one dead-letter qu
 also takes the bucket's events (`storage.EVENTS`).
 """
 
-from strop_contracts import events
+from strop_contracts import events, services
 
 ROUTES: dict[type[events.Event], tuple[str, ...]] = {
-    events.CaptureReceived: ("router",),
-    events.ImageRequested: ("ingest",),
-    events.ImageDeclined: ("ingest",),
-    events.ImageStored: ("labeling-queue",),
-    events.LabelFiled: ("labeling-queue",),
-    events.ImageLabeled: ("labeling-queue",),
-    events.TrainingRequested: ("trainer",),
-    events.TrainingOrdered: ("trainer",),
-    events.ModelRegistered: ("custom-labels",),
-    events.TrainingFailed: ("custom-labels",),
-    events.DatasetChangeRequested: ("custom-labels",),
-    events.ProjectDeletionRequested: ("custom-labels",),
-    events.ModelApproved: ("deployer",),
-    events.DeviceReported: ("deployer",),
+    event: tuple(service.name for service in services.ALL if event in service.consumes)
+    for event in events.Event.registry.values()
 }
 
-SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer", "custom-labels")
+SERVICES = tuple(service.name for service in services.ALL if service.consumes)
+"""The services with a queue."""
 
 VISIBILITY = 60
 """Seconds a received message stays hidden; the consumer's heartbeat prolongs it while the work goes on."""

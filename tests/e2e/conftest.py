@@ -27,5 +27,5 @@ async def place(runtime: app.Runtime, settings: Settings) -> AsyncIterator[Place
         for label in ("can", "mug"):
             item = {"dataset": "base", "split": "train", "label": label, "sha256": "0"}
             session.add(tables.DatasetItem(project=factories.PROJECT, key=label, **item))
-    async with visits.serving(settings, [labeling_queue.build], visits.free_port()) as url:
+    async with visits.serving(settings, {labeling_queue.NAME: labeling_queue.build}, visits.free_port()) as url:
         yield Place(url, runtime)

@@ -35,6 +35,9 @@ class Place:
         await judged.arrange(self.runtime, shots, **version)
 
 
+BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels)}
+
+
 @pytest.fixture
 async def place(
     runtime: app.Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
@@ -43,7 +46,7 @@ async def place(
     port = visits.free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    async with visits.serving(settings, [labeling_queue.build, console.build, custom_labels.build], port) as url:
+    async with visits.serving(settings, BUILDS, port) as url:
         yield Place(url, runtime)
 
 

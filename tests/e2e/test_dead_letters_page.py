@@ -24,7 +24,7 @@ async def url(runtime: app.Runtime, settings: Settings) -> AsyncIterator[str]:
         for number, service in enumerate(["ingest"] * 4 + ["router"]):
             about = {"body": '{"topic": "t", "payload": "{}"}', "reason": f"no. {number}: {REASON}"}
             session.add(tables.DeadLetter(service=service, sha256=str(number), count=1, **about))
-    async with visits.serving(settings, [main.build], visits.free_port()) as served:
+    async with visits.serving(settings, {main.NAME: main.build}, visits.free_port()) as served:
         yield served
 
 

@@ -43,7 +43,7 @@ async def services(
     (tmp_path / "run").mkdir()
     settings = settings.model_copy(update={"port": ports.stable(tmp_path, "web")})
     ready = asyncio.Event()
-    builds = [each.build for each in (ingest, router, labeling_queue)]
+    builds = {each.NAME: each.build for each in (ingest, router, labeling_queue)}
     serving = asyncio.create_task(app.serve(settings, builds, stop=stop, ready=ready))
     async with asyncio.timeout(wait.PATIENCE):
         await ready.wait()

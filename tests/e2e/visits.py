@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, builds: Sequence[app.Build], port: int) -> AsyncIterator[str]:
+async def serving(settings: Settings, builds: Mapping[str, app.Build], port: int) -> AsyncIterator[str]:
     """The services on this port; gives their address."""
     stop, ready = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(100), asyncio.TaskGroup() as group:

@@ -14,15 +14,15 @@ from sqlalchemy import select
 from strop import app
 from strop.settings import Settings
 from strop_cli import setup, tokens
-from strop_contracts import tables
-from strop_devstack import processes, up
+from strop_contracts import services, tables
+from strop_devstack import processes
 from strop_devstack.platform import ports, probe
 from strop_devstack.platform.server import Server
 from strop_devstack.platform.stack import Stack
 from tests import factories
 from tests.integration.trainer.lab import Lab
 
-PACKAGES = up._PACKAGES
+PACKAGES = tuple(service.package for service in services.ALL)
 MIN_LABELS = 40
 """Labels that ask for the one training of a test; a cool-down of an hour rules out a second."""
 
@@ -70,7 +70,7 @@ async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]
                 async with runtime.sessions.begin() as session:
                     await factories.make_project(session, devices=devices)
                 await Lab(runtime, folder / "cache").base()
-                async with processes.running(stack, PACKAGES, port):
+                async with processes.running(stack, port):
                     yield Site(stack, runtime, f"http://127.0.0.1:{port}", await tokens.api_token(runtime, "ann"))
         finally:
             for server in reversed(stack._servers):  # those that were started again are unknown to the stack

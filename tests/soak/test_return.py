@@ -45,7 +45,7 @@ async def cloud(runtime: app.Runtime, settings: Settings, **policy: int) -> Asyn
         if policy:
             await policies.set_policy(session, factories.PROJECT, policy)
     stop, ready = asyncio.Event(), asyncio.Event()
-    builds = [ingest.build, router.build, labeling_queue.build]
+    builds = {each.NAME: each.build for each in (ingest, router, labeling_queue)}
     async with asyncio.TaskGroup() as group:
         group.create_task(app.serve(settings.model_copy(update={"port": 0}), builds, stop=stop, ready=ready))
         await ready.wait()

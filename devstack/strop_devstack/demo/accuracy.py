@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from strop import stats
-from strop_contracts import errors
+from strop_contracts import documents, errors
 from strop_edge import disk, image, model
 from strop_image import decoder
 
@@ -55,16 +55,16 @@ def _pixels(file: Path) -> image.Pixels:
         raise errors.Refused(f"{file}: {error}") from error
 
 
-async def download(storage: Any, files: dict[str, Any], folder: Path) -> Path:
+async def download(storage: Any, files: documents.Files, folder: Path) -> Path:
     """Fetch the files of a model version (`model_versions.files`) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         target = folder / name
-        if not disk.has(target, file["sha256"]):
-            disk.write(target, await storage.get(file["key"]))
+        if not disk.has(target, file.sha256):
+            disk.write(target, await storage.get(file.key))
     return folder
 
 
-def sizes(files: dict[str, Any]) -> tuple[int, int]:
+def sizes(files: documents.Files) -> tuple[int, int]:
     """Bytes of the whole model, and of the head alone: what a retrained model costs a device that has the backbone."""
-    return sum(int(file["size"]) for file in files.values()), int(files["head.onnx"]["size"])
+    return sum(file.size for file in files.values()), files["head.onnx"].size

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from strop import app
-from strop_contracts import errors, tables
+from strop_contracts import documents, errors, states, tables
 
 _FIGURES = text(
     """
@@ -59,8 +59,8 @@ async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> 
     }
 
 
-def _progress(found: dict[str, Any]) -> str:
-    return f"({found.get('step')} {found.get('done', '')}/{found.get('total', '')})" if found.get("step") else ""
+def _progress(found: documents.Progress) -> str:
+    return f"({found.step} {found.done}/{found.total})" if found.step else ""
 
 
 def _runs(project: str) -> Any:
@@ -72,10 +72,10 @@ def _runs(project: str) -> Any:
 async def trained(runtime: app.Runtime, project: str, version: int) -> str | None:
     async with runtime.sessions() as session:
         run = (await session.scalars(_runs(project).limit(1))).first()
-        if run and run.state == "failed":
+        if run and run.state == states.RunState.FAILED:
             raise Wrong(f"training failed: {run.error}")
         model = await session.get(tables.ModelVersion, (project, version))
-    return f"v{version} {model.state}: {'; '.join(map(str, model.reasons))}" if model else None
+    return f"v{version} {model.state}: {'; '.join(model.reasons)}" if model else None
 
 
 async def triggered(runtime: app.Runtime, project: str) -> str | None:
@@ -83,7 +83,10 @@ async def triggered(runtime: app.Runtime, project: str) -> str | None:
     async with runtime.sessions() as session:
         runs = list(await session.scalars(_runs(project)))
     found = await counts(runtime, project)
-    by = {"labels": "by themselves", "manual": "by hand: too few labels for the trigger"}
+    by = {
+        states.RunTrigger.LABELS: "by themselves",
+        states.RunTrigger.MANUAL: "by hand: too few labels for the trigger",
+    }
     return f"{found['labels']} labels asked for a training {by[runs[0].trigger]}" if len(runs) > 1 else None
 
 
@@ -99,12 +102,12 @@ async def deployed(runtime: app.Runtime, project: str, version: int) -> str | No
             tables.Deployment.project == project, tables.Deployment.model_version == version
         )
         deployment = (await session.scalars(newest.order_by(tables.Deployment.at.desc()).limit(1))).first()
-        if not deployment or deployment.state == "running":
+        if not deployment or deployment.state == states.DeploymentState.RUNNING:
             return None
-        if deployment.state != "succeeded":
+        if deployment.state != states.DeploymentState.SUCCEEDED:
             raise Wrong(f"the deployment of v{version} ended {deployment.state}: {deployment.reason}")
         mine = select(func.count()).where(tables.DeploymentDevice.deployment_id == deployment.id)
-        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == "installed"))
+        installed = await session.scalar(mine.where(tables.DeploymentDevice.state == states.InstallState.INSTALLED))
     return f"v{version} on {installed} devices, in {len(deployment.stages)} stages"
 
 
@@ -112,7 +115,7 @@ async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | 
     """Like `deployed`; a model that the gate refused is not rolled out, and that is an answer too."""
     async with runtime.sessions() as session:
         model = await session.get(tables.ModelVersion, (project, version))
-    if model and model.state == "refused":
+    if model and model.state == states.ModelState.REFUSED:
         return "not rolled out: the gate refused it"
     return await deployed(runtime, project, version)
 
@@ -127,17 +130,17 @@ async def settled(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> 
 async def ran(runtime: app.Runtime, project: str) -> list[int]:
     """The first model version and the last that was rolled out, in order."""
     done = select(tables.Deployment.model_version).where(
-        tables.Deployment.project == project, tables.Deployment.state == "succeeded"
+        tables.Deployment.project == project, tables.Deployment.state == states.DeploymentState.SUCCEEDED
     )
     async with runtime.sessions() as session:
         versions = list(await session.scalars(done.order_by(tables.Deployment.at)))
     return [versions[0], versions[-1]]
 
 
-async def model_files(runtime: app.Runtime, project: str, version: int) -> dict[str, Any]:
+async def model_files(runtime: app.Runtime, project: str, version: int) -> documents.Files:
     async with runtime.sessions() as session:
         model = await session.get_one(tables.ModelVersion, (project, version))
-    return dict(model.files)
+    return model.files
 
 
 async def history(runtime: app.Runtime, project: str) -> dict[str, list[dict[str, Any]]]:

@@ -16,10 +16,8 @@ def build(runtime: app.Runtime) -> app.Service:
     rekognition = Rekognition(settings.rekognition_url)
     pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
     tools = frame.Tools(settings, rekognition, pictures, Files(runtime.storage))
-    return app.Service(
-        NAME, loops=[rekognition.run], router=frame.lend(tools, web.router), ready=lambda: rekognition.ready
-    )
+    return app.Service(loops=[rekognition.run], routes=frame.lend(tools, web.router), ready=lambda: rekognition.ready)
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

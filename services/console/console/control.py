@@ -8,7 +8,7 @@ from console import ledger, status
 from console import models as listing
 from strop import control, deadletters
 from strop_contracts import control as documents
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 
 router = control.router("console")
 
@@ -66,10 +66,10 @@ async def drop(decision: documents.Decision, session: control.Session) -> docume
 
 async def _decide(decide: deadletters.Decide, decision: documents.Decision, session: AsyncSession) -> documents.Count:
     if decision.letters is not None:
-        states = await deadletters.lock(session, decision.letters)
-        closed = [each for each in decision.letters if states.get(each) != "open"]
+        locked = await deadletters.lock(session, decision.letters)
+        closed = [each for each in decision.letters if locked.get(each) != states.LetterState.OPEN]
         if closed:
-            raise errors.Refused(f"nothing is changed: {'; '.join(_why(each, states.get(each)) for each in closed)}")
+            raise errors.Refused(f"nothing is changed: {'; '.join(_why(each, locked.get(each)) for each in closed)}")
     return documents.Count(count=await decide(session, decision.letters, decision.service))
 
 

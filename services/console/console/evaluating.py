@@ -29,10 +29,10 @@ async def evaluation(
     if chosen is None:
         return frame.page(request, "no_evaluation.html", **shown)
     row = await queries.evaluation(session, found, chosen)
-    mixups = rules.mixups(row.metrics["confusion"])
-    size = len(row.metrics["confusion"]["labels"])
+    mixups = rules.mixups(row.metrics.confusion)
+    size = len(row.metrics.confusion.labels)
     shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
-    return frame.page(request, "evaluation.html", skipped=row.metrics["skipped"], **shown)
+    return frame.page(request, "evaluation.html", skipped=row.metrics.skipped, **shown)
 
 
 @pages.get("/projects/{project}/versions/{version}/{part}/{picture}.svg")
@@ -48,11 +48,7 @@ async def picture(
     """A plot of the evaluation. It is drawn once: an evaluation never changes."""
     row = await queries.evaluation(session, await queries.version(session, project, version), part)
     metrics = row.metrics
-    draw = (
-        plots.confusion(metrics["confusion"])
-        if picture == "confusion"
-        else plots.calibration(metrics["calibration"]["bins"])
-    )
+    draw = plots.confusion(metrics.confusion) if picture == "confusion" else plots.calibration(metrics.calibration.bins)
 
     async def make() -> bytes:
         return await asyncio.to_thread(plots.svg, draw, theme)

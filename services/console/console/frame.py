@@ -77,7 +77,7 @@ def _explained(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[R
 
 
 def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.app.state.runtime
+    opened: app.Runtime = request.state.runtime
     return opened
 
 

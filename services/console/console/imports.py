@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import frame
-from strop import autolabel, shell
+from console import autolabel, frame
+from strop import shell
 from strop_contracts import errors
 
 pages = frame.router()

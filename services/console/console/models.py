@@ -1,11 +1,9 @@
 """The model versions of a project as operators list them, and how its latest training run ended."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import control, tables
+from strop_contracts import control, documents, states, tables
 
 
 async def models(session: AsyncSession, project: str) -> control.Models:
@@ -29,7 +27,7 @@ async def models(session: AsyncSession, project: str) -> control.Models:
 
 
 async def last_training(session: AsyncSession, project: str) -> str | None:
-    """What became of the latest training run, in words; None when there was none."""
+    """Return how the latest training run ended; None if there is none."""
     run, model = tables.TrainingRun, tables.ModelVersion
     wanted = select(run, model).outerjoin(model, model.run_id == run.id).where(run.project == project)
     found = (await session.execute(wanted.order_by(run.at.desc()).limit(1))).first()
@@ -37,34 +35,34 @@ async def last_training(session: AsyncSession, project: str) -> str | None:
 
 
 def words(run: tables.TrainingRun, model: tables.ModelVersion | None) -> str:
-    """Say what became of a run: the gate's decision once there is a model, the error when it failed."""
-    if run.state == "failed":
+    """Return the state of a run: the gate's decision once there is a model, the error if it failed."""
+    if run.state == states.RunState.FAILED:
         return f"failed: {run.error}"
     return f"v{model.version} {model.state}" if model else run.state
 
 
 async def _hosted(session: AsyncSession, project: str) -> dict[int, str]:
-    """By model: what the Rekognition API calls it, and whether it runs."""
+    """Return the name and status of the hosted version by model."""
     wanted = select(tables.ProjectVersion).where(tables.ProjectVersion.project == project)
     rows = await session.scalars(wanted.where(tables.ProjectVersion.model_version.is_not(None)))
     return {row.model_version: f"{row.name} {row.status}" for row in rows if row.model_version}
 
 
 async def _scores(session: AsyncSession, project: str) -> dict[tuple[int, str], str]:
-    """Accuracy and its interval, in words, by (model version, part of the dataset)."""
+    """Return the accuracy and its interval by model version and part of the dataset."""
     table = tables.Evaluation
     rows = await session.scalars(select(table).where(table.project == project))
     return {(row.model_version, row.part): _accuracy(row.metrics) for row in rows}
 
 
-def _accuracy(metrics: dict[str, Any]) -> str:
-    if not (found := metrics["accuracy"]):
+def _accuracy(metrics: documents.Metrics) -> str:
+    if not (share := metrics.accuracy):
         return "no images"
-    return f"{found['value']:.1%} of {metrics['images']}\n{found['low']:.1%} to {found['high']:.1%}"
+    return f"{share.value:.1%} of {metrics.images}\n{share.low:.1%} to {share.high:.1%}"
 
 
 async def _deployments(session: AsyncSession, project: str) -> dict[int, str]:
-    """What became of the newest deployment of each model version."""
+    """Return the kind and state of the newest deployment of each model version."""
     table = tables.Deployment
     rows = await session.scalars(select(table).where(table.project == project).order_by(table.at))
     return {row.model_version: f"{row.kind} {row.state.replace('_', ' ')}" for row in rows}

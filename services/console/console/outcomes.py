@@ -1,12 +1,12 @@
 """What became of each test image, and the true and false positives and negatives that follow from it."""
 
-import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from strop import storage
+from strop_contracts import documents
 
 Kind = Literal["tp", "fp", "fn"]
 KINDS: dict[Kind, str] = {"tp": "True positive", "fp": "False positive", "fn": "False negative"}
@@ -60,14 +60,11 @@ class Wanted:
 
 
 def read(lines: bytes) -> list[Outcome]:
-    """JSON lines of the trainer. Earlier ones told the best label and whether its confidence passed."""
-    return [_outcome(json.loads(line)) for line in lines.splitlines() if line]
-
-
-def _outcome(found: dict[str, Any]) -> Outcome:
-    answers = found.get("answers", [found["predicted"]] if found["passed"] else [])
-    novel = bool(found.get("novel"))
-    return Outcome(found["sha256"], found["label"], found["predicted"], found["confidence"], tuple(answers), novel)
+    """Read the outcomes object of an evaluation."""
+    return [
+        Outcome(one.sha256, one.label, one.predicted, one.confidence, one.answers, one.novel)
+        for one in documents.Outcome.read(lines)
+    ]
 
 
 def order(found: Iterable[Outcome]) -> list[Outcome]:

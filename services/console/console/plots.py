@@ -6,10 +6,11 @@ Everything here takes CPU time: call `svg` in a thread. matplotlib is imported a
 import io
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from strop import stats
+from strop_contracts import documents
 
 Theme = Literal["light", "dark"]
 Draw = Callable[[Any, Mapping[str, str]], None]
@@ -45,9 +46,9 @@ def svg(draw: Draw, theme: Theme) -> bytes:
     return made.getvalue()
 
 
-def confusion(found: Mapping[str, Any]) -> Draw:
+def confusion(found: documents.Confusion) -> Draw:
     """True labels down, predicted ones across; each row's colour is the share of its images."""
-    names, counts = [*map(_short, found["labels"])], found["counts"]
+    names, counts = [*map(_short, found.labels)], found.counts
     size = len(names)
     side = 1.8 + max(0.16 * size, min(0.42 * size, 6.2))
     font = 9 if size <= 15 else 7.5 if size <= NUMBERED else 6
@@ -74,7 +75,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _shades(counts: list[list[int]], colours: Mapping[str, str]) -> Any:
+def _shades(counts: Sequence[Sequence[int]], colours: Mapping[str, str]) -> Any:
     """Image [rows, columns, RGB]: the ground, mixed with one colour on the diagonal and another beside it.
 
     Mistakes are shaded by the root of their share: a few of a hundred are to be seen too.
@@ -98,7 +99,7 @@ def _grid(axes: Any, size: int, colours: Mapping[str, str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _numbers(axes: Any, counts: list[list[int]], font: float, colours: Mapping[str, str]) -> None:
+def _numbers(axes: Any, counts: Sequence[Sequence[int]], font: float, colours: Mapping[str, str]) -> None:
     for row, line in enumerate(counts):
         for column, count in enumerate(line):
             if count:
@@ -107,7 +108,7 @@ def _numbers(axes: Any, counts: list[list[int]], font: float, colours: Mapping[s
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=font, color=ink)
 
 
-def calibration(bins: list[Mapping[str, float]]) -> Draw:
+def calibration(bins: Sequence[documents.Bin]) -> Draw:
     """How often the model was right (with 95 % intervals) over how sure it was; below, how many images each bin has."""
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
@@ -115,15 +116,12 @@ def calibration(bins: list[Mapping[str, float]]) -> Draw:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         above.plot([0, 1], [0, 1], color=colours["quiet"], linewidth=1, linestyle=(0, (4, 3)))
         for found in bins:
-            total = int(found["images"])
-            if known := stats.wilson(round(found["right"]), total):
-                sure = found["confidence"] / total
+            if known := stats.wilson(found.right, found.images):
+                sure = found.confidence / found.images
                 above.vlines(sure, known.low, known.high, color=colours["good"], linewidth=1.5, alpha=0.6)
                 above.plot(sure, known.value, "o", color=colours["good"], markersize=7)
         edges = [place / len(bins) for place in range(len(bins))]
-        below.bar(
-            edges, [one["images"] for one in bins], 0.92 / len(bins), align="edge", color=colours["good"], alpha=0.7
-        )
+        below.bar(edges, [one.images for one in bins], 0.92 / len(bins), align="edge", color=colours["good"], alpha=0.7)
         above.set_ylim(-0.03, 1.03)
         above.set_xlim(-0.02, 1.02)
         _label(above, None, "Share that was right", colours)

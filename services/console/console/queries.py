@@ -9,7 +9,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import rules
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 
 SAMPLES = 8
 
@@ -63,7 +63,7 @@ class Overview:
 
     @property
     def running(self) -> list[str]:
-        return [version.name for version in self.versions if version.status == "RUNNING"]
+        return [version.name for version in self.versions if version.status == states.VersionStatus.RUNNING]
 
 
 async def require_project(session: AsyncSession, project: str) -> tables.Project:
@@ -119,7 +119,7 @@ async def _versions(session: AsyncSession, project: str | None) -> dict[str, lis
     made = {(one.project, one.version): one for one in await rows(tables.ModelVersion)}
     scores: dict[tuple[str, int], dict[str, rules.Scores]] = defaultdict(dict)
     for one in sorted(await rows(tables.Evaluation), key=lambda one: rules.PARTS.index(one.part)):
-        if one.metrics["images"]:  # a part without images says nothing
+        if one.metrics.images:  # a part without images says nothing
             scores[one.project, one.model_version][one.part] = rules.scores(one.metrics)
     devices = await _devices(session, project)
     found: dict[str, list[Version]] = defaultdict(list)
@@ -167,7 +167,9 @@ async def unfinished_runs(session: AsyncSession, project: str) -> list[tables.Tr
     """Trainings of the fleet that have no version yet."""
     table = tables.TrainingRun
     waiting = select(table).where(
-        table.project == project, table.state.in_(("requested", "running")), table.manifest.is_(None)
+        table.project == project,
+        table.state.in_((states.RunState.REQUESTED, states.RunState.RUNNING)),
+        table.manifest.is_(None),
     )
     return list((await session.scalars(waiting.order_by(table.at))).all())
 

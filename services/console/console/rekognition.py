@@ -1,7 +1,7 @@
 """The Custom Labels API, as any client uses it: whatever the console changes goes through it.
 
 Needs `rekognition:DescribeProjects, DescribeProjectVersions, StartProjectVersion, StopProjectVersion, DetectCustomLabels`,
-for the button that trains `CreateProjectVersion`, and for the import page `CreateProject` and what strop.autolabel names.
+for the button that trains `CreateProjectVersion`, and for the import page `CreateProject` and what console.autolabel names.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ import aiobotocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from console import rules
-from strop import autolabel, storage
+from console import autolabel, rules
+from strop import storage
 from strop_contracts import errors
 
 Names = Mapping[str, str]

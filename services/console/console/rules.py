@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strop import stats
+from strop_contracts import documents, states
 
 MOVING = {"TRAINING_IN_PROGRESS", "STARTING", "STOPPING", "COPYING_IN_PROGRESS", "DELETING"}
 """States that pass by themselves: a page looks again soon."""
@@ -62,14 +63,15 @@ def tone(status: str) -> str:
     return "good" if status == "RUNNING" else "calm"
 
 
-def progress(run_state: str, said: Mapping[str, Any]) -> str:
+def progress(run_state: str, progress: documents.Progress) -> str:
     """What a training is at, in a few words."""
-    if run_state == "requested":
+    if run_state == states.RunState.REQUESTED:
         return "waits for a trainer"
-    if run_state != "running":
+    if run_state != states.RunState.RUNNING:
         return ""
-    step, done, total = said.get("step"), said.get("done"), said.get("total")
-    return f"{step} {done} of {total}" if step and total else str(step or "begins")
+    if not progress.step:
+        return "begins"
+    return f"{progress.step} {progress.done} of {progress.total}" if progress.total else progress.step
 
 
 def number(model: str) -> int:
@@ -106,18 +108,14 @@ def say(found: Sequence[Any]) -> str:
     return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in found)
 
 
-def share(found: Mapping[str, float] | None) -> stats.Share | None:
-    return stats.Share(found["value"], found["low"], found["high"]) if found else None
-
-
 @dataclass(frozen=True)
 class LabelScores:
     """How a model did on the test images of one label, and on those it gave that label."""
 
     name: str
     images: int
-    precision: stats.Share | None
-    recall: stats.Share | None
+    precision: documents.Share | None
+    recall: documents.Share | None
     f1: float | None
     threshold: float | None = None
     counts: tuple[int, int, int] | None = None  # true positives, false positives, false negatives
@@ -136,44 +134,43 @@ class Scores:
     f1: float | None
     precision: float | None
     recall: float | None
-    accuracy: stats.Share | None  # of the best label, whatever its confidence
+    accuracy: documents.Share | None  # of the best label, whatever its confidence
     unanswered: int  # images that no label was given to
     ece: float | None
     labels: list[LabelScores]  # the worst first
 
 
-def scores(metrics: Mapping[str, Any]) -> Scores:
-    """Read the metrics of an evaluation: of what the model answers, thresholds applied, where they tell it."""
-    answers = metrics.get("answers")
-    labels = [*map(_answered, answers["labels"].items())] if answers else [*map(_best, metrics["labels"].items())]
+def scores(metrics: documents.Metrics) -> Scores:
+    """Read the metrics of an evaluation: with rejection where the evaluation has it, else of the best labels."""
+    answers, calibration = metrics.answers, metrics.calibration.ece
+    labels = [*map(_answered, answers.labels.items())] if answers else [*map(_best, metrics.labels.items())]
     labels.sort(key=lambda label: label.badness)
-    tested = [label for label in labels if label.images]
-    calibration = metrics["calibration"]["ece"]
     if answers:
-        means = answers["f1"], answers["precision"], answers["recall"]
-        return Scores(metrics["images"], *means, share(metrics["accuracy"]), answers["unanswered"], calibration, labels)
+        means = answers.f1, answers.precision, answers.recall
+        return Scores(metrics.images, *means, metrics.accuracy, answers.unanswered, calibration, labels)
+    tested = [label for label in labels if label.images]
     mean_f1 = _mean([label.f1 for label in tested])
     mean_precision = _mean([label.precision.value if label.precision else None for label in tested])
     mean_recall = _mean([label.recall.value if label.recall else None for label in tested])
-    accuracy, answered = share(metrics["accuracy"]), share(metrics["answered"])
-    unanswered = round(metrics["images"] * (1 - answered.value)) if answered else 0
-    return Scores(metrics["images"], mean_f1, mean_precision, mean_recall, accuracy, unanswered, calibration, labels)
+    unanswered = round(metrics.images * (1 - metrics.answered.value)) if metrics.answered else 0
+    return Scores(
+        metrics.images, mean_f1, mean_precision, mean_recall, metrics.accuracy, unanswered, calibration, labels
+    )
 
 
-def _answered(item: tuple[str, Mapping[str, Any]]) -> LabelScores:
-    name, found = item
-    right, wrong, missed = found["true_positives"], found["false_positives"], found["false_negatives"]
+def _answered(item: tuple[str, documents.AnsweredLabel]) -> LabelScores:
+    name, label = item
+    counts = (label.true_positives, label.false_positives, label.false_negatives)
+    right, wrong, missed = counts
     precision, recall = stats.wilson(right, right + wrong), stats.wilson(right, right + missed)
-    counts = (right, wrong, missed)
-    f1 = found["f1"] if found["images"] else None  # of wrong answers alone it would be 0, and say nothing of the label
-    return LabelScores(name, found["images"], precision, recall, f1, found["threshold"], counts)
+    f1 = label.f1 if label.images else None  # of wrong answers alone it would be 0, which is no figure of the label
+    return LabelScores(name, label.images, precision, recall, f1, label.threshold, counts)
 
 
-def _best(item: tuple[str, Mapping[str, Any]]) -> LabelScores:
-    """Of an evaluation that tells only the best label of each image."""
-    name, found = item
-    f1 = found["f1"] and found["f1"]["value"]
-    return LabelScores(name, found["images"], share(found["precision"]), share(found["recall"]), f1)
+def _best(item: tuple[str, documents.LabelFigures]) -> LabelScores:
+    """Figures of a label in an evaluation without rejection."""
+    name, label = item
+    return LabelScores(name, label.images, label.precision, label.recall, label.f1.value if label.f1 else None)
 
 
 def _mean(found: Sequence[float | None]) -> float | None:
@@ -191,9 +188,9 @@ class Mixup:
     share: float  # of the images of `label`
 
 
-def mixups(confusion: Mapping[str, Any], most: int = 8) -> list[Mixup]:
+def mixups(confusion: documents.Confusion, most: int = 8) -> list[Mixup]:
     """The labels that are confused most often, most first."""
-    names, counts = confusion["labels"], confusion["counts"]
+    names, counts = confusion.labels, confusion.counts
     found = [
         Mixup(names[row], names[column], count, count / sum(counts[row]))
         for row in range(len(names))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import models
 from strop import app, deadletters
-from strop_contracts import control, tables, topology
+from strop_contracts import control, states, tables, topology
 
 _PROJECTS = text(
     """
@@ -52,7 +52,7 @@ _SILENT = text(
     order by d.seen_at nulls first, d.name
     """
 )
-_NAMED = 5  # silent devices that are named
+_NAMED = 5  # devices that are named
 
 
 async def status(runtime: app.Runtime) -> control.Status:
@@ -86,7 +86,7 @@ async def project(session: AsyncSession, row: RowMapping) -> control.ProjectStat
 
 
 async def _hosted(session: AsyncSession, project: str) -> list[tuple[str, str]]:
-    """What the Rekognition API knows of the project: its data sets, and each version with its state."""
+    """Return the data sets and versions of the project in the Custom Labels API."""
     entries = select(func.count()).where(tables.HostedEntry.dataset_id == tables.HostedDataset.id).scalar_subquery()
     sets = select(tables.HostedDataset.kind, entries).where(
         tables.HostedDataset.project == project, tables.HostedDataset.version_id.is_(None)
@@ -111,9 +111,9 @@ async def _deployment(session: AsyncSession, project: str) -> str:
 
 
 def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
-    """Say where a deployment is; `silent` are the devices it waits for and when each was last heard."""
+    """Return the progress of a deployment; `silent` are the devices it waits for, each with its last state report."""
     name = f"v{deployment.model_version}"
-    if deployment.state != "running":
+    if deployment.state != states.DeploymentState.RUNNING:
         return f"{name} {deployment.state.replace('_', ' ')}"
     stage = f"{name} stage {deployment.stage + 1} of {len(deployment.stages)}"
     if not silent:

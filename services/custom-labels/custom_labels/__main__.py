@@ -7,7 +7,7 @@ from custom_labels.hosting.reconciler import Reconciler
 from custom_labels.projects import control
 from custom_labels.settings import Settings
 from custom_labels.versions.training import Training
-from strop import app, consumer
+from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 
 NAME = "custom-labels"
@@ -20,19 +20,14 @@ def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     training, hosts = Training(runtime, settings), Reconciler(runtime, settings)
     reader = consumer.Consumer(
-        NAME,
-        runtime.sessions,
-        runtime.queues,
-        handlers.short(training),
-        long=handlers.table(runtime),
-        needs=runtime.storage.reach,
+        NAME, runtime.sessions, runtime.queues, handlers.table(runtime, training), needs=runtime.storage.reach
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
-    loops = [reader.run, hosts.run, app.every(ORDERS, training.tick)]
+    running = [reader.run, hosts.run, loops.every(ORDERS, training.tick)]
     router = web.Api(runtime, settings, table).router()
     router.include_router(control.router)
-    return app.Service(NAME, loops, router)
+    return app.Service(running, router)
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

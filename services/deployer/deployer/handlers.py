@@ -1,12 +1,12 @@
 """What happens on each event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
-from strop import consumer, metrics
+from deployer import metrics, queries, rollouts, rules
+from strop import consumer
 from strop_contracts import events
 
 
@@ -37,8 +37,10 @@ async def on_device_reported(event: events.DeviceReported, session: AsyncSession
     row.state, row.reason, row.answered_at = answer.state, answer.reason, event.at
 
 
-def table(stages: Sequence[float], online_window: float) -> Mapping[type[events.Event], consumer.Handler]:
-    return {
-        events.ModelApproved: partial(on_model_approved, stages=stages, online_window=online_window),
-        events.DeviceReported: on_device_reported,
-    }
+def table(stages: Sequence[float], online_window: float) -> consumer.Handlers:
+    return consumer.Handlers(
+        one={
+            events.ModelApproved: partial(on_model_approved, stages=stages, online_window=online_window),
+            events.DeviceReported: on_device_reported,
+        }
+    )

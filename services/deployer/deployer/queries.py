@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rules
-from strop_contracts import tables
+from strop import db
+from strop_contracts import states, tables
 
 D = tables.Deployment
 DD = tables.DeploymentDevice
@@ -20,25 +21,29 @@ DD = tables.DeploymentDevice
 
 async def lock(session: AsyncSession, project: str) -> None:
     """Let one transaction at a time change the deployments of a project; freed at its end."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"deployments of {project}", 0))))
+    await db.lock(session, f"deployments of {project}")
 
 
 # --- deployments ---
 
 
 async def running(session: AsyncSession, project: str) -> D | None:
-    return await session.scalar(select(D).where(D.project == project, D.state == "running"))
+    return await session.scalar(select(D).where(D.project == project, D.state == states.DeploymentState.RUNNING))
 
 
 async def newest_succeeded(session: AsyncSession, project: str) -> D | None:
     """The deployment of the project's current model."""
-    finished = select(D).where(D.project == project, D.state == "succeeded")
+    finished = select(D).where(D.project == project, D.state == states.DeploymentState.SUCCEEDED)
     return await session.scalar(finished.order_by(D.at.desc()).limit(1))
 
 
 async def rollouts(session: AsyncSession, project: str) -> set[int]:
     """The model versions that have had their rollout, whatever came of it."""
-    return set(await session.scalars(select(D.model_version).where(D.project == project, D.kind == "rollout")))
+    return set(
+        await session.scalars(
+            select(D.model_version).where(D.project == project, D.kind == states.DeploymentKind.ROLLOUT)
+        )
+    )
 
 
 async def outcomes(session: AsyncSession, project: str) -> dict[int, str]:
@@ -56,10 +61,10 @@ async def create(
     project: str,
     version: int,
     *,
-    kind: str,
+    kind: states.DeploymentKind,
     shares: Sequence[float],
     previous: int | None,
-    state: str = "running",
+    state: states.DeploymentState = states.DeploymentState.RUNNING,
     reason: str | None = None,
 ) -> D:
     """Insert a deployment. Its time is taken under the project's lock, so times order deployments."""
@@ -75,7 +80,7 @@ async def create(
         reason=reason,
         at=now,
         stage_at=now,
-        finished_at=None if state == "running" else now,
+        finished_at=None if state == states.DeploymentState.RUNNING else now,
     )
     session.add(deployment)
     await session.flush()
@@ -166,11 +171,11 @@ async def progress(session: AsyncSession, deployment: D, online_window: float) -
 
     counts = await session.execute(
         select(
-            count(opened, DD.state == "waiting").label("unsent"),
-            count(opened, DD.state == "installed").label("installed"),
-            count(opened, DD.state == "failed").label("failed"),
-            count(opened, DD.state == "sent", online).label("online"),
-            count(opened, DD.state == "sent", ~online).label("absent"),
+            count(opened, DD.state == states.InstallState.WAITING).label("unsent"),
+            count(opened, DD.state == states.InstallState.INSTALLED).label("installed"),
+            count(opened, DD.state == states.InstallState.FAILED).label("failed"),
+            count(opened, DD.state == states.InstallState.SENT, online).label("online"),
+            count(opened, DD.state == states.InstallState.SENT, ~online).label("absent"),
             count(~opened, online).label("reserve"),
             func.extract("epoch", func.clock_timestamp() - deployment.stage_at).label("age"),
         )
@@ -179,7 +184,7 @@ async def progress(session: AsyncSession, deployment: D, online_window: float) -
     )
     found = counts.one()._asdict() | {
         "last": deployment.stage == len(deployment.stages) - 1,
-        "rollback": deployment.kind == "rollback",
+        "rollback": deployment.kind == states.DeploymentKind.ROLLBACK,
     }
     return rules.Progress(**{**found, "age": float(found["age"])})
 
@@ -190,7 +195,7 @@ async def unsettled(session: AsyncSession) -> list[str]:
         tables.Device.project == D.project,
         ~exists().where(DD.project == tables.Device.project, DD.device == tables.Device.name, DD.current),
     )
-    wanted = or_(D.state == "running", and_(D.state == "succeeded", stray))
+    wanted = or_(D.state == states.DeploymentState.RUNNING, and_(D.state == states.DeploymentState.SUCCEEDED, stray))
     return list(await session.scalars(select(D.project).where(wanted).distinct().order_by(D.project)))
 
 
@@ -207,7 +212,7 @@ def _online(window: float) -> Any:
 
 async def forget_sent(session: AsyncSession) -> None:
     """Publish everything again: the broker may have lost what it retained."""
-    withdrawn = exists().where(D.id == DD.deployment_id, D.state == "rolled_back")
+    withdrawn = exists().where(D.id == DD.deployment_id, D.state == states.DeploymentState.ROLLED_BACK)
     await session.execute(update(DD).where(DD.current, DD.sent_at.is_not(None), ~withdrawn).values(sent_at=None))
 
 
@@ -233,9 +238,9 @@ async def due(session: AsyncSession, limit: int, resend_after: float) -> Sequenc
     neglected = and_(
         DD.sent_at < tables.Device.seen_at,
         DD.sent_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, resend_after),
-        or_(DD.state == "sent", and_(DD.state == "installed", runs_another)),
+        or_(DD.state == states.InstallState.SENT, and_(DD.state == states.InstallState.INSTALLED, runs_another)),
     )
-    stale = and_(D.state != "rolled_back", or_(DD.policy.is_distinct_from(version), neglected))
+    stale = and_(D.state != states.DeploymentState.ROLLED_BACK, or_(DD.policy.is_distinct_from(version), neglected))
     statement = (
         select(
             DD.project,
@@ -268,7 +273,9 @@ async def mark_sent(session: AsyncSession, keys: Sequence[tuple[UUID, str]], pol
         update(DD)
         .where(tuple_(DD.deployment_id, DD.device).in_(keys))
         .values(
-            sent_at=func.clock_timestamp(), policy=policy, state=case((DD.state == "waiting", "sent"), else_=DD.state)
+            sent_at=func.clock_timestamp(),
+            policy=policy,
+            state=case((DD.state == states.InstallState.WAITING, states.InstallState.SENT), else_=DD.state),
         )
     )
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rules
-from strop import metrics
-from strop_contracts import errors, tables
+from deployer import metrics, queries, rules
+from strop_contracts import errors, states, tables
 
 log = structlog.get_logger()
 
@@ -21,7 +20,7 @@ async def start(
     """
     await queries.lock(session, project)
     model = await queries.model(session, project, version)
-    if model is None or model.state != "approved":
+    if model is None or model.state != states.ModelState.APPROVED:
         raise errors.InvalidMessage(f"{project} has no approved model version {version}")
     seen = await queries.rollouts(session, project)
     if version in seen:
@@ -34,17 +33,23 @@ async def start(
             session,
             project,
             version,
-            kind="rollout",
+            kind=states.DeploymentKind.ROLLOUT,
             shares=shares,
             previous=previous,
-            state="superseded",
+            state=states.DeploymentState.SUPERSEDED,
             reason=f"{rules.model_name(newer)} came first",
         )
         return
     if running := await queries.running(session, project):
-        await end(session, running, "superseded", f"{rules.model_name(version)} came")
+        await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
     await _begin(
-        session, project, version, kind="rollout", shares=shares, previous=previous, online_window=online_window
+        session,
+        project,
+        version,
+        kind=states.DeploymentKind.ROLLOUT,
+        shares=shares,
+        previous=previous,
+        online_window=online_window,
     )
 
 
@@ -65,15 +70,21 @@ async def roll_back(
         version = rules.last_good(bad.model_version, bad.previous_version, known)
     else:
         version = await _checked(session, bad, to_version)
-    first = bad.state == "running" and bad.kind == "rollout"
+    first = bad.state == states.DeploymentState.RUNNING and bad.kind == states.DeploymentKind.ROLLOUT
     if version is None and not first:
         raise errors.Refused(f"{project} has no earlier good model")
-    await end(session, bad, "rolled_back", reason)
+    await end(session, bad, states.DeploymentState.ROLLED_BACK, reason)
     if version is None:
         await queries.withdraw(session, bad)
         return None
     return await _begin(
-        session, project, version, kind="rollback", shares=[1.0], previous=bad.model_version, reason=reason
+        session,
+        project,
+        version,
+        kind=states.DeploymentKind.ROLLBACK,
+        shares=[1.0],
+        previous=bad.model_version,
+        reason=reason,
     )
 
 
@@ -81,7 +92,7 @@ async def _checked(session: AsyncSession, bad: tables.Deployment, version: int) 
     model = await queries.model(session, bad.project, version)
     if model is None:
         raise errors.NotFound(f"{bad.project} has no model version {version}")
-    if model.state != "approved":
+    if model.state != states.ModelState.APPROVED:
         raise errors.Refused(f"model version {version} is {model.state}")
     if version == bad.model_version:
         raise errors.Refused(f"model version {version} is the one to be taken back")
@@ -93,7 +104,7 @@ async def _begin(
     project: str,
     version: int,
     *,
-    kind: str,
+    kind: states.DeploymentKind,
     shares: Sequence[float],
     previous: int | None,
     reason: str | None = None,
@@ -121,7 +132,9 @@ async def join(session: AsyncSession, deployment: tables.Deployment, online_wind
     await queries.follow(session, deployment, deployment.stage)
 
 
-async def end(session: AsyncSession, deployment: tables.Deployment, state: str, reason: str | None = None) -> None:
+async def end(
+    session: AsyncSession, deployment: tables.Deployment, state: states.DeploymentState, reason: str | None = None
+) -> None:
     await queries.end(session, deployment, state, reason)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(

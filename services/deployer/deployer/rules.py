@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from strop_contracts import states
+
 GRACE = 30.0  # seconds a device that is just reconnecting has to answer before another stands in for it
 
 
@@ -148,7 +150,7 @@ def _stand_ins(progress: Progress, share: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    state: str  # "installed" or "failed"
+    state: states.InstallState
     reason: str | None = None
 
 
@@ -160,10 +162,10 @@ def answer(
     A device that runs the target model has it, whichever deployment it answers; else only an answer to this one counts.
     """
     if model == target:
-        return Answer("installed")
+        return Answer(states.InstallState.INSTALLED)
     if answered != deployment or outcome is None:
         return None
-    return Answer(outcome, reason or None)
+    return Answer(states.InstallState(outcome), reason or None)
 
 
 # --- the way back ---
@@ -175,7 +177,11 @@ def last_good(current: int, previous: int | None, outcomes: Mapping[int, str]) -
     `outcomes` holds the state of each version's latest deployment. What ran before comes first; if that was itself taken
     back, the newest older version that held.
     """
-    good = {version for version, state in outcomes.items() if state == "succeeded" and version != current}
+    good = {
+        version
+        for version, state in outcomes.items()
+        if state == states.DeploymentState.SUCCEEDED and version != current
+    }
     if previous in good:
         return previous
     return max((version for version in good if version < current), default=None)

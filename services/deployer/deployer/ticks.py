@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
+from deployer import metrics, queries, rollouts, rules
 from deployer.settings import Settings
-from strop import crash, db, metrics
-from strop_contracts import tables
+from strop import crash, db
+from strop_contracts import states, tables
 from strop_wire import fields, messages
 
 log = structlog.get_logger()
@@ -76,7 +76,7 @@ class Ticks:
                 await queries.bring_forward(session, deployment, count, self._settings.online_window)
                 await self._open(session, deployment, deployment.stage)
             case rules.Finish():
-                await rollouts.end(session, deployment, "succeeded")
+                await rollouts.end(session, deployment, states.DeploymentState.SUCCEEDED)
             case rules.RollBack(reason):
                 await rollouts.roll_back(session, deployment.project, None, reason)
             case rules.Wait() if progress.unsent:  # the clock of a stage runs when all of it has been told
@@ -128,7 +128,7 @@ async def _note(session: AsyncSession, orders: Sequence[Order]) -> None:
 
 
 def _order(row: Row[Any]) -> Order:
-    desired = None if row.state == "rolled_back" else _desired(row)
+    desired = None if row.state == states.DeploymentState.ROLLED_BACK else _desired(row)
     return Order(row.project, row.device, row.deployment_id, row.policy, desired)
 
 
@@ -136,10 +136,7 @@ def _desired(row: Row[Any]) -> messages.Desired:
     return messages.Desired(
         deployment=str(row.deployment_id),
         model=rules.model_name(row.model_version),
-        files={
-            name: messages.ModelFile(row.files[name]["sha256"], row.files[name]["size"])
-            for name in messages.MODEL_FILES
-        },
+        files={name: messages.ModelFile(row.files[name].sha256, row.files[name].size) for name in messages.MODEL_FILES},
         policy=_policy(row),
     )
 

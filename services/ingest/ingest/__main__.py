@@ -2,9 +2,11 @@
 
 import asyncio
 
-from ingest import announcements, answers, control, handlers, objects, slots
+from ingest import announcements, answers, control, handlers, metrics, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
+
+NAME = "ingest"
 
 
 class Ingest:
@@ -38,9 +40,7 @@ class Ingest:
         tell = answers.Answers(store, broker)
         listening = announcements.Announcements(make, broker, tell)
         table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
-        reading = consumer.Consumer(
-            "ingest", make, self._runtime.queues, {}, long=table, loads=objects.loads, needs=store.reach
-        )
+        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -55,8 +55,8 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service("ingest", [ingest.run], control.router, ready=ingest.ready)
+    return app.Service([ingest.run], control.router, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

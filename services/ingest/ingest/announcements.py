@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -11,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, intake, rules
-from strop import crash, db, mqtt, traces
+from strop import crash, db, loops, mqtt, traces
 from strop.settings import Settings
 from strop_contracts import errors
 from strop_wire import topics
@@ -102,8 +101,7 @@ class Announcements:
                 if data_is_at_fault(error):
                     return error
                 log.warning("batch not stored, trying again", messages=len(batch), error=repr(error))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), RETRY)
+                await loops.pause(RETRY, stop)
             else:
                 crash.point("ingest:stored")
                 await self._answer(result, since)

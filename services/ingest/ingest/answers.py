@@ -11,7 +11,7 @@ import structlog
 
 from ingest import rules
 from strop import mqtt, storage
-from strop_contracts import tables
+from strop_contracts import states, tables
 from strop_wire import messages, topics
 
 log = structlog.get_logger()
@@ -45,11 +45,11 @@ class Answers:
         await self._publish(device, messages.Grant(files=tuple(granted)))
 
     async def _grant(self, capture: tables.Capture, upload: tables.Upload) -> messages.CaptureGrant:
-        if upload.state == "granted":
+        if upload.state == states.UploadState.GRANTED:
             assert upload.key, "a granted upload has a place to go to"
             signed = await self._store.presign_put(upload.key, capture.sha256, capture.size, capture.content_type)
             return messages.CaptureGrant(str(capture.id), "upload", signed.url, signed.headers)
-        if upload.state == "dropped":
+        if upload.state == states.UploadState.DROPPED:
             return messages.CaptureGrant(str(capture.id), "drop", reason=upload.reason)
         return messages.CaptureGrant(str(capture.id), "stored")
 

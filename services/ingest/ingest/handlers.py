@@ -5,14 +5,14 @@ finds the row that the first time made, and only answers again.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers, objects, places, queries, rules
 from strop import consumer, db, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, states, tables
 
 
 class Decisions:
@@ -32,7 +32,7 @@ class Decisions:
         placing: list[queries.Pair] = []
         telling: list[queries.Pair] = []
         for capture, upload in pairs:
-            here = (capture.project, capture.sha256) in known and upload.state == "granted"
+            here = (capture.project, capture.sha256) in known and upload.state == states.UploadState.GRANTED
             (placing if here else telling).append((capture, upload))
         await asyncio.gather(*(self._place(*pair) for pair in placing))
         await self._tell.captures(telling)
@@ -45,14 +45,17 @@ class Decisions:
         reasons = {event.capture_id: event.reason for event in happened}
         async with self._make.begin() as session:
             await _captures(session, happened)
-            rows = [{"capture_id": id_, "state": "dropped", "reason": reason} for id_, reason in reasons.items()]
+            rows = [
+                {"capture_id": id_, "state": states.UploadState.DROPPED, "reason": reason}
+                for id_, reason in reasons.items()
+            ]
             pairs = await queries.decide(session, rows)
         await self._tell.captures(pairs)
 
 
 def _granted(capture: tables.Capture) -> dict[str, Any]:
     key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
-    return {"capture_id": capture.id, "state": "granted", "key": key}
+    return {"capture_id": capture.id, "state": states.UploadState.GRANTED, "key": key}
 
 
 async def _captures(
@@ -60,17 +63,16 @@ async def _captures(
 ) -> list[tables.Capture]:
     wanted = {event.capture_id for event in happened}
     found = await queries.captures(session, wanted)
-    if missing := wanted - set(found):
-        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    errors.require_captures(wanted, found)
     return [capture for capture, _ in found.values()]
 
 
-def table(
-    decisions: Decisions, files: objects.Objects, listening: announcements.Announcements
-) -> Mapping[type[events.Event], consumer.LongHandler | consumer.Together]:
-    return {
-        events.ImageRequested: consumer.Together(decisions.on_images_requested),
-        events.ImageDeclined: consumer.Together(decisions.on_images_declined),
-        objects.ObjectsChanged: consumer.Together(files.on_objects_changed),
-        rules.MessageRetried: listening.retry,
-    }
+def table(decisions: Decisions, files: objects.Objects, listening: announcements.Announcements) -> consumer.Handlers:
+    return consumer.Handlers(
+        long_batch={
+            events.ImageRequested: decisions.on_images_requested,
+            events.ImageDeclined: decisions.on_images_declined,
+            objects.ObjectsChanged: files.on_objects_changed,
+        },
+        long={rules.MessageRetried: listening.retry},
+    )

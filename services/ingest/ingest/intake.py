@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import queries, rules
-from strop import inbox, metrics, mqtt, outbox
+from ingest import metrics, queries, rules
+from strop import inbox, mqtt, outbox
 from strop_contracts import events, tables
 from strop_wire import messages, topics
 

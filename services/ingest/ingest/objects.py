@@ -15,8 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from ingest import answers, originals, places, queries, rules, uploads
-from strop import db, inbox, metrics, outbox, storage, traces
+from ingest import answers, metrics, originals, places, queries, rules, uploads
+from strop import db, inbox, outbox, storage, traces
 from strop_contracts import errors, events, tables
 from strop_image import decoder
 from strop_wire import messages

@@ -4,7 +4,6 @@ Rows go in sorted by their key: two ingests that are given the same messages the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, cast
@@ -32,7 +31,7 @@ from sqlalchemy.orm import QueryableAttribute
 
 from ingest import places, rules
 from strop import db
-from strop_contracts import tables
+from strop_contracts import states, tables
 from strop_wire import messages
 
 Pair = tuple[tables.Capture, tables.Upload]
@@ -70,7 +69,7 @@ async def upsert_reports(
     """Keep the newest state of each boot; returns the keys of those that were news."""
     table = tables.DeviceReport
     rows = [
-        {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": _plain(state)}
+        {"project": key[0], "device": key[1], "boot": key[2], "sequence": state.sequence, "state": state}
         for key, state in sorted(states.items(), key=lambda item: item[0])
     ]
     new = postgresql.insert(table)
@@ -80,10 +79,6 @@ async def upsert_reports(
         where=table.sequence < new.excluded.sequence,
     ).returning(table.project, table.device, table.boot)
     return {(project, device, boot) for project, device, boot in await session.execute(statement, rows)}
-
-
-def _plain(state: messages.State) -> dict[str, Any]:
-    return {**asdict(state), "at": state.at.isoformat()}
 
 
 async def update_devices(session: AsyncSession, running: Mapping[rules.Device, str | None]) -> None:
@@ -144,12 +139,18 @@ async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[U
     """
     table = tables.Upload
     now = datetime.now(UTC)
-    rows = [{"capture_id": id_, "key": key, "state": "stored", "stored_at": now} for id_, key in sorted(keys.items())]
+    rows = [
+        {"capture_id": id_, "key": key, "state": states.UploadState.STORED, "stored_at": now}
+        for id_, key in sorted(keys.items())
+    ]
     new = postgresql.insert(table)
     statement = new.on_conflict_do_update(
         index_elements=[table.capture_id],
         set_={name: new.excluded[name] for name in ("key", "state", "stored_at", "reason")},
-        where=or_(table.state == "granted", and_(table.state == "dropped", table.reason.startswith(rules.LOST))),
+        where=or_(
+            table.state == states.UploadState.GRANTED,
+            and_(table.state == states.UploadState.DROPPED, table.reason.startswith(rules.LOST)),
+        ),
     ).returning(table)
     return {upload.capture_id: upload for upload in await session.scalars(statement, rows)}
 
@@ -160,10 +161,10 @@ async def count_attempt(session: AsyncSession, capture: tables.Capture, reason: 
     last = table.attempts + 1 >= places.MAX_ATTEMPTS
     return await session.scalar(
         update(table)
-        .where(table.capture_id == capture.id, table.state == "granted")
+        .where(table.capture_id == capture.id, table.state == states.UploadState.GRANTED)
         .values(
             attempts=table.attempts + 1,
-            state=case((last, "dropped"), else_=table.state),
+            state=case((last, states.UploadState.DROPPED), else_=table.state),
             reason=case((last, reason), else_=table.reason),
         )
         .returning(table)
@@ -191,7 +192,7 @@ _LOST = (
     .render_derived()
 )
 _LOST_BY_OWNER = (
-    select(tables.Capture.id, literal("dropped"), _LOST.c.reason)
+    select(tables.Capture.id, literal(states.UploadState.DROPPED), _LOST.c.reason)
     .join(_LOST, tables.Capture.id == _LOST.c.id)
     .where(tables.Capture.project == _LOST.c.project, tables.Capture.device == _LOST.c.device)
     .order_by(tables.Capture.id)
@@ -202,7 +203,7 @@ _NEW_LOST = postgresql.insert(cast(Table, tables.Upload.__table__)).from_select(
 _DROP_LOST = _NEW_LOST.on_conflict_do_update(
     index_elements=[tables.Upload.capture_id],
     set_={"state": _NEW_LOST.excluded.state, "reason": _NEW_LOST.excluded.reason},
-    where=tables.Upload.state == "granted",
+    where=tables.Upload.state == states.UploadState.GRANTED,
 )
 
 
@@ -211,8 +212,8 @@ async def drop(session: AsyncSession, capture: tables.Capture, reason: str) -> t
     table = tables.Upload
     return await session.scalar(
         update(table)
-        .where(table.capture_id == capture.id, table.state == "granted")
-        .values(state="dropped", reason=reason)
+        .where(table.capture_id == capture.id, table.state == states.UploadState.GRANTED)
+        .values(state=states.UploadState.DROPPED, reason=reason)
         .returning(table)
     )
 
@@ -235,7 +236,7 @@ async def add_images(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -
 
 async def take_turn(session: AsyncSession, key: str) -> None:
     """Wait until no other transaction writes the row of this key; the end of this one lets the next in."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"dataset-item {key}", 0))))
+    await db.lock(session, f"dataset-item {key}")
 
 
 async def put_dataset_item(

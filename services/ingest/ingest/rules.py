@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from strop_contracts import errors, events
+from strop_contracts import errors, events, states
 from strop_wire import MAX_PAYLOAD, fields, messages, topics
 
 Content = messages.Capture | messages.State | messages.Fetch
@@ -162,7 +162,9 @@ def lost(said: Iterable[Announcement]) -> dict[tuple[Device, UUID], str]:
 
 def may_arrive(state: str, reason: str | None) -> bool:
     """Whether an image is taken that comes now. What a device lost may have been on its way: it lost it after the upload."""
-    return state == "granted" or (state == "dropped" and (reason or "").startswith(LOST))
+    return state == states.UploadState.GRANTED or (
+        state == states.UploadState.DROPPED and (reason or "").startswith(LOST)
+    )
 
 
 def reported(device: Device, state: messages.State) -> events.DeviceReported:

@@ -12,12 +12,12 @@ from contextlib import suppress
 
 import asyncpg
 import structlog
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers
-from strop import db, mqtt
+from strop import db, loops, mqtt
 from strop.settings import Settings
 
 log = structlog.get_logger()
@@ -51,13 +51,13 @@ class Slot:
                     if held := await _lock(self._make, self.client_id(number)):
                         self._number, self._held = number, held
                         return self.client_id(number)
-            await _pause(1, stop)
+            await loops.pause(1, stop)
         return None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Take the lock again when the database has lost it; RuntimeError when another copy was quicker."""
         while not stop.is_set():
-            await _pause(1, stop)
+            await loops.pause(1, stop)
             with suppress(*AWAY):
                 if held := self._held or await self._again(stop):
                     await self._check(held)
@@ -68,7 +68,7 @@ class Slot:
             self._held = await _lock(self._make, self.client_id(self._number))
             if self._held or stop.is_set():
                 return self._held
-            await _pause(1, stop)
+            await loops.pause(1, stop)
         raise RuntimeError(f"another copy of ingest is {self.client_id(self._number)} now")
 
     async def _check(self, held: AsyncSession) -> None:
@@ -103,7 +103,7 @@ class Heir:
                 await self.look(others, stop)
             except (*AWAY, TimeoutError, mqtt.NotConnected) as error:
                 log.warning("cannot look after other copies, trying again", error=repr(error))
-            await _pause(LOOK, stop)
+            await loops.pause(LOOK, stop)
 
     async def look(self, others: set[str], stop: asyncio.Event) -> None:
         """Take over those that were free at the last look as well: who only lost the database takes its own back first."""
@@ -117,7 +117,11 @@ class Heir:
     async def _free_of(self, others: set[str]) -> set[str]:
         """Those whose lock can be had; the locks of this look end with its transaction."""
         async with self._make.begin() as session:
-            free = [each for each in others if await session.scalar(select(func.pg_try_advisory_xact_lock(_key(each))))]
+            free = [
+                each
+                for each in others
+                if await session.scalar(select(func.pg_try_advisory_xact_lock(db.lock_key(each))))
+            ]
         return set(free)
 
     async def _take_over(self, client_id: str, stop: asyncio.Event) -> None:
@@ -160,19 +164,10 @@ async def _lock(make: db.Sessions, name: str) -> AsyncSession | None:
     session = make()
     try:
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})  # no transaction stays open
-        if await session.scalar(select(func.pg_try_advisory_lock(_key(name)))):
+        if await session.scalar(select(func.pg_try_advisory_lock(db.lock_key(name)))):
             return session
     except BaseException:
         await session.invalidate()
         raise
     await session.close()
     return None
-
-
-def _key(name: str) -> ColumnElement[int]:
-    return func.hashtextextended(name, 0)
-
-
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

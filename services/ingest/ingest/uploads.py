@@ -12,9 +12,10 @@ from typing import Any
 
 import structlog
 
-from ingest import answers, images, originals, places, queries, rules
-from strop import db, metrics, outbox, storage
-from strop_contracts import errors, events, tables
+from ingest import answers, images, metrics, originals, places, queries, rules
+from strop import db, outbox, storage
+from strop import metrics as kernel_metrics
+from strop_contracts import errors, events, states, tables
 from strop_image import decoder
 
 log = structlog.get_logger()
@@ -117,7 +118,7 @@ class Uploads:
             await outbox.add(session, *map(_event, stored.values()))
         for capture in stored.values():
             metrics.IMAGES_STORED.labels(capture.project).inc()
-            metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
+            kernel_metrics.CAPTURE_SECONDS.labels("stored").observe((datetime.now(UTC) - capture.at).total_seconds())
         await self._tell.captures((capture, uploads[id_]) for id_, capture in stored.items())
 
     async def _refuse(self, key: str, found: Found, error: BaseException) -> None:
@@ -140,7 +141,7 @@ class Uploads:
             upload = await queries.count_attempt(session, capture, reason)
         if upload:
             await self._tell.captures([(capture, upload)])
-            if upload.state == "dropped":
+            if upload.state == states.UploadState.DROPPED:
                 raise errors.InvalidMessage(f"{key}: {reason}, {upload.attempts} times")
 
     async def _give_up(self, key: str, capture: tables.Capture, reason: str) -> None:

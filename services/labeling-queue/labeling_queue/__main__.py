@@ -1,6 +1,6 @@
 """How the labeling queue is wired: one consumer, the API and the pages."""
 
-from labeling_queue import handlers, web
+from labeling_queue import handlers, metrics, web
 from strop import app, consumer
 from strop.settings import Settings
 
@@ -10,8 +10,8 @@ NAME = "labeling-queue"
 def build(runtime: app.Runtime) -> app.Service:
     bucket = runtime.storage
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(bucket), needs=bucket.reach)
-    return app.Service(NAME, loops=[reader.run], router=web.router)
+    return app.Service([reader.run], web.router, metrics.GAUGES)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import queries, rules
-from strop import metrics, outbox
-from strop_contracts import errors, events, tables
+from labeling_queue import metrics, queries, rules
+from strop import outbox
+from strop_contracts import errors, events, states, tables
 from strop_wire import ids
 
-FOLDER = "folder"
+FOLDER = states.AnswerSource.FOLDER
 """Author and source of what somebody labelled by moving a file: the bucket does not tell us who."""
 
 
@@ -38,7 +38,7 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
         raise errors.InvalidMessage(f"capture {event.capture_id} belongs to another project")
     if task is None:
         raise errors.RetryLater(f"the image of capture {event.capture_id} is not stored yet")
-    answer = rules.read_answer("label", event.label)
+    answer = rules.read_answer(states.AnswerKind.LABEL, event.label)
     given = await queries.history(session, task.id)
     standing = _standing(given)
     if standing and _read(standing) == answer:
@@ -68,7 +68,7 @@ async def undo(
     annotation.undone_at = now
     standing = _standing(await queries.history(session, task.id))
     if standing is None:
-        task.state, task.leased_by, task.leased_until = "open", author, now + rules.LEASE
+        task.state, task.leased_by, task.leased_until = states.TaskState.OPEN, author, now + rules.LEASE
     await _agree(session, task, author, standing)
     return annotation, task
 
@@ -98,7 +98,7 @@ async def _record(
     annotation = _annotation(task, author, source, answer)
     session.add(annotation)
     await session.flush()  # the database sets its time
-    task.state, task.leased_by, task.leased_until = "done", None, None
+    task.state, task.leased_by, task.leased_until = states.TaskState.DONE, None, None
     await _agree(session, task, author, annotation)
     metrics.ANNOTATIONS.labels(task.project, answer.answer).inc()
     return annotation

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, progress, queries, rules, schemas
 from strop import app, auth, shell, storage
+from strop_contracts import states
 from strop_wire import messages
 
 
@@ -36,7 +37,7 @@ router = APIRouter(
 
 
 def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.app.state.runtime
+    opened: app.Runtime = request.state.runtime
     return opened
 
 
@@ -53,7 +54,7 @@ async def signed_in(request: Request, session: Session) -> auth.Person:
     person = await auth.find(session, request)
     if person is None:
         raise HTTPException(401, auth.HINT, {"WWW-Authenticate": "Bearer"})
-    if person.source == "page" and request.method != "GET" and not auth.same_origin(request.headers):
+    if person.source == states.AnswerSource.PAGE and request.method != "GET" and not auth.same_origin(request.headers):
         raise HTTPException(403, "This request came from another site.")
     return person
 
@@ -118,7 +119,7 @@ async def undo(wanted: schemas.Undo, me: Me, session: Session) -> schemas.Undone
     The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
     """
     annotation, task = await annotations.undo(session, wanted.project, me.name, wanted.task)
-    rows = await queries.details(session, [task.id]) if task.state == "open" else []
+    rows = await queries.details(session, [task.id]) if task.state == states.TaskState.OPEN else []
     return schemas.Undone(
         annotation=schemas.Annotation.model_validate(annotation),
         task=schemas.Task.of(*rows[0]) if rows else None,

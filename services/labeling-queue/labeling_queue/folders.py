@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import queries, rules
-from strop import storage
+from strop import db, storage
 from strop_contracts import errors, events, tables
 
 
@@ -22,7 +22,7 @@ class Folders:
         turns, so the last one sees the last answer. The copy is made from the image itself, so a move that broke off
         half-way is completed when it comes again.
         """
-        await queries.take_turn(session, f"copy of {event.capture_id}")
+        await db.lock(session, f"copy of {event.capture_id}")
         capture = await session.get(tables.Capture, event.capture_id)
         if capture is None:
             raise errors.InvalidMessage(f"there is no capture {event.capture_id}")

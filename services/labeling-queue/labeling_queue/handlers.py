@@ -1,6 +1,6 @@
 """What happens on each event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,28 +11,26 @@ from strop_contracts import errors, events
 from strop_wire import fields
 
 
-async def on_images_stored(happened: Sequence[events.ImageStored], session: AsyncSession) -> None:
-    """Images are there: somebody shall label them."""
-    wanted = {event.capture_id for event in happened}
+async def on_images_stored(stored: Sequence[events.ImageStored], session: AsyncSession) -> None:
+    """Create a label task for each stored image."""
+    wanted = {event.capture_id for event in stored}
     captures = await queries.captures(session, wanted)
-    if missing := wanted - {capture.id for capture in captures}:
-        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
+    errors.require_captures(wanted, [capture.id for capture in captures])
     await queries.add_tasks(session, captures)
     for capture in captures:
         metrics.CAPTURE_SECONDS.labels("task").observe((datetime.now(UTC) - capture.at).total_seconds())
 
 
 async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> None:
-    """Somebody moved a file into the folder of a label: that is an answer."""
+    """Record a file moved by hand into the folder of a label as an answer."""
     try:
         await annotations.file(session, event)
     except fields.Malformed as error:
         raise errors.InvalidMessage(str(error)) from error
 
 
-def table(bucket: storage.Storage) -> Mapping[type[events.Event], consumer.Handler | consumer.Together]:
-    return {
-        events.ImageStored: consumer.Together(on_images_stored),
-        events.LabelFiled: on_label_filed,
-        events.ImageLabeled: folders.Folders(bucket).on_image_labeled,
-    }
+def table(bucket: storage.Storage) -> consumer.Handlers:
+    return consumer.Handlers(
+        batch={events.ImageStored: on_images_stored},
+        one={events.LabelFiled: on_label_filed, events.ImageLabeled: folders.Folders(bucket).on_image_labeled},
+    )

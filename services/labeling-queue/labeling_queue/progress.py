@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import tables
+from strop_contracts import states, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ class Overview:
 
 
 async def progress(session: AsyncSession, project: str, since: datetime) -> Progress:
-    waiting = select(func.count()).where(tables.LabelTask.project == project, tables.LabelTask.state == "open")
+    waiting = select(func.count()).where(
+        tables.LabelTask.project == project, tables.LabelTask.state == states.TaskState.OPEN
+    )
     answers = func.count()
     shares = (
         select(tables.Annotation.author, answers)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import rules
 from strop import db
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 from strop_wire import ids
 
 Task = tables.LabelTask
@@ -20,11 +20,6 @@ Annotation = tables.Annotation
 async def now(session: AsyncSession) -> datetime:
     """The database's time, which all leases go by."""
     return (await session.execute(select(func.now()))).scalar_one()
-
-
-async def take_turn(session: AsyncSession, what: str) -> None:
-    """Wait until no other transaction has the same turn; the end of this one ends it."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
 async def require_project(session: AsyncSession, project: str) -> None:
@@ -75,7 +70,7 @@ async def lease(session: AsyncSession, project: str, person: str, count: int) ->
 
 
 def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
-    waiting = select(Task.id).where(Task.project == project, Task.state == "open")
+    waiting = select(Task.id).where(Task.project == project, Task.state == states.TaskState.OPEN)
     return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
 
 

@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strop_contracts import errors, tables
+from strop_contracts import errors, states, tables
 from strop_wire import fields, messages
-
-ANSWERS = ("label", "unclear", "none", "bad")
-"""A label; the person cannot tell; the thing is none of the labels; the image is of no use."""
 
 LEASE = timedelta(minutes=10)
 """How long a task is kept for a person who shows no sign of life; the page renews it while it shows the image."""
@@ -29,19 +26,22 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 class Answer:
     """What a person said of one image; `label` is set when `answer` is "label", and only then."""
 
-    answer: str
+    answer: states.AnswerKind
     label: str | None = None
 
 
 def read_answer(answer: str, label: str | None) -> Answer:
     """Check an answer from outside; Malformed says what is wrong."""
-    if answer not in ANSWERS:
-        raise fields.Malformed(f"answer: expected one of {', '.join(ANSWERS)}, got {answer!r}")
-    if answer != "label":
+    try:
+        kind = states.AnswerKind(answer)
+    except ValueError:
+        expected = ", ".join(states.AnswerKind)
+        raise fields.Malformed(f"answer: expected one of {expected}, got {answer!r}") from None
+    if kind != states.AnswerKind.LABEL:
         if label is not None:
             raise fields.Malformed(f"label: the answer {answer!r} goes without one")
-        return Answer(answer)
-    return Answer(answer, fields.label(label))
+        return Answer(kind)
+    return Answer(kind, fields.label(label))
 
 
 def priority(sha256: str, margin: float, *, audit: bool) -> float:
@@ -55,7 +55,7 @@ def priority(sha256: str, margin: float, *, audit: bool) -> float:
 
 def settles(answer: Answer) -> bool:
     """Whether the answer makes ground truth: an unclear one does not, none and bad say that there is no label."""
-    return answer.answer != "unclear"
+    return answer.answer != states.AnswerKind.UNCLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def check_turn(author: str, standing: Given | None, holder: str | None) -> None:
 
 def check_open(state: str, person: str, holder: str | None) -> None:
     """Refuse to lease a task to a person when it is answered or somebody else has it at this moment."""
-    if state != "open":
+    if state != states.TaskState.OPEN:
         raise errors.Refused("This image was answered in the meantime.")
     if holder not in {None, person}:
         raise errors.Refused("Somebody else has this image now.")

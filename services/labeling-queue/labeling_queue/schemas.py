@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from labeling_queue import rules
-from strop_contracts import tables
+from strop_contracts import states, tables
 from strop_wire import fields, topics
 
 NAME = f"^{topics.NAME.pattern}$"
@@ -70,7 +69,7 @@ class Answer(BaseModel):
     answer: str = Field(
         description="`label`; `unclear`: cannot be told; `none`: none of the labels; `bad`: the image is of no use.",
         examples=["label"],
-        json_schema_extra={"enum": list(rules.ANSWERS)},  # checked by `rules`, whose words people understand
+        json_schema_extra={"enum": list(states.AnswerKind)},  # `rules` checks it, with an error text for people
     )
     label: str | None = Field(
         None,

@@ -4,11 +4,13 @@ from router import control, handlers
 from strop import app, consumer
 from strop.settings import Settings
 
+NAME = "router"
+
 
 def build(runtime: app.Runtime) -> app.Service:
-    reading = consumer.Consumer("router", runtime.sessions, runtime.queues, handlers.HANDLERS)
-    return app.Service("router", [reading.run], control.router)
+    reading = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.HANDLERS)
+    return app.Service([reading.run], control.router)
 
 
 if __name__ == "__main__":
-    app.main(Settings(), build)
+    app.main(NAME, Settings(), build)

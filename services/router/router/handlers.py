@@ -1,22 +1,22 @@
 """What the router does on each event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from router import policies, queries, rules
-from strop import consumer, metrics, outbox
+from router import metrics, policies, queries, rules
+from strop import consumer, outbox
 from strop_contracts import errors, events
 
 
-async def on_captures_received(happened: Sequence[events.CaptureReceived], session: AsyncSession) -> None:
-    """Decide which of these captures' images are wanted, and say so."""
-    captures = await queries.captures(session, [event.capture_id for event in happened])
-    if missing := {event.capture_id for event in happened} - {capture.id for capture in captures}:
-        raise errors.InvalidMessage(f"there is no capture {', '.join(map(str, missing))}")
-    # Projects in one order: two routers never wait for each other in a circle.
+async def on_captures_received(received: Sequence[events.CaptureReceived], session: AsyncSession) -> None:
+    """Decide for each of these captures whether its image is uploaded."""
+    wanted = {event.capture_id for event in received}
+    captures = await queries.captures(session, wanted)
+    errors.require_captures(wanted, [capture.id for capture in captures])
+    # Projects in one order: two routers never deadlock.
     for project, announced in groupby(sorted(captures, key=attrgetter("project", "id")), attrgetter("project")):
         await _route(session, project, list(announced))
 
@@ -43,6 +43,4 @@ def _follows(project: str, each: queries.Announced, decision: rules.Decision) ->
     return events.ImageDeclined(project=project, capture_id=each.id, device=each.device, reason=decision.reason)
 
 
-HANDLERS: Mapping[type[events.Event], consumer.Handler | consumer.Together] = {
-    events.CaptureReceived: consumer.Together(on_captures_received)
-}
+HANDLERS = consumer.Handlers(batch={events.CaptureReceived: on_captures_received})

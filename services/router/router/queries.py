@@ -40,7 +40,7 @@ async def captures(session: AsyncSession, ids: Collection[UUID]) -> list[Announc
 
 async def lock(session: AsyncSession, project: str, about: str = "routes") -> None:
     """Let one transaction at a time decide about this thing of a project; the commit opens it."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"router:{project}:{about}", 0))))
+    await db.lock(session, f"router:{project}:{about}")
 
 
 async def lately(

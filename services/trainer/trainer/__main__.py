@@ -1,25 +1,27 @@
 """The trainer: dataset versions, triggers, training runs, the gate, the registry."""
 
-from strop import app, consumer
+from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import control, handlers
+from trainer import control, handlers, metrics
 from trainer.settings import Settings
 from trainer.triggers import Triggers
+
+NAME = "trainer"
 
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     for folder in ("images", "backbones"):
         disk.sweep(settings.cache / folder)
-    long = handlers.long(runtime, settings)
-    reader = consumer.Consumer(
-        "trainer", runtime.sessions, runtime.queues, handlers.HANDLERS, long=long, needs=runtime.storage.reach
-    )
+    table = handlers.table(runtime, settings)
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
     return app.Service(
-        "trainer", [reader.run, app.every(settings.tick, Triggers(runtime, settings).tick)], control.router
+        [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)],
+        control.router,
+        measured=metrics.GAUGES,
     )
 
 
 if __name__ == "__main__":
-    app.main(Shared(), build)
+    app.main(NAME, Shared(), build)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strop import crash
+from strop_contracts import documents
 
 
 class Failed(Exception):
@@ -20,7 +21,9 @@ class Died(Exception):
     """The process was killed, by lack of memory perhaps: another attempt may do."""
 
 
-async def run(folder: Path, job: dict[str, Any], tell: Callable[[dict[str, Any]], Awaitable[None]]) -> dict[str, Any]:
+async def run(
+    folder: Path, job: dict[str, Any], tell: Callable[[documents.Progress], Awaitable[None]]
+) -> dict[str, Any]:
     """Run `trainer.work` on the job; `tell` hears its progress. Failed with its own last words, Died by a signal."""
     spec, result = folder / "job.json", folder / "result.json"
     spec.write_text(json.dumps({**job, "parent": os.getpid()}))
@@ -35,7 +38,7 @@ async def run(folder: Path, job: dict[str, Any], tell: Callable[[dict[str, Any]]
     words = asyncio.create_task(process.stderr.read())
     try:
         async for line in process.stdout:
-            await tell(json.loads(line))
+            await tell(documents.Progress.model_validate_json(line))
             crash.point("trainer:working")
         code = await process.wait()
     finally:

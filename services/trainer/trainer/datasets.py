@@ -1,11 +1,10 @@
 """Dataset versions: an immutable manifest in S3 and a row. What made a model can be looked up and rebuilt from it."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import storage
-from strop_contracts import tables
+from strop_contracts import documents, tables
 from strop_edge import disk
 from trainer import queries, rules
 
@@ -30,22 +29,7 @@ class BadManifest(ValueError):
     """This manifest makes no dataset version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One labelled image of a dataset version."""
-
-    sha256: str
-    label: str
-    part: str  # "train", "valid" (held-out base), "golden" (held-out field) or "aside" (would straddle)
-    origin: str  # "base" or "field"
-    group: str  # near copies share it: device and day; a base image is on its own
-    source: str = ""  # where it came from: the key of a base image, the id of a capture, what an order says
-
-
-_REQUIRED = ("sha256", "label", "part", "origin", "group")
-
-
-async def gather(session: AsyncSession, project: str, until: datetime) -> list[Item]:
+async def gather(session: AsyncSession, project: str, until: datetime) -> list[documents.Item]:
     """All labelled images of a project up to a moment, each content once. What is held out is trained on nowhere.
 
     A base image that lies under several labels has that of its newest place; `conflicts` names it.
@@ -59,14 +43,20 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[I
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
     keys = {str(row.sha256): row.key for row in base}
     captures = {row.sha256: f"capture {row.capture_id}" for row in field}
-    items = [Item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
-    items += [Item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
+    items = [_item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items += [_item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
 
-def manifest(items: Sequence[Item]) -> bytes:
-    """JSON lines, one image each, in a stable order: the same data set has the same hash."""
-    return b"".join(json.dumps(asdict(item), sort_keys=True).encode() + b"\n" for item in items)
+def _item(sha256: str, label: str, part: str, origin: str, group: str, source: str) -> documents.Item:
+    return documents.Item(
+        sha256=sha256,
+        label=label,
+        part=documents.Part(part),
+        origin=documents.Origin(origin),
+        group=group,
+        source=source,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +84,12 @@ async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
     ]
 
 
-async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[Item]) -> int:
+async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[documents.Item]) -> int:
     """Write the manifest and its row in the caller's transaction; returns the version.
 
     The counts of the row say how many base images lie under several labels; each of them is logged.
     """
-    body = manifest(items)
+    body = documents.lines(items)
     version = await queries.next_dataset(session, project)
     key = f"{project}/datasets/versions/{version}/manifest.jsonl"
     await store.put(key, body, "application/jsonl")
@@ -112,16 +102,20 @@ async def save(session: AsyncSession, store: storage.Storage, project: str, item
     return version
 
 
-async def take(session: AsyncSession, store: storage.Storage, project: str, key: str) -> tuple[int, list[Item]]:
+async def take(
+    session: AsyncSession, store: storage.Storage, project: str, key: str
+) -> tuple[int, list[documents.Item]]:
     """Take the manifest of an order as a dataset version, in the caller's transaction; once, however often it is tried.
 
     BadManifest when it is missing or cannot be read.
     """
     try:
         body = await store.get(key)
+        items = documents.Item.read(body)
     except storage.NoSuchObject as error:
         raise BadManifest(f"the manifest of the order is missing: {error}") from error
-    items = read(body)
+    except ValueError as error:
+        raise BadManifest(f"the manifest of the order cannot be read: {error}") from error
     if known := await queries.ordered_dataset(session, project, key):
         return known.version, items
     version = await queries.next_dataset(session, project)
@@ -129,26 +123,16 @@ async def take(session: AsyncSession, store: storage.Storage, project: str, key:
     return version, items
 
 
-def read(body: bytes) -> list[Item]:
-    """Read a manifest; what else a line says is left to those who wrote it."""
-    try:
-        lines = [json.loads(line) for line in body.splitlines()]
-        return [
-            Item(**{name: str(line[name]) for name in _REQUIRED} | {"source": str(line.get("source", ""))})
-            for line in lines
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadManifest(f"the manifest of the order cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _row(project: str, version: int, key: str, body: bytes, items: Sequence[Item]) -> tables.DatasetVersion:
+def _row(project: str, version: int, key: str, body: bytes, items: Sequence[documents.Item]) -> tables.DatasetVersion:
     counts = Counter(f"{item.origin}/{item.part}" for item in items)
     return tables.DatasetVersion(
         project=project, version=version, key=key, sha256=storage.digest(body), counts=dict(counts)
     )
 
 
-async def download(store: storage.Storage, project: str, items: Sequence[Item], folder: Path) -> dict[str, Path]:
+async def download(
+    store: storage.Storage, project: str, items: Sequence[documents.Item], folder: Path
+) -> dict[str, Path]:
     """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again.
 
     An image that is missing in the bucket has no file then: the training leaves it out, and names it.

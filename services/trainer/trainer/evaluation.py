@@ -4,41 +4,19 @@ Only the features come from the cache, which the very same backbone file filled;
 and the device's whole way from file to answer agree.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from strop import stats
+from strop_contracts import documents
 from strop_edge import image
 from strop_edge.model import Model
-from trainer import answers, features
+from trainer import features, rejection
 
 BINS = 10
 _TOLERANCE = 1e-3  # a batch of another size may round otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one held-out image; a true or false positive or negative for each label follows from it."""
-
-    sha256: str
-    label: str  # the truth
-    predicted: str
-    confidence: float
-    margin: float  # to the second best
-    passed: bool  # the confidence reaches the predicted label's threshold: a device answers a request with it
-    novelty: float | None  # larger is stranger; None from a model that cannot tell
-    novel: bool  # stranger than the model's threshold
-    answers: tuple[
-        str, ...
-    ]  # what a hosted model answers, best first: labels from their assumed threshold, none when novel
-    confidences: dict[str, float]  # all labels, best first
-
-    @property
-    def right(self) -> bool:
-        return self.label == self.predicted
 
 
 class Disagreement(Exception):
@@ -47,7 +25,7 @@ class Disagreement(Exception):
 
 def judge(
     model: Model, images: Sequence[features.View], truth: Sequence[str], found: features.Features
-) -> list[Outcome]:
+) -> list[documents.Outcome]:
     """Classify images by their features [images, features]; in the order given."""
     if not images:
         return []
@@ -59,10 +37,10 @@ def judge(
     ]
 
 
-def _outcome(model: Model, sha256: str, label: str, row: features.Features, novelty: float | None) -> Outcome:
+def _outcome(model: Model, sha256: str, label: str, row: features.Features, novelty: float | None) -> documents.Outcome:
     ranked = model.rank(row)
     best, *others = ranked
-    return Outcome(
+    return documents.Outcome(
         sha256=sha256,
         label=label,
         predicted=best.label,
@@ -85,66 +63,62 @@ def check(model: Model, images: Sequence[features.View], found: features.Feature
             raise Disagreement(f"{view.sha256}: a device would answer otherwise, by {worst:.4f}")
 
 
-def metrics(outcomes: Sequence[Outcome], labels: Sequence[str], thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """All figures, ready for JSON; None where nothing was counted.
+def metrics(
+    outcomes: Sequence[documents.Outcome],
+    labels: Sequence[str],
+    thresholds: Mapping[str, float],
+    left_out: Iterable[documents.LeftOut] = (),
+) -> documents.Metrics:
+    """Compute all figures; None where nothing was counted.
 
     Without rejection, the best label whatever its confidence: accuracy, macro-F1, per-label figures, confusion and
-    calibration. With it, as hosted models answer and Rekognition's evaluation means it: "answers", whose assumed
-    `thresholds` are passed on.
+    calibration. With it, as a hosted model answers: `answers`, with the assumed `thresholds`.
     """
-    names = [*labels, *sorted({outcome.label for outcome in outcomes} - set(labels))]  # a label the model does not know
-    found = {name: _label(name, outcomes) for name in names}
+    names = [
+        *labels,
+        *sorted({outcome.label for outcome in outcomes} - set(labels)),
+    ]  # labels outside of the model, too
+    figures = {name: _label(name, outcomes) for name in names}
     right = sum(outcome.right for outcome in outcomes)
-    return {
-        "images": len(outcomes),
-        "right": right,
-        "accuracy": _plain(stats.wilson(right, len(outcomes))),
-        "answered": _plain(stats.wilson(sum(outcome.passed for outcome in outcomes), len(outcomes))),
-        "macro_f1": answers.macro(
-            [label["f1"] and label["f1"]["value"] for label in found.values() if label["images"]]
-        ),
-        "labels": found,
-        "confusion": {"labels": names, "counts": _confusion(outcomes, names)},
-        "calibration": _calibration(outcomes),
-        "answers": answers.figures([(outcome.label, outcome.answers) for outcome in outcomes], names, thresholds),
-    }
+    return documents.Metrics(
+        images=len(outcomes),
+        right=right,
+        accuracy=stats.wilson(right, len(outcomes)),
+        answered=stats.wilson(sum(outcome.passed for outcome in outcomes), len(outcomes)),
+        macro_f1=rejection.macro([label.f1.value if label.f1 else None for label in figures.values() if label.images]),
+        labels=figures,
+        confusion=documents.Confusion(labels=tuple(names), counts=_confusion(outcomes, names)),
+        calibration=_calibration(outcomes),
+        answers=rejection.figures([(outcome.label, outcome.answers) for outcome in outcomes], names, thresholds),
+        skipped=tuple(left_out),
+    )
 
 
-def _label(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _label(name: str, outcomes: Sequence[documents.Outcome]) -> documents.LabelFigures:
     hits = sum(outcome.predicted == name == outcome.label for outcome in outcomes)
     predicted = sum(outcome.predicted == name for outcome in outcomes)
     images = sum(outcome.label == name for outcome in outcomes)
-    return {
-        "images": images,
-        "precision": _plain(stats.wilson(hits, predicted)),
-        "recall": _plain(stats.wilson(hits, images)),
-        "f1": _plain(stats.f1(hits, predicted - hits, images - hits)),
-    }
+    return documents.LabelFigures(
+        images=images,
+        precision=stats.wilson(hits, predicted),
+        recall=stats.wilson(hits, images),
+        f1=stats.f1(hits, predicted - hits, images - hits),
+    )
 
 
-def _confusion(outcomes: Sequence[Outcome], names: Sequence[str]) -> list[list[int]]:
-    """Rows are the truth, columns the prediction."""
-    places = {name: place for place, name in enumerate(names)}
-    counts = [[0] * len(names) for _ in names]
+def _confusion(outcomes: Sequence[documents.Outcome], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    pairs = Counter((outcome.label, outcome.predicted) for outcome in outcomes)
+    return tuple(tuple(pairs[truth, predicted] for predicted in names) for truth in names)
+
+
+def _calibration(outcomes: Sequence[documents.Outcome]) -> documents.Calibration:
+    """Compute the expected calibration error over equal bins of confidence (Naeini et al. 2015)."""
+    held: list[list[documents.Outcome]] = [[] for _ in range(BINS)]
     for outcome in outcomes:
-        counts[places[outcome.label]][places[outcome.predicted]] += 1
-    return counts
-
-
-def _calibration(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Expected calibration error over equal bins of confidence (Naeini et al. 2015), and the bins."""
-    bins: list[list[Outcome]] = [[] for _ in range(BINS)]
-    for outcome in outcomes:
-        bins[min(int(outcome.confidence * BINS), BINS - 1)].append(outcome)
-    gaps = [abs(sum(o.right for o in held) - sum(o.confidence for o in held)) for held in bins]
-    return {
-        "ece": sum(gaps) / len(outcomes) if outcomes else None,
-        "bins": [
-            {"images": len(held), "right": sum(o.right for o in held), "confidence": sum(o.confidence for o in held)}
-            for held in bins
-        ],
-    }
-
-
-def _plain(share: stats.Share | None) -> dict[str, float] | None:
-    return asdict(share) if share else None
+        held[min(int(outcome.confidence * BINS), BINS - 1)].append(outcome)
+    bins = tuple(
+        documents.Bin(images=len(each), right=sum(o.right for o in each), confidence=sum(o.confidence for o in each))
+        for each in held
+    )
+    error = sum(abs(each.right - each.confidence) for each in bins)
+    return documents.Calibration(ece=error / len(outcomes) if outcomes else None, bins=bins)

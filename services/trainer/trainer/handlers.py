@@ -1,7 +1,5 @@
 """What the trainer does on each event."""
 
-from collections.abc import Mapping
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, consumer, outbox
@@ -16,9 +14,9 @@ async def on_training_ordered(event: events.TrainingOrdered, session: AsyncSessi
     await outbox.add(session, events.TrainingRequested(project=event.project, run_id=event.run_id))
 
 
-HANDLERS: Mapping[type[events.Event], consumer.Handler] = {events.TrainingOrdered: on_training_ordered}
-
-
-def long(runtime: app.Runtime, settings: Settings) -> dict[type[events.Event], consumer.LongHandler]:
-    """Training outlasts a transaction, so its handler guards itself with a lease."""
-    return {events.TrainingRequested: Runs(runtime, settings).carry_out}
+def table(runtime: app.Runtime, settings: Settings) -> consumer.Handlers:
+    """Training outlasts a transaction: its handler holds a lease on the run."""
+    return consumer.Handlers(
+        one={events.TrainingOrdered: on_training_ordered},
+        long={events.TrainingRequested: Runs(runtime, settings).carry_out},
+    )

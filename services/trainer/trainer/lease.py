@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import db
-from strop_contracts import tables
+from strop_contracts import documents, tables
 from strop_wire import ids
 from trainer import queries
 
@@ -30,9 +30,9 @@ class Lease:
         self._run_id = run.id
         self._token = run.lease
         self._seconds = seconds
-        self._progress: dict[str, Any] = {}
+        self._progress = documents.Progress()
 
-    async def tell(self, progress: dict[str, Any]) -> None:
+    async def tell(self, progress: documents.Progress) -> None:
         """Store the progress, which prolongs the lease; Lost when it is not ours any more."""
         self._progress = progress
         async with self._make.begin() as session:

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import tables
+from strop import db
+from strop_contracts import documents, states, tables
 from strop_wire import ids
 from trainer import rules
 
@@ -57,7 +58,7 @@ async def note(session: AsyncSession, project: str, decision: rules.Decision) ->
         session.add(table(project=project, train=decision.train, reasons=reasons))
 
 
-async def request(session: AsyncSession, project: str, trigger: str) -> UUID | None:
+async def request(session: AsyncSession, project: str, trigger: states.RunTrigger) -> UUID | None:
     """Make a training run; None when one is unfinished already (the unique index decides)."""
     wanted = insert(tables.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
     return await session.scalar(wanted.on_conflict_do_nothing().returning(tables.TrainingRun.id))
@@ -65,19 +66,21 @@ async def request(session: AsyncSession, project: str, trigger: str) -> UUID | N
 
 async def order(session: AsyncSession, run_id: UUID, project: str, manifest: str, backbone: str) -> None:
     """Make a run for exactly the images of a manifest; a repeat changes nothing."""
-    values = {"project": project, "trigger": "order", "manifest": manifest, "backbone": backbone}
+    values = {"project": project, "trigger": states.RunTrigger.ORDER, "manifest": manifest, "backbone": backbone}
     await session.execute(insert(tables.TrainingRun).values(id=run_id, **values).on_conflict_do_nothing())
 
 
 async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> tables.TrainingRun | None:
     """Take a run that nobody works on; None when it is finished or another trainer's lease still holds."""
     table = tables.TrainingRun
-    free = (table.state == "requested") | ((table.state == "running") & (table.leased_until < func.now()))
+    free = (table.state == states.RunState.REQUESTED) | (
+        (table.state == states.RunState.RUNNING) & (table.leased_until < func.now())
+    )
     taken = (
         update(table)
         .where(table.id == run_id, free)
         .values(
-            state="running",
+            state=states.RunState.RUNNING,
             lease=token,
             leased_until=func.now() + timedelta(seconds=seconds),
             attempts=table.attempts + 1,
@@ -88,7 +91,7 @@ async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float
     return await session.scalar(taken)
 
 
-async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: dict[str, Any]) -> bool:
+async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: documents.Progress) -> bool:
     """Prolong the lease and tell the progress; False when another trainer took the run over."""
     values = {"leased_until": func.now() + timedelta(seconds=seconds), "progress": progress}
     return await _mine(session, run_id, token, values)
@@ -103,7 +106,11 @@ async def finish(session: AsyncSession, run_id: UUID, token: UUID, **values: Any
 
 async def _mine(session: AsyncSession, run_id: UUID, token: UUID, values: dict[str, Any]) -> bool:
     table = tables.TrainingRun
-    changed = update(table).where(table.id == run_id, table.lease == token, table.state == "running").values(**values)
+    changed = (
+        update(table)
+        .where(table.id == run_id, table.lease == token, table.state == states.RunState.RUNNING)
+        .values(**values)
+    )
     return (await session.scalar(changed.returning(table.id))) is not None
 
 
@@ -129,7 +136,7 @@ async def field(session: AsyncSession, project: str, until: datetime) -> Sequenc
 
 async def number(session: AsyncSession, project: str) -> None:
     """Give numbers in this project one transaction after the other: an order may be trained beside the fleet's run."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"trainer-numbers {project}", 0))))
+    await db.lock(session, f"trainer-numbers {project}")
 
 
 async def next_dataset(session: AsyncSession, project: str) -> int:
@@ -168,10 +175,14 @@ async def champion(session: AsyncSession, project: str) -> tables.ModelVersion |
     deployed = (
         select(model)
         .join(deployment, (deployment.project == model.project) & (deployment.model_version == model.version))
-        .where(model.project == project, deployment.state == "succeeded")
+        .where(model.project == project, deployment.state == states.DeploymentState.SUCCEEDED)
         .order_by(deployment.at.desc())
     )
-    approved = select(model).where(model.project == project, model.state == "approved").order_by(model.version.desc())
+    approved = (
+        select(model)
+        .where(model.project == project, model.state == states.ModelState.APPROVED)
+        .order_by(model.version.desc())
+    )
     return await session.scalar(deployed.limit(1)) or await session.scalar(approved.limit(1))
 
 
@@ -180,14 +191,14 @@ async def abandoned(session: AsyncSession) -> Sequence[tables.TrainingRun]:
     table = tables.TrainingRun
     lapsed = (
         update(table)
-        .where(table.state == "running", table.leased_until < func.now())
-        .values(state="requested", lease=None, leased_until=None)
+        .where(table.state == states.RunState.RUNNING, table.leased_until < func.now())
+        .values(state=states.RunState.REQUESTED, lease=None, leased_until=None)
         .returning(table)
     )
     return (await session.scalars(lapsed)).all()
 
 
-async def add_files(session: AsyncSession, project: str, files: dict[str, Any]) -> None:
+async def add_files(session: AsyncSession, project: str, files: documents.Files) -> None:
     """Let devices fetch these files by hash; the backbone is usually there already."""
-    rows = [{"project": project, "sha256": f["sha256"], "key": f["key"], "size": f["size"]} for f in files.values()]
+    rows = [{"project": project, "sha256": f.sha256, "key": f.key, "size": f.size} for f in files.values()]
     await session.execute(insert(tables.ModelFile).values(rows).on_conflict_do_nothing())

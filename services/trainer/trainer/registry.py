@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import documents, errors, events, states, tables
 from trainer import queries
 from trainer.lease import Lease
 
@@ -32,19 +32,19 @@ async def register(
     """
     store, project = runtime.storage, run.project
     files = _files(project, version, result)
-    backbone = files[BACKBONE]["key"]
+    backbone = files[BACKBONE].key
     if await store.size(backbone) is None:  # named by its content: it can be there already, and never differ
         await store.put(backbone, (package / BACKBONE).read_bytes())
     async with runtime.sessions.begin() as session:
-        await lease.end(session, state="succeeded", dataset_version=dataset)
+        await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
         for name, file in files.items():
             if name != BACKBONE:
-                await store.put(file["key"], (package / name).read_bytes())
+                await store.put(file.key, (package / name).read_bytes())
         outcomes = await _outcomes(store, project, version, result)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
         await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
-        if _state(run, result) == "approved":
+        if _state(run, result) == states.ModelState.APPROVED:
             await outbox.add(session, events.ModelApproved(project=project, model_version=version))
     log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result["reasons"])
 
@@ -57,29 +57,29 @@ async def approve(session: AsyncSession, project: str, version: int) -> None:
     model = await session.get(tables.ModelVersion, (project, version), with_for_update=True)
     if model is None:
         raise errors.NotFound(f"{project} has no model version {version}")
-    if model.state == "approved":
+    if model.state == states.ModelState.APPROVED:
         raise errors.Refused(f"v{version} is approved already; `strop rollback {project} v{version}` returns to it")
     model.reasons = [f"approved by a person, {model.state} before", *model.reasons]
-    model.state = "approved"
+    model.state = states.ModelState.APPROVED
     await outbox.add(session, events.ModelApproved(project=project, model_version=version))
 
 
-def _state(run: tables.TrainingRun, result: dict[str, Any]) -> str:
+def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState:
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
-        return "hosted"
-    return "approved" if result["approved"] else "refused"
+        return states.ModelState.HOSTED
+    return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
 
 
-def _files(project: str, version: int, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _files(project: str, version: int, result: dict[str, Any]) -> documents.Files:
     """Name -> sha256, size and key. Keys are never overwritten once a row names them."""
     return {
-        name: {
+        name: documents.StoredFile(
             **file,
-            "key": f"{project}/backbones/{file['sha256']}.onnx"
+            key=f"{project}/backbones/{file['sha256']}.onnx"
             if name == BACKBONE
             else f"{project}/models/v{version}/{name}",
-        }
+        )
         for name, file in result["files"].items()
     }
 
@@ -98,7 +98,7 @@ async def _rows(
     dataset: int,
     version: int,
     result: dict[str, Any],
-    files: dict[str, dict[str, Any]],
+    files: documents.Files,
     outcomes: dict[str, str],
 ) -> None:
     key = {"project": run.project}

@@ -8,16 +8,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from strop import app, metrics, outbox
-from strop_contracts import errors, events, tables
-from trainer import child, datasets, queries, registry
+from strop import app, outbox
+from strop_contracts import documents, errors, events, states, tables
+from trainer import child, datasets, metrics, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
@@ -56,7 +55,7 @@ class Runs:
     async def _give_up(self, run: tables.TrainingRun, lease: Lease, reason: str) -> None:
         log.error("training failed", project=run.project, run=str(run.id), reason=reason)
         async with self._runtime.sessions.begin() as session:
-            await lease.end(session, state="failed", error=reason)
+            await lease.end(session, state=states.RunState.FAILED, error=reason)
             await outbox.add(session, events.TrainingFailed(project=run.project, run_id=run.id, reason=reason))
 
     async def _train(self, run: tables.TrainingRun, lease: Lease) -> None:
@@ -71,7 +70,7 @@ class Runs:
             await registry.register(self._runtime, lease, run, dataset, version, folder / "package", result)
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
-    async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[datasets.Item]]:
+    async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[documents.Item]]:
         """Fix the dataset version. Unless it was ordered, a run that is taken up again makes a new one: labels may have come."""
         store = self._runtime.storage
         async with self._runtime.sessions.begin() as session:
@@ -90,7 +89,7 @@ class Runs:
             return await datasets.save(session, store, run.project, items), items
 
     async def _job(
-        self, run: tables.TrainingRun, dataset: int, items: list[datasets.Item], folder: Path
+        self, run: tables.TrainingRun, dataset: int, items: list[documents.Item], folder: Path
     ) -> tuple[int, dict[str, Any]]:
         """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
         cache = self._settings.cache.absolute()
@@ -107,7 +106,7 @@ class Runs:
             "cache": str(cache),
             "output": str(folder / "package"),
             "champion": str(await self._champion(champion, folder)) if champion else None,
-            "images": [{**asdict(item), "path": str(places[item.sha256])} for item in used],
+            "images": [{**item.model_dump(mode="json"), "path": str(places[item.sha256])} for item in used],
             **({"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}),
         }
 
@@ -115,7 +114,7 @@ class Runs:
         target = folder / "champion"
         target.mkdir()
         for name, file in model.files.items():
-            (target / name).write_bytes(await self._runtime.storage.get(file["key"]))
+            (target / name).write_bytes(await self._runtime.storage.get(file.key))
         return target
 
 

@@ -1,10 +1,10 @@
 """Images that a training leaves out because they cannot be used, and when they are too many. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from strop import unusable
+from strop_contracts import documents
 from trainer import head
 
 MOST = 0.05
@@ -30,26 +30,21 @@ class Item(Protocol):
 Kind = TypeVar("Kind", bound=Item)
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An image that was left out."""
-
-    sha256: str
-    source: str  # where it came from
-    label: str
-    part: str
-    origin: str
-    reason: str
-
-
-def split(items: Sequence[Kind], bad: Mapping[str, str]) -> tuple[tuple[Kind, ...], list[Skipped]]:
+def split(items: Sequence[Kind], bad: Mapping[str, str]) -> tuple[tuple[Kind, ...], list[documents.LeftOut]]:
     """Take out the images that `bad` has a reason for, by sha256; head.CannotTrain when what is left will not do.
 
     That is so when too many are taken out, or all training images of a label: the model would not have the label.
     """
     kept = tuple(item for item in items if item.sha256 not in bad)
     skipped = [
-        Skipped(item.sha256, item.source, item.label, item.part, item.origin, bad[item.sha256])
+        documents.LeftOut(
+            sha256=item.sha256,
+            source=item.source,
+            label=item.label,
+            part=item.part,
+            origin=item.origin,
+            reason=bad[item.sha256],
+        )
         for item in items
         if item.sha256 in bad
     ]
@@ -60,7 +55,7 @@ def split(items: Sequence[Kind], bad: Mapping[str, str]) -> tuple[tuple[Kind, ..
     return kept, skipped
 
 
-def told(skipped: Sequence[Skipped], total: int) -> str:
+def told(skipped: Sequence[documents.LeftOut], total: int) -> str:
     """One line that names some of the images and why they cannot be used."""
     return unusable.sentence([(each.source, each.reason) for each in skipped], total)
 

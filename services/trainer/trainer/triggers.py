@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, db, outbox
-from strop_contracts import errors, events
+from strop_contracts import errors, events, states
 from trainer import datasets, queries, rules
 from trainer.settings import Settings
 
@@ -32,7 +32,7 @@ class Triggers:
                 labels = await queries.labels(session, project, self._trigger.min_labels)
                 decision = rules.decide(labels, self._trigger)
                 await queries.note(session, project, decision)
-                if decision.train and (made := await queries.request(session, project, "labels")):
+                if decision.train and (made := await queries.request(session, project, states.RunTrigger.LABELS)):
                     await outbox.add(session, events.TrainingRequested(project=project, run_id=made))
 
 
@@ -50,7 +50,7 @@ async def by_hand(session: AsyncSession, project: str) -> UUID:
             f" (`strop datasets import {project} FOLDER`), or label images of its devices."
             f" Data sets of the Rekognition API are learned from by `aws rekognition create-project-version`"
         )
-    run = await queries.request(session, project, "manual")
+    run = await queries.request(session, project, states.RunTrigger.MANUAL)
     if run is None:
         raise errors.Refused(f"a training run of {project} is under way: wait for it")
     await outbox.add(session, events.TrainingRequested(project=project, run_id=run))

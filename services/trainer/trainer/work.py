@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from strop_contracts import documents
 from strop_edge import model
 from trainer import backbone, evaluation, features, gate, head, package, skips, views
 
@@ -114,10 +115,9 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
         "labels": labels,
         "files": {name: asdict(file) for name, file in files.items()},
         "evaluations": {
-            origin: {
-                **evaluation.metrics(found, labels, assumed),
-                "skipped": [asdict(each) for each in skipped if each.origin == origin],
-            }
+            origin: evaluation.metrics(
+                found, labels, assumed, [each for each in skipped if each.origin == origin]
+            ).model_dump(mode="json")
             for origin, found in challenger.items()
         },
         "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
@@ -130,7 +130,7 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _usable(job: Job, path: Path, progress: Progress) -> tuple[Job, list[skips.Skipped]]:
+def _usable(job: Job, path: Path, progress: Progress) -> tuple[Job, list[documents.LeftOut]]:
     """Compute all features, and return the job without the images that have none; CannotTrain when it is too many."""
     bad = {}
     for item in job.images:  # also those whose features are known: samples and evaluation read the files
@@ -179,7 +179,7 @@ def _samples(images: Sequence[Item]) -> list[Path]:
     return [first[label].path for label in sorted(first)][:_SAMPLES]
 
 
-def _judge(job: Job, folder: Path, progress: Progress) -> dict[str, list[evaluation.Outcome]]:
+def _judge(job: Job, folder: Path, progress: Progress) -> dict[str, list[documents.Outcome]]:
     """What the model in `folder` says to the held-out images, by origin."""
     judged = model.Model(folder)
     outcomes = {}
@@ -194,7 +194,7 @@ def _judge(job: Job, folder: Path, progress: Progress) -> dict[str, list[evaluat
 
 
 def _decide(
-    challenger: dict[str, list[evaluation.Outcome]], champion: dict[str, list[evaluation.Outcome]] | None
+    challenger: dict[str, list[documents.Outcome]], champion: dict[str, list[documents.Outcome]] | None
 ) -> gate.Verdict:
     if champion is None:
         return gate.first([(outcome.label, outcome.right) for outcome in challenger["base"]])
@@ -214,10 +214,10 @@ def _amounts(images: Sequence[Item]) -> str:
     return f"{parts['train']} field images to learn from, {parts['golden']} golden"
 
 
-def _write(job: Job, origin: str, outcomes: Sequence[evaluation.Outcome]) -> Path:
+def _write(job: Job, origin: str, outcomes: Sequence[documents.Outcome]) -> Path:
     """One JSON object a line for each held-out image; beside the package, which holds a device's files only."""
     path = job.output.with_name(f"outcomes-{origin}.jsonl")
-    path.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes))
+    path.write_bytes(documents.lines(outcomes))
     return path
 
 

@@ -1,14 +1,22 @@
-"""All tables, in one module per owner: only the owner writes a table; the others may read what they are granted.
+"""All tables, in one module per owner: only the owner writes a table (`services`); the others may read what they are granted.
 
 Ids are UUIDv7 made by us or by the device. Times are the server's, except `captured_at`, which is the device's claim.
 """
 
+from strop_contracts.tables.accounts import Token, User
 from strop_contracts.tables.base import Base
-from strop_contracts.tables.custom_labels import HostedChange, HostedDataset, HostedEntry, ProjectPolicy, ProjectVersion
+from strop_contracts.tables.custom_labels import (
+    HostedChange,
+    HostedDataset,
+    HostedEntry,
+    Project,
+    ProjectPolicy,
+    ProjectVersion,
+)
 from strop_contracts.tables.deployer import Deployment, DeploymentDevice
-from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Project, Upload
+from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
 from strop_contracts.tables.kernel import DeadLetter, Inbox, Outbox
-from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask, Token, User
+from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
 from strop_contracts.tables.trainer import (
     DatasetVersion,

@@ -7,14 +7,22 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts.tables.base import Base, created, new_id
+from strop_contracts import documents, states
+from strop_contracts.tables.base import Base, Document, created, new_id
+
+
+class Project(Base):
+    """A fleet with one job: one set of labels, one model."""
+
+    __tablename__ = "projects"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    at: Mapped[datetime] = created()
 
 
 class HostedDataset(Base):
-    """A data set of the Custom Labels API: the TRAIN or TEST set of a project, or of one project version alone.
-
-    Status is AWS's: CREATE_IN_PROGRESS, CREATE_COMPLETE, CREATE_FAILED, UPDATE_…, DELETE_IN_PROGRESS.
-    """
+    """A data set of the Custom Labels API: the TRAIN or TEST set of a project, or of one project version alone."""
 
     __tablename__ = "hosted_datasets"
     __table_args__ = (
@@ -24,11 +32,11 @@ class HostedDataset(Base):
     )
     id: Mapped[UUID] = new_id()
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
-    kind: Mapped[str]  # "TRAIN" or "TEST"
+    kind: Mapped[states.DatasetKind]
     version_id: Mapped[UUID | None]  # of a version that brought its own manifests
-    status: Mapped[str]
+    status: Mapped[states.DatasetStatus]
     message: Mapped[str] = mapped_column(server_default=text("''"))
-    code: Mapped[str | None]  # SUCCESS, SERVICE_ERROR or CLIENT_ERROR
+    code: Mapped[states.DatasetCode | None]
     tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     at: Mapped[datetime] = created()
     updated_at: Mapped[datetime] = created()
@@ -55,7 +63,7 @@ class HostedChange(Base):
     __tablename__ = "hosted_changes"
     id: Mapped[UUID] = new_id()
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("hosted_datasets.id", ondelete="cascade"))
-    kind: Mapped[str]  # "create", "update", "copy" or "distribute"
+    kind: Mapped[states.ChangeKind]
     source: Mapped[dict[str, Any]]  # {"bucket", "name", "version"} of a manifest, or {"dataset"}
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     at: Mapped[datetime] = created()
@@ -63,7 +71,7 @@ class HostedChange(Base):
 
 
 class ProjectVersion(Base):
-    """A model in the words of the Custom Labels API. Status is AWS's; a fleet's models have a row too, named `v{n}`."""
+    """A model in the words of the Custom Labels API; a fleet's models have a row too, named `v{n}`."""
 
     __tablename__ = "project_versions"
     __table_args__ = (
@@ -78,12 +86,12 @@ class ProjectVersion(Base):
     id: Mapped[UUID] = new_id()
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
     name: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[states.VersionStatus]
     message: Mapped[str] = mapped_column(server_default=text("''"))
     description: Mapped[str | None]
     run_id: Mapped[UUID | None]
     model_version: Mapped[int | None]  # once trained
-    files: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # of the model, as in `model_versions`
+    files: Mapped[documents.Files] = mapped_column(Document(documents.Files), server_default=text("'{}'"))
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
     output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
     results: Mapped[dict[str, Any]] = mapped_column(

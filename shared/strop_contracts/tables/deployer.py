@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from strop_contracts import states
 from strop_contracts.tables.base import Base, created, new_id
 
 
 class Deployment(Base):
-    """One rollout of a model version. State: `running`, `succeeded`, `rolled_back`, `superseded`."""
+    """One rollout of a model version, or the rollback of one."""
 
     __tablename__ = "deployments"
     __table_args__ = (
@@ -25,8 +26,8 @@ class Deployment(Base):
     project: Mapped[str]
     model_version: Mapped[int]
     previous_version: Mapped[int | None]
-    kind: Mapped[str]  # "rollout" or "rollback"
-    state: Mapped[str] = mapped_column(server_default=text("'running'"))
+    kind: Mapped[states.DeploymentKind]
+    state: Mapped[states.DeploymentState] = mapped_column(server_default=text("'running'"))
     stages: Mapped[list[Any]]  # cumulative shares of the fleet, such as [0.25, 1.0]
     stage: Mapped[int] = mapped_column(server_default=text("0"))
     reason: Mapped[str | None]
@@ -36,7 +37,7 @@ class Deployment(Base):
 
 
 class DeploymentDevice(Base):
-    """A device in a deployment. State: `waiting`, `sent`, `installed`, `failed`."""
+    """A device in a deployment."""
 
     __tablename__ = "deployment_devices"
     __table_args__ = (
@@ -47,7 +48,7 @@ class DeploymentDevice(Base):
     project: Mapped[str]
     stage: Mapped[int]
     current: Mapped[bool] = mapped_column(server_default=text("false"))  # the device follows this deployment
-    state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
+    state: Mapped[states.InstallState] = mapped_column(server_default=text("'waiting'"))
     reason: Mapped[str | None]
     sent_at: Mapped[datetime | None]  # None: its `desired` is to be published, for the first time or again
     policy: Mapped[int | None]  # the version of the policy in it

@@ -7,17 +7,9 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts.tables.base import Base, created
-
-
-class Project(Base):
-    """A fleet with one job: one set of labels, one model."""
-
-    __tablename__ = "projects"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
-    at: Mapped[datetime] = created()
+from strop_contracts import states
+from strop_contracts.tables.base import Base, Document, created
+from strop_wire import messages
 
 
 class Device(Base):
@@ -40,7 +32,7 @@ class DeviceReport(Base):
     boot: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int]
     at: Mapped[datetime] = created()
-    state: Mapped[dict[str, Any]]
+    state: Mapped[messages.State] = mapped_column(Document(messages.State))
 
 
 class Image(Base):
@@ -84,11 +76,11 @@ class Capture(Base):
 
 
 class Upload(Base):
-    """What became of a capture's image: `granted`, `stored`, or `dropped` with a reason."""
+    """What became of a capture's image, with the reason of a drop."""
 
     __tablename__ = "uploads"
     capture_id: Mapped[UUID] = mapped_column(ForeignKey("captures.id"), primary_key=True)
-    state: Mapped[str]
+    state: Mapped[states.UploadState]
     reason: Mapped[str | None]
     key: Mapped[str | None]  # where the device shall PUT it
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # arrivals that did not match the announcement
@@ -106,7 +98,7 @@ class DatasetItem(Base):
     project: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     dataset: Mapped[str]
-    split: Mapped[str]  # "train" or "valid"
+    split: Mapped[states.Split]
     label: Mapped[str]
     sha256: Mapped[str | None]  # None when the file was refused
     refused: Mapped[str | None]  # why

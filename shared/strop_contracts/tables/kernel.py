@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from strop_contracts import states
 from strop_contracts.tables.base import Base, created, new_id
 
 
@@ -31,7 +32,7 @@ class Outbox(Base):
 
 
 class DeadLetter(Base):
-    """A message that a service gave up. State: `open`, `retried` (sent again), `dropped`. Given up again, it is open again."""
+    """A message that failed for good. One that was redriven and fails again is open again."""
 
     __tablename__ = "dead_letters"
     __table_args__ = (
@@ -46,4 +47,4 @@ class DeadLetter(Base):
     count: Mapped[int] = mapped_column(server_default=text("1"))  # how often it was given up
     first_at: Mapped[datetime] = created()
     last_at: Mapped[datetime] = created()
-    state: Mapped[str] = mapped_column(server_default=text("'open'"))
+    state: Mapped[states.LetterState] = mapped_column(server_default=text("'open'"))

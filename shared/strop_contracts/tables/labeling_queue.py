@@ -6,30 +6,12 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from strop_contracts import states
 from strop_contracts.tables.base import Base, created, new_id
 
 
-class User(Base):
-    """A person, or a program, who may sign in."""
-
-    __tablename__ = "users"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = created()
-
-
-class Token(Base):
-    """What proves a user: `once` (a sign-in link), `session` (a cookie) or `api`. Only a hash is kept."""
-
-    __tablename__ = "tokens"
-    sha256: Mapped[str] = mapped_column(primary_key=True)
-    user: Mapped[str] = mapped_column(ForeignKey("users.name"))
-    kind: Mapped[str]
-    at: Mapped[datetime] = created()
-    expires_at: Mapped[datetime | None]
-
-
 class LabelTask(Base):
-    """A stored capture that waits for a person's answer. State: `open`, `done`."""
+    """A stored capture that needs a person's answer."""
 
     __tablename__ = "label_tasks"
     __table_args__ = (
@@ -42,7 +24,7 @@ class LabelTask(Base):
     capture_id: Mapped[UUID]
     device: Mapped[str]
     sha256: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default=text("'open'"))
+    state: Mapped[states.TaskState] = mapped_column(server_default=text("'open'"))
     priority: Mapped[float]  # smaller comes first: the margin of the prediction; audits spread evenly
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
@@ -58,9 +40,9 @@ class Annotation(Base):
     project: Mapped[str]
     task_id: Mapped[UUID] = mapped_column(ForeignKey("label_tasks.id"))
     author: Mapped[str]
-    answer: Mapped[str]  # "label", "unclear", "none" (none of these) or "bad" (bad image)
+    answer: Mapped[states.AnswerKind]
     label: Mapped[str | None]
-    source: Mapped[str]  # "page", "api" or "folder"
+    source: Mapped[states.AnswerSource]
     at: Mapped[datetime] = created()
     undone_at: Mapped[datetime | None]
 

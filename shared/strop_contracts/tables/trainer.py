@@ -1,13 +1,13 @@
 """The tables that trainer owns."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts.tables.base import Base, created, new_id
+from strop_contracts import documents, states
+from strop_contracts.tables.base import Base, Document, created, new_id
 
 
 class TriggerDecision(Base):
@@ -19,7 +19,7 @@ class TriggerDecision(Base):
     project: Mapped[str]
     at: Mapped[datetime] = created()
     train: Mapped[bool]
-    reasons: Mapped[list[Any]]
+    reasons: Mapped[list[str]]
 
 
 class DatasetVersion(Base):
@@ -30,12 +30,12 @@ class DatasetVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str]
     sha256: Mapped[str]
-    counts: Mapped[dict[str, Any]]
+    counts: Mapped[documents.Counts]
     at: Mapped[datetime] = created()
 
 
 class TrainingRun(Base):
-    """One training. State: `requested`, `running`, `succeeded`, `failed`. One unfinished run per project, beside orders."""
+    """One training. A project has at most one unfinished run, not counting orders."""
 
     __tablename__ = "training_runs"
     __table_args__ = (
@@ -48,8 +48,8 @@ class TrainingRun(Base):
     )
     id: Mapped[UUID] = new_id()
     project: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default=text("'requested'"))
-    trigger: Mapped[str]  # "labels", "manual" or "order"
+    state: Mapped[states.RunState] = mapped_column(server_default=text("'requested'"))
+    trigger: Mapped[states.RunTrigger]
     manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
     backbone: Mapped[str | None]  # of an order: which; else the fleet's
     dataset_version: Mapped[int | None]
@@ -57,7 +57,7 @@ class TrainingRun(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease: Mapped[UUID | None]  # token of the worker that runs it: every later write is conditional on it
     leased_until: Mapped[datetime | None]
-    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    progress: Mapped[documents.Progress] = mapped_column(Document(documents.Progress), server_default=text("'{}'"))
     error: Mapped[str | None]
     at: Mapped[datetime] = created()
     started_at: Mapped[datetime | None]
@@ -65,7 +65,7 @@ class TrainingRun(Base):
 
 
 class ModelVersion(Base):
-    """A trained model. State: `approved` or `refused` by the gate, with its reasons; `hosted`: ordered, no gate asked."""
+    """A trained model, with the verdict of the gate and its reasons."""
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("run_id"),)
@@ -73,10 +73,10 @@ class ModelVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[UUID] = mapped_column(ForeignKey("training_runs.id"))
     dataset_version: Mapped[int]
-    state: Mapped[str]
-    reasons: Mapped[list[Any]]
-    labels: Mapped[list[Any]]
-    files: Mapped[dict[str, Any]]  # name -> {"sha256", "size", "key"}
+    state: Mapped[states.ModelState]
+    reasons: Mapped[list[str]]
+    labels: Mapped[list[str]]
+    files: Mapped[documents.Files] = mapped_column(Document(documents.Files))
     at: Mapped[datetime] = created()
 
 
@@ -86,9 +86,9 @@ class Evaluation(Base):
     __tablename__ = "evaluations"
     project: Mapped[str] = mapped_column(primary_key=True)
     model_version: Mapped[int] = mapped_column(primary_key=True)
-    part: Mapped[str] = mapped_column(primary_key=True)  # "field" (golden set) or "base"
-    metrics: Mapped[dict[str, Any]]
-    outcomes_key: Mapped[str | None]  # JSON lines in S3: every image's outcome
+    part: Mapped[states.EvaluationPart] = mapped_column(primary_key=True)
+    metrics: Mapped[documents.Metrics] = mapped_column(Document(documents.Metrics))
+    outcomes_key: Mapped[str | None]  # object with one `documents.Outcome` a line
     at: Mapped[datetime] = created()
 
 

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PATIENCE = 120
 PROFILES = ("--profile", "tools", "--profile", "demo", "--profile", "watch")
-SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer", "custom-labels", "console")
+SERVICES = tuple(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
 DEVICES = ("line-01", "line-02", "line-03")
 AWAITING = 4500
 """Captures announced while ingest is away: more than the broker keeps of itself for a client that is away, which is 1,000."""

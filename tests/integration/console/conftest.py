@@ -13,6 +13,12 @@ from custom_labels import __main__ as api
 from strop import app, auth
 from strop.settings import Settings
 
+
+@pytest.fixture
+def runs_as() -> str:
+    return "console"
+
+
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
 
 
@@ -20,7 +26,7 @@ Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
 async def ask(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ask]:
     """A client of the console for a person, signed in by a token. It knows of no Custom Labels API."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_REKOGNITION", raising=False)
-    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    transport = httpx.ASGITransport(app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}))
     async with AsyncExitStack() as stack:
 
         async def person(name: str) -> httpx.AsyncClient:
@@ -43,7 +49,7 @@ async def served(
     stop, ready = asyncio.Event(), asyncio.Event()
     changed = settings.model_copy(update={"port": port})
     async with asyncio.timeout(100), asyncio.TaskGroup() as group:
-        group.create_task(app.serve(changed, [main.build, api.build], stop=stop, ready=ready))
+        group.create_task(app.serve(changed, {each.NAME: each.build for each in (main, api)}, stop=stop, ready=ready))
         await ready.wait()
         async with await client(runtime, "ada", base_url=url) as person:
             yield person

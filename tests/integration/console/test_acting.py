@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from strop import app
 from strop_contracts import tables
-from tests import factories, judged, wait
+from tests import factories, judged, roles, wait
 from tests.integration.console.conftest import Ask
 
 PROJECT = "/console/projects/flowers"
@@ -14,7 +14,7 @@ VERSION = f"{PROJECT}/versions/first"
 
 
 async def version(runtime: app.Runtime, name: str = "first") -> tables.ProjectVersion:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         found = select(tables.ProjectVersion).where(tables.ProjectVersion.name == name)
         return (await session.scalars(found)).one()
 
@@ -31,7 +31,7 @@ async def test_projects_show_their_latest_model_and_what_runs(ask: Ask, runtime:
 
 async def test_a_project_lists_its_versions_with_the_buttons_that_fit(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         more = {"RUNNING": "second", "TRAINING_FAILED": "third", "STARTING": "fourth"}
         for status, name in more.items():
             row = {"status": status, "name": name, "output": {}, "message": f"about {name}"}
@@ -74,7 +74,7 @@ async def test_what_the_api_refuses_is_said_on_the_page(served: httpx.AsyncClien
 
 
 async def test_training_is_ordered_by_a_name(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "flowers", devices=())
         for seed, kind in ((20, "TRAIN"), (30, "TEST")):
             images = [(factories.picture(seed + n), [label]) for n, label in enumerate(("rose", "rose", "iris"))]

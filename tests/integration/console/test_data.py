@@ -5,14 +5,14 @@ from PIL import Image
 from console import gallery
 from strop import app, storage
 from strop_contracts import tables
-from tests import factories, judged
+from tests import factories, judged, roles
 from tests.integration.console.conftest import Ask
 
 DATA = "/console/projects/flowers/data"
 
 
 async def add_bad_entry(runtime: app.Runtime, project: str = judged.PROJECT) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         dataset = await judged.add_dataset(runtime, session, project, "TRAIN", [(factories.picture(9), ["rose"])])
         problem = {"code": "ERROR_INVALID_IMAGE_FORMAT", "message": "The image is <b>neither</b> JPEG nor PNG."}
         bad = {"line": "{}", "labels": ["rose"], "sha256": None, "errors": [problem], "position": 7}
@@ -46,7 +46,7 @@ async def test_images_are_found_by_label_and_by_name(ask: Ask, runtime: app.Runt
 
 
 async def test_bad_entries_are_on_a_tab_of_their_own_with_the_reason(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
     await add_bad_entry(runtime)
     ada = await ask("ada")
@@ -61,7 +61,7 @@ async def test_bad_entries_are_on_a_tab_of_their_own_with_the_reason(ask: Ask, r
 
 
 async def test_a_set_that_is_being_made_says_how_far_it_is(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", [(factories.picture(), [])])
         dataset.status = "CREATE_IN_PROGRESS"
@@ -74,7 +74,7 @@ async def test_a_set_that_is_being_made_says_how_far_it_is(ask: Ask, runtime: ap
 
 async def test_images_come_in_pages(ask: Ask, runtime: app.Runtime) -> None:
     shots = [(factories.picture(), ["rose"])]
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", shots)
         same = {"line": "{}", "labels": ["rose"], "sha256": storage.digest(shots[0][0]), "errors": []}
@@ -93,7 +93,7 @@ async def test_images_come_in_pages(ask: Ask, runtime: app.Runtime) -> None:
 
 
 async def test_a_fleets_base_set_and_field_images_are_shown_too(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
         await judged.add_capture(runtime, session, factories.picture(1), "can")
         await judged.add_capture(runtime, session, factories.picture(2), None)
@@ -114,7 +114,7 @@ async def test_a_fleets_base_set_and_field_images_are_shown_too(ask: Ask, runtim
 
 
 async def test_a_project_without_images_says_how_to_get_some(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
     ada = await ask("ada")
 

@@ -4,7 +4,7 @@ import pytest
 
 from strop import app, storage
 from strop_contracts import tables
-from tests import factories, judged
+from tests import factories, judged, roles
 from tests.integration.console.conftest import Ask
 
 VERSION = "/console/projects/flowers/versions/first"
@@ -23,9 +23,10 @@ async def test_an_evaluation_tells_the_figures_and_the_worst_label_first(ask: As
 
 async def test_an_evaluation_names_the_images_that_were_left_out(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         row = await session.get_one(tables.Evaluation, ("flowers", 1, "base"))
-        row.metrics = {**row.metrics, "skipped": [{"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}]}
+        left_out = {"source": "s3://a/1.jpg", "label": "rose", "reason": "cut <off>"}
+        row.metrics = judged.metrics(skipped=[{"sha256": "0" * 64, "part": "train", "origin": "base", **left_out}])
 
     page = (await (await ask("ada")).get(VERSION)).text
 
@@ -49,7 +50,7 @@ async def test_pictures_are_drawn_for_both_themes(ask: Ask, runtime: app.Runtime
 async def test_a_fleets_model_has_an_evaluation_on_field_images_and_one_on_its_base(
     ask: Ask, runtime: app.Runtime
 ) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
         model = await factories.make_model(session, 3, state="refused")
         model.reasons = ["can: right less often than v2"]
@@ -67,9 +68,8 @@ async def test_a_fleets_model_has_an_evaluation_on_field_images_and_one_on_its_b
 
 async def test_a_part_without_images_is_left_out(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
-    async with runtime.sessions.begin() as session:
-        share = {"ece": None, "bins": []}
-        nothing = {"images": 0, "labels": {}, "accuracy": None, "answered": None, "calibration": share}
+    async with roles.arranging(runtime).begin() as session:
+        nothing = judged.metrics([], accuracy=None, answered=None)
         session.add(tables.Evaluation(project="flowers", model_version=1, part="field", metrics=nothing))
 
     page = (await (await ask("ada")).get(VERSION)).text
@@ -79,7 +79,7 @@ async def test_a_part_without_images_is_left_out(ask: Ask, runtime: app.Runtime)
 
 
 async def test_a_version_that_failed_says_why_instead(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "flowers")
         why = {"status": "TRAINING_FAILED", "message": "There is one label only.", "output": {}}
         session.add(tables.ProjectVersion(project="flowers", name="first", **why))
@@ -91,7 +91,7 @@ async def test_a_version_that_failed_says_why_instead(ask: Ask, runtime: app.Run
 
 
 async def test_a_version_that_is_training_says_how_far_it_is(ask: Ask, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "flowers")
         progress = {"step": "features", "done": 3, "total": 8}
         run = tables.TrainingRun(project="flowers", state="running", trigger="order", manifest="key", progress=progress)

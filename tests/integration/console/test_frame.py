@@ -1,5 +1,7 @@
 """Who may see the pages, and what is said to others."""
 
+from typing import Any
+
 import httpx
 
 from console import __main__ as main
@@ -9,14 +11,15 @@ from tests import judged
 from tests.integration.console.conftest import Ask
 
 
-def stranger(runtime: app.Runtime, *builds: app.Build) -> httpx.AsyncClient:
-    services = [build(runtime) for build in builds or [main.build]]
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app.web(runtime, services)), base_url="http://strop")
+def stranger(runtime: app.Runtime, *others: Any) -> httpx.AsyncClient:
+    built = {each.NAME: each.build(runtime) for each in (*others, main)}
+    web = app.web(dict.fromkeys(built, runtime), built)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://strop")
 
 
 async def test_who_is_not_signed_in_sees_nothing(runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
-    sha256 = judged.SHOTS[0].outcome()["sha256"]
+    sha256 = judged.SHOTS[0].outcome().sha256
     async with stranger(runtime) as nobody:
         for path in ("", "/projects/flowers", "/import", f"/images/flowers/{sha256}", f"/thumbnails/flowers/{sha256}"):
             answer = await nobody.get(f"/console{path}")
@@ -75,7 +78,7 @@ async def test_scripts_and_styles_are_served_those_of_all_pages_too(runtime: app
 async def test_links_lead_only_to_pages_that_this_port_has(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
         headers = {"Authorization": f"Bearer {await auth.make_token(session, 'ada', 'api')}"}
-    async with stranger(runtime) as alone, stranger(runtime, main.build, labeling.build) as together:
+    async with stranger(runtime) as alone, stranger(runtime, labeling) as together:
         apart = (await alone.get("/console", headers=headers)).text
         both = (await together.get("/console", headers=headers)).text
         labels = (await together.get("/", headers=headers)).text

@@ -149,7 +149,9 @@ class World:
         self._triggers = triggers.Triggers(
             self.runtime, trainer_settings.Settings(min_labels=MIN_LABELS, debounce=0, cooldown=0)
         )
-        self._web = app.web(self.runtime, [labeling_queue.build(self.runtime)])
+        self._web = app.web(
+            {labeling_queue.NAME: self.runtime}, {labeling_queue.NAME: labeling_queue.build(self.runtime)}
+        )
         self._people: dict[str, httpx.AsyncClient] = {}
 
     def close(self) -> None:
@@ -163,7 +165,7 @@ class World:
         table = handlers.table(
             handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), self.listening
         )
-        reading = consumer.Consumer("ingest", make, self.runtime.queues, {}, long=table, loads=objects.loads)
+        reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
         return {"ingest": reading}
 
     def _before_commit(self, _session: Session) -> None:

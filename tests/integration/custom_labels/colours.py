@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop import app, outbox, storage
-from strop_contracts import events, tables
-from tests import wait
+from strop_contracts import documents, events, tables
+from tests import factories, judged, roles, wait
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 from tests.unit.edge import packages
 
@@ -98,22 +98,24 @@ class Colours:
         left_out = [{**lines[number], "reason": "cannot be decoded"} for number in skipped]
         lines = [line for number, line in enumerate(lines) if number not in skipped]
         outcomes = [
-            {"sha256": line["sha256"], "label": line["label"], "answers": [line["label"]] if number else [],
-             "confidences": {"red": 0.6, "green": 0.4}}
+            factories.outcome(
+                line["sha256"], line["label"], [line["label"]] if number else [], {"red": 0.6, "green": 0.4}
+            )
             for number, line in enumerate(line for line in lines if line["part"] == "valid")
         ]  # fmt: skip
         key = f"{ordered.project}/outcomes.jsonl"
-        await self.runtime.storage.put(key, "\n".join(map(json.dumps, outcomes)).encode())
+        await self.runtime.storage.put(key, documents.lines(outcomes))
         async with self.runtime.sessions.begin() as session:
             run = {"id": ordered.run_id, "project": ordered.project, "state": "succeeded", "trigger": "order"}
             session.add(tables.TrainingRun(**run, manifest=ordered.manifest))
             await session.flush()
             session.add(await self._model(ordered))
-            answers = {"f1": 0.5, "precision": 1.0, "recall": 0.5, "labels": {"red": FIGURES, "green": FIGURES}}
+            figures = {"f1": 0.5, "precision": 1.0, "recall": 0.5, "unanswered": 1}
+            answers = {**figures, "labels": {"red": FIGURES, "green": FIGURES}}
             session.add(
                 tables.Evaluation(
                     project=ordered.project, model_version=1, part="base",
-                    metrics={"images": len(outcomes), "answers": answers, "skipped": left_out}, outcomes_key=key,
+                    metrics=judged.metrics([], images=len(outcomes), answers=answers, skipped=left_out), outcomes_key=key,
                 )
             )  # fmt: skip
             done = events.ModelRegistered(project=ordered.project, run_id=ordered.run_id, model_version=1)
@@ -130,7 +132,9 @@ class Colours:
         return await add_version(self.runtime, name)
 
 
-FIGURES = {"images": 1, "precision": 1.0, "recall": 0.5, "f1": 0.6, "threshold": 0.3}
+FIGURES = {
+    "images": 1, "true_positives": 1, "false_positives": 0, "false_negatives": 1, "precision": 1.0, "recall": 0.5, "f1": 0.6, "threshold": 0.3,
+}  # fmt: skip
 
 
 async def stored(runtime: app.Runtime, project: str, **changes: Any) -> dict[str, Any]:
@@ -147,7 +151,7 @@ async def add_version(runtime: app.Runtime, name: str = "1", project: str = PROJ
     """Write a version with a tiny model; returns its ARN."""
     files = columns.pop("files") if "files" in columns else await stored(runtime, project)
     values = {"status": "TRAINING_COMPLETED", "output": {}, "files": files, **columns}
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         if not await session.get(tables.Project, project):
             session.add(tables.Project(name=project))
             await session.flush()

@@ -20,6 +20,12 @@ from custom_labels.settings import Settings
 from strop import app, outbox, storage
 from tests import factories, wait
 
+
+@pytest.fixture
+def runs_as() -> str:
+    return "custom-labels"
+
+
 Source = dict[str, Any]
 """A DatasetSource."""
 
@@ -86,7 +92,7 @@ async def hosted(runtime: app.Runtime) -> AsyncIterator[Hosted]:
     """Run the service as `strop up` does: HTTP, loops and relay."""
     service = main.build(runtime)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app.web(runtime, [service]), log_config=None, lifespan="off")
+        config = uvicorn.Config(app.web({main.NAME: runtime}, {main.NAME: service}), log_config=None, lifespan="off")
         server = app._Server(config)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:

@@ -9,7 +9,7 @@ from custom_labels.datasets import changes
 from strop import app
 from strop_contracts import events, tables
 from strop_wire import ids
-from tests import factories
+from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket
 
 Entry = tables.HostedEntry
@@ -34,7 +34,7 @@ async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> eve
 
 async def outcome(runtime: app.Runtime) -> tuple[str, str | None, int]:
     """Status and code of the one data set, and the number of its entries."""
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         dataset = (await session.scalars(select(tables.HostedDataset))).one()
         count = await session.scalar(select(func.count()).select_from(Entry))
         return dataset.status, dataset.code, count or 0
@@ -58,13 +58,13 @@ async def test_a_change_that_broke_down_is_taken_up_from_the_start(
     monkeypatch.setattr(changes, "BATCH", 2)
     lines = [await bucket.line(f"{seed}.jpg", "rose", seed) for seed in range(5)]
     event = await ordered(runtime, bucket, lines)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         refuse = "alter table hosted_entries add constraint broken check (position < 3)"
         await (await session.connection()).exec_driver_sql(refuse)
     with pytest.raises(Exception, match="broken"):
         await carried.carry_out(event)
     assert await outcome(runtime) == ("CREATE_IN_PROGRESS", None, 2)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await (await session.connection()).exec_driver_sql("alter table hosted_entries drop constraint broken")
 
     await carried.carry_out(event)
@@ -76,7 +76,7 @@ async def test_a_change_that_breaks_down_again_and_again_has_failed(
     runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
 ) -> None:
     event = await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")])
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         (await session.get_one(tables.HostedChange, event.change_id)).attempts = changes.ATTEMPTS
 
     await carried.carry_out(event)
@@ -88,14 +88,14 @@ async def test_a_manifest_that_went_missing_fails_with_awss_code(
     runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
 ) -> None:
     event = await ordered(runtime, bucket, [])
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         change = await session.get_one(tables.HostedChange, event.change_id)
         change.source = {**change.source, "name": "missing"}
 
     await carried.carry_out(event)
 
     assert await outcome(runtime) == ("CREATE_FAILED", "CLIENT_ERROR", 0)
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         message = await session.scalar(select(tables.HostedDataset.message))
     assert (message or "").startswith("ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT: ")
 

@@ -20,6 +20,7 @@ from custom_labels.api import arns, operations, shapes
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables
+from tests import roles
 from tests.integration.custom_labels.conftest import Bucket
 
 URL = "http://strop/"
@@ -148,7 +149,7 @@ class Deployment:
         """Finish at once what would go on elsewhere, so that the next request finds things ready again."""
         if "DatasetArn" in parsed:
             self._places[f"@{request['DatasetType']}"] = parsed["DatasetArn"]
-        async with self._runtime.sessions.begin() as session:
+        async with roles.arranging(self._runtime).begin() as session:
             await session.execute(update(tables.HostedDataset).values(status="CREATE_COMPLETE"))
             await session.execute(update(tables.Project).values(deleting=False))
 
@@ -164,7 +165,7 @@ class Deployment:
 async def deployment(runtime: app.Runtime, bucket: Bucket) -> AsyncIterator[Deployment]:
     await bucket.manifest([await bucket.line("a.jpg", "rose")])
     own, places = Settings(), {"@bucket": bucket.name}
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         for name in ("flowers", "other"):
             session.add(project := tables.Project(name=name))
             await session.flush()
@@ -177,7 +178,7 @@ async def deployment(runtime: app.Runtime, bucket: Bucket) -> AsyncIterator[Depl
             session.add(version := tables.ProjectVersion(project="flowers", name=name, status=status, output={}))
             await session.flush()
             places[f"@{name}"] = arns.version(own, version)
-    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    transport = httpx.ASGITransport(app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}))
     async with httpx.AsyncClient(transport=transport) as client:
         yield Deployment(client, runtime, places)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from strop import app, storage
 from strop_contracts import tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket, Rekognition, Source
 
 ROSES = 20
@@ -31,7 +31,7 @@ async def test_a_manifest_becomes_a_data_set(
     ]
     body = factories.picture(0, (80, 64))
     assert await runtime.storage.get(storage.image_key("flowers", storage.digest(body))) == body
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         image = await session.get_one(tables.Image, ("flowers", storage.digest(body)))
     assert (image.size, image.content_type, image.width, image.height) == (len(body), "image/jpeg", 80, 64)
     (in_project,) = (await rekognition.describe_projects())["ProjectDescriptions"]
@@ -233,5 +233,5 @@ async def test_a_data_set_is_copied_into_another_project_with_its_images(
     for seed in range(5):
         sha256 = storage.digest(factories.picture(seed, (80, 64)))
         assert await runtime.storage.size(storage.image_key("other", sha256))
-        async with runtime.sessions() as session:
+        async with roles.arranging(runtime)() as session:
             await session.get_one(tables.Image, ("other", sha256))

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from strop import app
 from strop_contracts import tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 
 
@@ -123,7 +123,7 @@ async def test_a_data_set_that_is_being_changed_is_busy(
         "update_dataset_entries", DatasetArn=train, Changes={"GroundTruth": b" \n"}
     )
     test = (await rekognition.create_dataset(ProjectArn=project, DatasetType="TEST"))["DatasetArn"]
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(update(tables.HostedDataset).values(status="CREATE_IN_PROGRESS"))
 
     assert "ResourceInUseException" in await rekognition.fails("update_dataset_entries", **update_)

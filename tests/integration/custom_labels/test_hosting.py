@@ -17,7 +17,7 @@ from custom_labels.hosting import pool, reconciler
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables
-from tests import wait
+from tests import roles, wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
@@ -83,7 +83,7 @@ async def test_a_stopped_model_starts_again(lab: Colours) -> None:
 
 async def test_a_model_that_nobody_uses_stops_itself_and_says_so(lab: Colours, runtime: app.Runtime) -> None:
     arn = await running(lab)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         long_ago = {"started_at": tables.ProjectVersion.started_at - timedelta(hours=2)}
         await session.execute(update(tables.ProjectVersion).values(long_ago))
 
@@ -194,12 +194,12 @@ async def copy_of_the_service(runtime: app.Runtime) -> AsyncIterator[reconciler.
 
 
 async def row(runtime: app.Runtime) -> tables.ProjectVersion:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return (await session.scalars(select(tables.ProjectVersion))).one()
 
 
 async def set_status(runtime: app.Runtime, status: str) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(update(tables.ProjectVersion).values(status=status))
 
 

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from strop import app
 from strop_contracts import tables
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 
 
@@ -40,7 +40,7 @@ async def test_a_name_is_taken_once_however_many_ask_at_a_time(rekognition: Reko
 
 
 async def test_a_fleets_project_is_one_too(rekognition: Rekognition, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
 
     assert await names(rekognition) == [factories.PROJECT]
@@ -101,7 +101,7 @@ async def test_a_project_that_is_being_deleted_is_no_longer_there_and_its_name_n
     rekognition: Rekognition, runtime: app.Runtime
 ) -> None:
     arn = (await rekognition.create_project(ProjectName="flowers"))["ProjectArn"]
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         (await session.get_one(tables.Project, "flowers")).deleting = True
 
     (described,) = (await rekognition.describe_projects())["ProjectDescriptions"]
@@ -113,7 +113,7 @@ async def test_a_project_that_is_being_deleted_is_no_longer_there_and_its_name_n
 async def test_a_project_with_devices_captures_or_models_is_kept(
     rekognition: Rekognition, runtime: app.Runtime
 ) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
         await factories.make_project(session, "seen", devices=())
         await factories.make_capture(session, b"image", project="seen")

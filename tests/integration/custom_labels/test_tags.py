@@ -4,6 +4,7 @@ from custom_labels.api import arns
 from custom_labels.settings import Settings
 from strop import app
 from strop_contracts import tables
+from tests import roles
 from tests.integration.custom_labels.conftest import Rekognition
 
 
@@ -11,7 +12,7 @@ async def test_tags_are_added_replaced_and_taken_away_on_each_kind_of_resource(
     rekognition: Rekognition, project: str, runtime: app.Runtime
 ) -> None:
     made = await rekognition.create_dataset(ProjectArn=project, DatasetType="TEST", Tags={"team": "green"})
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         version = tables.ProjectVersion(
             project="flowers", name="v1", status="STOPPED", output={}, tags={"team": "green"}
         )

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from strop import app, outbox
 from strop_contracts import events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, judged, roles, wait
 from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours, add_version
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
@@ -31,7 +31,7 @@ async def lab(runtime: app.Runtime, rekognition: Rekognition, bucket: Bucket) ->
 
 
 async def versions(runtime: app.Runtime) -> list[tables.ProjectVersion]:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return list(await session.scalars(select(tables.ProjectVersion)))
 
 
@@ -259,8 +259,8 @@ async def test_a_copy_is_a_model_of_its_own(lab: Colours, runtime: app.Runtime) 
     assert await lab.bucket.get(described["EvaluationResult"]["Summary"]["S3Object"]["Name"])
     copied = next(row for row in await versions(runtime) if row.name == "copy")
     for name, file in copied.files.items():
-        assert file["key"].startswith("other/")
-        assert len(await runtime.storage.get(file["key"])) == file["size"], name
+        assert file.key.startswith("other/")
+        assert len(await runtime.storage.get(file.key)) == file.size, name
 
 
 async def test_what_cannot_be_copied_says_why(lab: Colours, runtime: app.Runtime) -> None:
@@ -290,7 +290,7 @@ async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Ru
             session.add(
                 tables.Evaluation(
                     project=colours.PROJECT, model_version=number, part="base",
-                    metrics={"images": 3, "answers": {"f1": 0.75}},
+                    metrics=judged.metrics([], images=3, answers={"f1": 0.75, "precision": 0.7, "recall": 0.8, "unanswered": 0, "labels": {}}),
                 )
             )  # fmt: skip
             happened = events.ModelRegistered(project=colours.PROJECT, run_id=model.run_id, model_version=number)

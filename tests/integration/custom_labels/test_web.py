@@ -6,6 +6,7 @@ import structlog
 
 from custom_labels.api import web
 from strop import app
+from tests import roles
 from tests.integration.custom_labels.conftest import Hosted, Rekognition
 
 TARGET = {"X-Amz-Target": "RekognitionService.DescribeProjects", "Content-Type": "application/x-amz-json-1.1"}
@@ -45,7 +46,7 @@ async def test_a_known_key_may_ask_for_what_is_here_in_any_region(hosted: Hosted
 async def test_what_breaks_here_is_a_500_that_clients_may_repeat(
     hosted: Hosted, rekognition: Rekognition, runtime: app.Runtime
 ) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await (await session.connection()).exec_driver_sql("alter table hosted_datasets rename to elsewhere")
 
     with (

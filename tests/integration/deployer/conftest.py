@@ -8,6 +8,11 @@ from tests.integration.deployer import lab as labs
 
 
 @pytest.fixture
+def runs_as() -> str:
+    return "deployer"
+
+
+@pytest.fixture
 def lab(runtime: app.Runtime) -> labs.Lab:
     """A project of its own name: the broker is shared, and it retains."""
     return labs.Lab(runtime, runtime.settings.bucket)

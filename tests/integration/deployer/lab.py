@@ -16,7 +16,7 @@ from deployer.settings import Settings
 from strop import app
 from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
-from tests import factories, wait
+from tests import factories, roles, wait
 
 STAGES = [0.25, 1.0]
 QUICK = Settings(stages=STAGES, stage_timeout=3600, tick=0.05)
@@ -82,7 +82,7 @@ class Lab:
     async def fleet(self, size: int) -> AsyncIterator[list[PahoDevice]]:
         """Enrol and switch on so many devices."""
         fleet = [PahoDevice(self.project, f"cam-{n}") for n in range(size)]
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             await factories.make_project(session, self.project, tuple(device.name for device in fleet))
         async with _all_online(fleet, self.url):
             await self.seen(*fleet)
@@ -92,7 +92,7 @@ class Lab:
     async def joins(self, name: str) -> AsyncIterator[PahoDevice]:
         """Enrol and switch on one more device."""
         device = PahoDevice(self.project, name)
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             session.add(tables.Device(project=self.project, name=name, seen_at=datetime.now(UTC)))
         async with device.online(self.url):
             yield device
@@ -102,13 +102,13 @@ class Lab:
 
     async def _device(self, *fleet: PahoDevice, **values: object) -> None:
         named = tables.Device.name.in_([device.name for device in fleet])
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             await session.execute(
                 update(tables.Device).where(tables.Device.project == self.project, named).values(**values)
             )
 
     async def model(self, version: int, state: str = "approved") -> None:
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             await factories.make_model(session, version, self.project, state)
 
     async def approve(self, version: int, stages: Sequence[float] = STAGES) -> None:
@@ -144,7 +144,7 @@ class Lab:
     async def deployments(self) -> list[tables.Deployment]:
         """All of them, oldest first."""
         rows = select(tables.Deployment).where(tables.Deployment.project == self.project)
-        async with self.runtime.sessions() as session:
+        async with roles.arranging(self.runtime)() as session:
             return list(await session.scalars(rows.order_by(tables.Deployment.at)))
 
     async def history(self) -> list[tuple[int, str, str]]:
@@ -155,7 +155,7 @@ class Lab:
         """The devices of a deployment, else of the newest."""
         chosen = deployment or (await self.deployments())[-1]
         rows = select(tables.DeploymentDevice).where(tables.DeploymentDevice.deployment_id == chosen.id)
-        async with self.runtime.sessions() as session:
+        async with roles.arranging(self.runtime)() as session:
             return {row.device: row for row in await session.scalars(rows)}
 
     async def stage(self, fleet: Sequence[PahoDevice], number: int) -> list[PahoDevice]:
@@ -164,14 +164,14 @@ class Lab:
         return [device for device in fleet if rows[device.name].stage == number]
 
     async def set_policy(self, version: int, **body: object) -> None:
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             session.add(tables.Policy(project=self.project, version=version, body=body))
 
     async def backdate(self, seconds: float) -> None:
         """Let time pass for the newest deployment: its stage, and what it sent."""
         newest, passed = (await self.deployments())[-1], timedelta(seconds=seconds)
         D, DD = tables.Deployment, tables.DeploymentDevice  # noqa: N806 - as in queries.py
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             await session.execute(update(D).where(D.id == newest.id).values(stage_at=D.stage_at - passed))
             await session.execute(update(DD).where(DD.deployment_id == newest.id).values(sent_at=DD.sent_at - passed))
 

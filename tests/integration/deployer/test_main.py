@@ -7,6 +7,7 @@ from deployer import __main__ as deployer
 from strop import app, sqs
 from strop_contracts import events, tables
 from strop_wire import messages
+from tests import roles
 from tests.integration.deployer import lab as labs
 
 
@@ -36,7 +37,7 @@ async def test_the_service_rolls_a_model_out_in_two_stages_from_its_queue(
     canary = next(row for row in rows.values() if row.stage == 0)
     assert canary.answered_at
     assert all(row.sent_at > canary.answered_at for row in rows.values() if row.stage == 1 and row.sent_at)
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert len(list(await session.scalars(select(tables.Inbox)))) == 5
 
 

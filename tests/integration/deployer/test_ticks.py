@@ -1,7 +1,7 @@
 from deployer import rules, ticks
 from strop import app
 from strop_wire import messages
-from tests import factories
+from tests import factories, roles
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish, turn
 
@@ -86,7 +86,7 @@ class TestStages:
         self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
     ) -> None:
         line_7, line_8 = (labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8"))
-        async with runtime.sessions.begin() as session:
+        async with roles.arranging(runtime).begin() as session:
             await factories.make_project(session, lab.project, (line_7.name, line_8.name))
         async with line_7.online(lab.url):
             await lab.seen(line_7)
@@ -108,7 +108,7 @@ class TestStages:
         self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
     ) -> None:
         devices = [labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8")]
-        async with runtime.sessions.begin() as session:
+        async with roles.arranging(runtime).begin() as session:
             await factories.make_project(session, lab.project, tuple(device.name for device in devices))
         await lab.approve(1)
         await turn(ticking)

@@ -10,10 +10,11 @@ import httpx
 import psutil
 
 from strop_cli import envfile
+from strop_contracts import services as contracts
 from tests import wait
 from tests.integration.cli.running import up
 
-PACKAGES = ("ingest", "router", "labeling_queue", "trainer", "deployer", "custom_labels", "console")
+PACKAGES = tuple(service.package for service in contracts.ALL)
 
 
 def services(parent: int) -> dict[str, psutil.Process]:

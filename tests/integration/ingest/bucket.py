@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import objects, places
 from strop import app
 from strop_contracts import errors, tables
-from tests import factories
+from tests import factories, roles
 
 BODY = factories.picture(1)
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ async def appear(files: objects.Objects, *keys: str, sequencer: str = "01") -> N
 
 async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -> tuple[tables.Capture, str]:
     """A capture whose image may be uploaded, and where to."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, body, **changes)
         key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
         session.add(tables.Upload(capture_id=capture.id, state="granted", key=key))

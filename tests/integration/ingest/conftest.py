@@ -9,13 +9,18 @@ import pytest
 from ingest import __main__ as main
 from ingest import announcements, answers, objects
 from strop import app, mqtt, outbox
-from tests import device, factories, wait
+from tests import device, factories, roles, wait
+
+
+@pytest.fixture
+def runs_as() -> str:
+    return "ingest"
 
 
 @pytest.fixture
 async def enrolled(runtime: app.Runtime) -> None:
     """One project with one device."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
 
 

@@ -17,7 +17,7 @@ from strop import app, mqtt, sqs, storage
 from strop.settings import Settings
 from strop_contracts import events, tables
 from strop_wire import messages, topics
-from tests import brokers, device, factories, wait
+from tests import brokers, device, factories, roles, wait
 from tests.integration.ingest.conftest import running
 
 pytestmark = brokers.each
@@ -48,7 +48,7 @@ async def broker_session(settings: Settings) -> AsyncIterator[mqtt.Mqtt]:
 
 
 async def captures(runtime: app.Runtime) -> int:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
 
 
@@ -99,7 +99,7 @@ async def test_a_batch_is_stored_once_the_database_is_back(runtime: app.Runtime,
 async def test_a_message_that_the_database_refuses_does_not_hold_up_the_others(
     runtime: app.Runtime, phone: device.Device
 ) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(
             text(
                 "create function refuse() returns trigger language plpgsql as "
@@ -128,7 +128,7 @@ async def test_a_repeated_announcement_is_told_its_grant_again(runtime: app.Runt
     said = factories.announcement(b"bytes")
     await phone.say(said)
     await wait.for_events(runtime, "router")
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Upload(capture_id=said.id, state="granted", key="bottles/raw_field_data/line-1/1.jpg"))
 
     await phone.say(said)
@@ -141,7 +141,7 @@ async def test_a_device_gets_the_files_it_asks_for(runtime: app.Runtime, phone: 
     body = b"a model"
     sha256 = storage.digest(body)
     await runtime.storage.put("bottles/models/v1/head.onnx", body)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         key = "bottles/models/v1/head.onnx"
         session.add(tables.ModelFile(project=factories.PROJECT, sha256=sha256, key=key, size=len(body)))
 
@@ -204,7 +204,7 @@ async def test_a_retried_message_that_is_still_refused_is_a_dead_letter_again(ru
 async def test_a_retried_message_that_the_database_refuses_is_a_dead_letter_again(
     runtime: app.Runtime, phone: device.Device
 ) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(text("alter table captures add check (model <> 'poison')"))
     said = factories.announcement(b"bytes", model="poison")
     letter = rules.letter(topics.topic(phone.project, phone.name, "capture"), said.dumps())

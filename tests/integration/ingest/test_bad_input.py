@@ -15,7 +15,7 @@ from ingest import announcements
 from strop import app, sqs, storage
 from strop_contracts import events, tables
 from strop_wire import MAX_PAYLOAD, messages, topics
-from tests import brokers, device, factories, wait
+from tests import brokers, device, factories, roles, wait
 
 CAPTURE = topics.topic(factories.PROJECT, factories.DEVICE, "capture")
 
@@ -83,7 +83,7 @@ async def test_a_bad_message_has_its_reason_and_holds_up_nobody(runtime: app.Run
     assert any("is known with another sha256" in reason for reason in seen.values())
     counted = {kind: refused(kind) - before[kind] for kind in kinds}
     assert counted == {"malformed": 7, "unknown": 2, "missing": 1, "conflict": 1}
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         rows = {str(row.id): row for row in await session.scalars(select(tables.Capture))}
     assert set(rows) == {each.id for each in good}
     for each in good:
@@ -171,7 +171,7 @@ async def test_other_bytes_than_were_announced_are_asked_for_again(
 ) -> None:
     before = unusable("mismatch")
     granted = await wants.grant(PHOTO)
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         upload = await session.get_one(tables.Upload, granted.capture)
     assert upload.key
 

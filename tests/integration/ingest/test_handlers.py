@@ -7,7 +7,7 @@ from ingest import answers, handlers, places, queries
 from strop import app, mqtt, outbox, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.device import Device
 
 pytestmark = pytest.mark.usefixtures("enrolled")
@@ -23,7 +23,7 @@ async def decisions(runtime: app.Runtime) -> handlers.Decisions:
 
 
 async def announced(runtime: app.Runtime, **changes: object) -> tables.Capture:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         return await factories.make_capture(session, BODY, **changes)
 
 
@@ -131,7 +131,7 @@ async def test_a_device_is_told_why_an_image_is_not_wanted(runtime: app.Runtime,
 async def test_a_device_need_not_send_what_is_here_already(runtime: app.Runtime, phone: Device) -> None:
     capture = await announced(runtime)
     await runtime.storage.put(storage.image_key(capture.project, capture.sha256), BODY)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         about = {"size": len(BODY), "content_type": "image/jpeg", "width": 64, "height": 48}
         session.add(tables.Image(project=capture.project, sha256=capture.sha256, **about))
 

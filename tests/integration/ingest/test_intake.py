@@ -14,7 +14,7 @@ from ingest import enrolment, intake
 from strop import app, inbox, mqtt
 from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
-from tests import factories, wait
+from tests import factories, roles, wait
 
 pytestmark = pytest.mark.usefixtures("enrolled")
 
@@ -38,7 +38,7 @@ def store(runtime: app.Runtime) -> Store:
 
 
 async def all_rows(runtime: app.Runtime, table: type[Any]) -> list[Any]:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return list(await session.scalars(select(table)))
 
 
@@ -126,7 +126,7 @@ async def test_a_repeat_before_any_decision_changes_nothing(runtime: app.Runtime
 async def test_a_repeat_is_answered_from_its_row(runtime: app.Runtime, store: Store, state: str) -> None:
     said = factories.announcement(b"bytes")
     await store(message(said))
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Upload(capture_id=said.id, state=state, key="somewhere"))
 
     again = await store(message(said))
@@ -160,10 +160,10 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
 
 async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Device(project=factories.PROJECT, name="line-2"))
     await store(message(said))
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Upload(capture_id=said.id, state="granted", key="somewhere"))
 
     result = await store(message(said, "line-2"))
@@ -235,8 +235,8 @@ async def test_a_state_is_kept_and_the_device_was_seen(runtime: app.Runtime, sto
 
     (row,) = await all_rows(runtime, tables.DeviceReport)
     assert (str(row.boot), row.sequence) == (said.boot, said.sequence)
-    assert row.state["counts"] == {"can": [0] * 9 + [4]}
-    assert row.state["errors"] == ["disk full"]
+    assert row.state.counts == {"can": [0] * 9 + [4]}
+    assert row.state.errors == ("disk full",)
     found = await device(runtime)
     assert found.model == "v2"
     assert found.seen_at is not None
@@ -262,7 +262,7 @@ async def test_a_newer_state_replaces_an_older_one_even_within_a_batch(runtime: 
     await store(message(factories.state(boot=boot, sequence=4, classified=4)))
 
     (row,) = await all_rows(runtime, tables.DeviceReport)
-    assert (row.sequence, row.state["classified"]) == (4, 4)
+    assert (row.sequence, row.state.classified) == (4, 4)
 
 
 async def test_each_boot_keeps_its_counts(runtime: app.Runtime, store: Store) -> None:
@@ -306,7 +306,7 @@ async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: 
     await store(said)
     await store(said)
 
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         bodies = list(await session.scalars(select(tables.Outbox.body)))
     assert len({events.loads(body).id for body in bodies}) == 1
 
@@ -329,7 +329,7 @@ async def test_a_capture_that_its_device_lost_is_dropped(
     said = factories.announcement(b"bytes")
     await store(message(said))
     if decided:
-        async with runtime.sessions.begin() as session:
+        async with roles.arranging(runtime).begin() as session:
             session.add(tables.Upload(capture_id=said.id, state=decided, key="somewhere"))
 
     for _ in range(2):
@@ -343,7 +343,7 @@ async def test_each_lost_capture_is_answered_so_that_the_device_need_not_say_it_
 ) -> None:
     ours, stored = factories.announcement(b"ours"), factories.announcement(b"stored")
     await store(message(ours), message(stored))
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Upload(capture_id=stored.id, state="stored"))
         theirs = (await factories.make_capture(session, b"theirs", device="line-2")).id
     nobodys = ids.new_id()
@@ -382,7 +382,7 @@ async def test_what_is_stored_or_dropped_stays_so(
 ) -> None:
     said = factories.announcement(b"bytes")
     await store(message(said))
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Upload(capture_id=said.id, state=state, reason=reason))
 
     await store(message(losing(said.id)))
@@ -391,7 +391,7 @@ async def test_what_is_stored_or_dropped_stays_so(
 
 
 async def test_a_device_can_lose_its_own_captures_only(runtime: app.Runtime, store: Store) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.Device(project=factories.PROJECT, name="line-2"))
     said = factories.announcement(b"bytes")
     await store(message(said))
@@ -405,7 +405,7 @@ async def test_a_device_can_lose_its_own_captures_only(runtime: app.Runtime, sto
 
 
 async def test_files_are_found_within_the_project_only(runtime: app.Runtime, store: Store) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "cans")
         session.add(tables.ModelFile(project=factories.PROJECT, sha256="a" * 64, key="bottles/a", size=1))
         session.add(tables.ModelFile(project="cans", sha256="b" * 64, key="cans/b", size=2))

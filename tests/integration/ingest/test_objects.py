@@ -10,7 +10,7 @@ from ingest import objects
 from strop import app, storage
 from strop_contracts import errors, events, tables
 from strop_wire import messages
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.device import Device
 from tests.integration.ingest.bucket import BODY, WHEN, appear
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 
 async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[tables.Capture, str]:
     """A capture whose file lies in the folder of a label."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, BODY)
     key = f"{capture.project}/labeled_field_data/{label}/{capture.id}.jpg"
     await runtime.storage.put(key, BODY)
@@ -75,7 +75,7 @@ async def test_a_folder_that_agrees_with_the_ground_truth_says_nothing_new(
 ) -> None:
     """So our own moves do not come back as labels."""
     capture, key = await labeled(runtime, "can")
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
         session.add(tables.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import answers, objects
 from strop import app, mqtt, storage
 from strop_contracts import tables
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear
 
 pytestmark = pytest.mark.usefixtures("enrolled")
@@ -50,7 +50,7 @@ async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is
 ) -> None:
     key = "bottles/datasets/base/train/lost+found/1.jpg"
     await runtime.storage.put(key, BODY)
-    async with runtime.sessions.begin() as writing:
+    async with roles.arranging(runtime).begin() as writing:
         item = {"project": "bottles", "dataset": "base", "split": "train", "label": "lost+found"}
         writing.add(tables.DatasetItem(key=key, refused="not looked at", **item))
 
@@ -144,7 +144,7 @@ async def test_an_event_that_is_overtaken_while_it_is_handled_writes_nothing_old
 @pytest.mark.usefixtures("ingest")
 async def test_the_bucket_notifies_of_removals(runtime: app.Runtime) -> None:
     async def known() -> set[str]:
-        async with runtime.sessions() as session:
+        async with roles.arranging(runtime)() as session:
             return set(await rows(session))
 
     await runtime.storage.put(CAT, BODY)

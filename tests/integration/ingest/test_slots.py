@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from ingest import announcements, answers, slots
 from strop import app, mqtt
 from strop_contracts import tables
-from tests import device, factories, wait
+from tests import device, factories, roles, wait
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def slot(runtime: app.Runtime) -> slots.Slot:
 
 
 async def captures(runtime: app.Runtime) -> int:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
 
 
@@ -50,7 +50,7 @@ async def test_a_copy_without_a_number_can_be_stopped(
 
 
 async def cut_connections(runtime: app.Runtime) -> None:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         await session.execute(
             text(
                 "select pg_terminate_backend(pid, 5000) from pg_stat_activity "

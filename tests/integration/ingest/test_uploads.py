@@ -10,7 +10,7 @@ from ingest import objects, places, queries
 from strop import app, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
 
 pytestmark = pytest.mark.usefixtures("enrolled")
@@ -77,7 +77,7 @@ async def test_told_twice_or_at_once_it_is_stored_once(runtime: app.Runtime, fil
 async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
     runtime: app.Runtime, files: objects.Objects, session: AsyncSession
 ) -> None:
-    async with runtime.sessions.begin() as other:
+    async with roles.arranging(runtime).begin() as other:
         capture = await factories.make_capture(other, BODY)
     key = places.field_key(capture.project, capture.device, capture.id, capture.content_type)
     await runtime.storage.put(key, BODY)
@@ -176,7 +176,7 @@ async def test_a_copy_moved_back_is_left_alone(
     runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: str
 ) -> None:
     capture, key = await granted(runtime)
-    async with runtime.sessions.begin() as other:
+    async with roles.arranging(runtime).begin() as other:
         (await upload_of(other, capture)).state = state
     await runtime.storage.put(key, b"whatever")
 

@@ -13,7 +13,13 @@ from labeling_queue import __main__ as main
 from labeling_queue import handlers
 from strop import app, auth, storage
 from strop_contracts import events, tables
-from tests import factories
+from tests import factories, roles
+
+
+@pytest.fixture
+def runs_as() -> str:
+    return "labeling-queue"
+
 
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
 Store = Callable[..., Awaitable[tables.Capture]]
@@ -24,7 +30,7 @@ PROJECT = f"/api/projects/{factories.PROJECT}"
 @pytest.fixture
 async def store(runtime: app.Runtime) -> Store:
     """Store one more image of the project: its bytes, its rows and the event about it."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
 
     async def one(seed: int = 0, **changes: Any) -> tables.Capture:
@@ -44,14 +50,14 @@ async def store(runtime: app.Runtime) -> Store:
 async def grow_late(runtime: app.Runtime, minutes: int) -> None:
     """Let so much of every lease pass."""
     earlier = tables.LabelTask.leased_until - timedelta(minutes=minutes)
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(update(tables.LabelTask).values(leased_until=earlier))
 
 
 @pytest.fixture
 async def ask(runtime: app.Runtime) -> AsyncIterator[Ask]:
     """A client of the API for a person, signed in by a token."""
-    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    transport = httpx.ASGITransport(app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}))
     async with AsyncExitStack() as stack:
 
         async def person(name: str) -> httpx.AsyncClient:

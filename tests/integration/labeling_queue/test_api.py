@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from labeling_queue import rules
 from strop import app
 from strop_contracts import tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store, grow_late, say, take, undo
 
 
@@ -66,7 +66,7 @@ async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
     await grow_late(runtime, minutes=9)
 
     assert (await take(ada, 3))[:2] == first
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         left = await session.scalars(select(tables.LabelTask.leased_until - func.now()).where(_leased()))
         assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
 
@@ -126,7 +126,7 @@ async def test_an_answer_becomes_annotation_ground_truth_and_event_together(
     reply = (await say(ada, task, "soda can")).json()
 
     assert (reply["author"], reply["answer"], reply["label"]) == ("ada", "label", "soda can")
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         annotation = await session.get_one(tables.Annotation, UUID(reply["id"]))
         assert annotation.source == "api"
         truth = await session.get_one(tables.GroundTruth, capture.id)
@@ -147,7 +147,7 @@ async def test_the_same_answer_twice_is_one_annotation(ask: Ask, store: Store, r
 
     assert {reply.status_code for reply in replies} == {200}
     assert len({reply.json()["id"] for reply in replies}) == 1
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert await session.scalar(select(func.count()).select_from(tables.Annotation)) == 1
         assert await session.scalar(select(func.count()).select_from(tables.Outbox)) == 1
 
@@ -175,7 +175,7 @@ async def test_answers_without_a_label_finish_the_task(
     assert (await ada.post(f"/api/tasks/{task}/answer", json={"answer": kind})).status_code == 200
 
     assert await take(ada) == []
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert list(await session.scalars(select(tables.GroundTruth.label))) == truths
 
 
@@ -239,7 +239,7 @@ async def test_labels_are_those_of_the_base_data_and_those_people_gave(
     ask: Ask, store: Store, runtime: app.Runtime
 ) -> None:
     await store()
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         item = {"project": factories.PROJECT, "dataset": "base", "split": "train"}
         session.add(tables.DatasetItem(**item, key="1", label="mug", sha256="0"))
         session.add(tables.DatasetItem(**item, key="2", label="broken", refused="does not decode"))

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from labeling_queue import __main__ as main
 from strop import app, auth
 from strop_contracts import tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.labeling_queue.conftest import Store
 
 LABELS = f"/api/projects/{factories.PROJECT}/labels"
@@ -18,7 +18,7 @@ UNDO = "/api/annotations/undo"
 @pytest.fixture
 async def browser(runtime: app.Runtime, store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """Keeps cookies, and has none yet."""
-    transport = httpx.ASGITransport(app.web(runtime, [main.build(runtime)]))
+    transport = httpx.ASGITransport(app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}))
     async with httpx.AsyncClient(transport=transport, base_url="http://strop:8080") as client:
         yield client
 
@@ -29,7 +29,7 @@ async def token(runtime: app.Runtime, kind: str, user: str = "ada") -> str:
 
 
 async def expire(runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await session.execute(update(tables.Token).values(expires_at=func.now()))
 
 
@@ -173,7 +173,7 @@ async def test_only_hashes_are_kept_and_expired_ones_go(runtime: app.Runtime) ->
     await expire(runtime)
     new = await token(runtime, "api")
 
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         kept = list(await session.scalars(select(tables.Token)))
     assert len(kept) == 1
     assert not {old, new} & {kept[0].sha256}

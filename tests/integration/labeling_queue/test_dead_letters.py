@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from strop import app
 from strop_contracts import tables
+from tests import roles
 from tests.integration.labeling_queue.conftest import Ask
 
 
@@ -14,13 +15,13 @@ async def arrange(runtime: app.Runtime, *services: str, body: str = "{}") -> lis
         tables.DeadLetter(service=service, sha256=str(n), body=body, reason=f"reason {n}", count=n + 1)
         for n, service in enumerate(services)
     ]
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add_all(made)
     return made
 
 
 async def states(runtime: app.Runtime) -> list[str]:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return list(await session.scalars(select(tables.DeadLetter.state).order_by(tables.DeadLetter.sha256)))
 
 
@@ -55,7 +56,7 @@ async def test_a_letter_is_retried_and_another_dropped(ask: Ask, runtime: app.Ru
     assert (retried.status_code, retried.headers["location"]) == (303, "/dead-letters")
     assert (dropped.status_code, dropped.headers["location"]) == (303, "/dead-letters?service=router")
     assert await states(runtime) == ["retried", "dropped", "open"]
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert [each.queue for each in await session.scalars(select(tables.Outbox))] == ["router"]
 
 
@@ -81,7 +82,7 @@ async def test_letters_that_came_after_the_page_was_made_are_not_dropped_with_al
     await arrange(runtime, "router", "trainer")
     ada = await ask("ada")
     (seen,) = set(re.findall('name="until" value="(.*?)"', (await ada.get("/dead-letters")).text))
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add(tables.DeadLetter(service="router", sha256="2", body="{}", reason="came meanwhile"))
 
     await ada.post("/dead-letters/all/drop", data={"until": seen})

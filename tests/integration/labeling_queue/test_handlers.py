@@ -9,17 +9,13 @@ from labeling_queue import annotations, handlers, queries, rules
 from strop import app, consumer, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import Store
 
 
 async def handle(runtime: app.Runtime, event: events.Event) -> None:
-    handler = handlers.table(runtime.storage)[type(event)]
-    async with runtime.sessions.begin() as session:
-        if isinstance(handler, consumer.Together):
-            await handler.handle([event], session)
-        else:
-            await handler(event, session)
+    table = handlers.table(runtime.storage)
+    await consumer.Consumer("labeling-queue", runtime.sessions, runtime.queues, table)._handle([event])
 
 
 async def file(runtime: app.Runtime, capture: tables.Capture, label: str, **changes: Any) -> None:
@@ -42,7 +38,7 @@ async def undo(runtime: app.Runtime, author: str = "ada") -> None:
 
 
 async def truth(runtime: app.Runtime, capture: tables.Capture) -> str | None:
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         found = await session.get(tables.GroundTruth, capture.id)
         return found.label if found else "nobody said"
 
@@ -67,7 +63,7 @@ async def test_a_stored_image_becomes_one_open_task(runtime: app.Runtime, store:
     about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
     await handle(runtime, events.ImageStored(project=capture.project, **about))
 
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         (task,) = await session.scalars(select(tables.LabelTask))
         assert (task.capture_id, task.state, task.priority) == (capture.id, "open", 0.25)
 
@@ -86,7 +82,7 @@ async def test_a_file_moved_by_hand_is_an_answer(runtime: app.Runtime, store: St
     await file(runtime, capture, "mug")
 
     assert await truth(runtime, capture) == "mug"
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         (annotation,) = await session.scalars(select(tables.Annotation))
         assert (annotation.author, annotation.source, annotation.label) == ("folder", "folder", "mug")
         assert await session.scalar(select(tables.LabelTask.state)) == "done"
@@ -122,7 +118,7 @@ async def test_our_own_move_is_no_new_answer(runtime: app.Runtime, store: Store)
 
     await file(runtime, capture, "can")
 
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert await session.scalar(select(func.count()).select_from(tables.Annotation)) == 1
 
 
@@ -169,7 +165,7 @@ async def test_a_move_that_is_reported_after_a_newer_answer_changes_nothing(runt
 
 
 async def test_a_file_that_came_before_its_image_waits(runtime: app.Runtime, store: Store) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, factories.picture(9))
 
     with pytest.raises(errors.RetryLater, match="not stored yet"):

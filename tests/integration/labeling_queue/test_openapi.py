@@ -45,7 +45,9 @@ async def site(runtime: app.Runtime) -> AsyncIterator[Site]:
     """The API on a port of its own: schemathesis asks from another thread."""
     async with runtime.sessions.begin() as session:
         token = await auth.make_token(session, "ada", "api")
-    config = uvicorn.Config(app.web(runtime, [main.build(runtime)]), port=0, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}), port=0, log_config=None, access_log=False
+    )
     server = app._Server(config)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(wait.PATIENCE):

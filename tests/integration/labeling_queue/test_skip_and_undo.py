@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from strop import app
 from strop_contracts import tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.labeling_queue.conftest import Ask, Store, say, take, undo
 
 
@@ -89,7 +89,7 @@ async def test_undo_opens_the_task_for_who_answered_it(ask: Ask, store: Store, r
     assert undone["annotation"]["id"] == given["id"]
     assert undone["task"]["id"] == task
     assert await take(bob) == []
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         assert await session.get(tables.GroundTruth, capture.id) is None
         assert (await session.get_one(tables.Annotation, UUID(given["id"]))).undone_at is not None
         bodies = list(await session.scalars(select(tables.Outbox.body).order_by(tables.Outbox.id)))

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import app
 from strop_contracts import tables
 from strop_wire import ids
-from tests import factories
+from tests import factories, roles
 from tests.integration.labeling_queue.conftest import Ask, Store
 
 
@@ -23,7 +23,7 @@ async def test_the_front_page_tells_where_each_project_stands(ask: Ask, store: S
     ada = await ask("ada")
     (task,) = (await ada.post(f"/api/projects/{factories.PROJECT}/tasks/next")).json()
     await ada.post(f"/api/tasks/{task['id']}/answer", json={"answer": "unclear"})
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         device = await session.get_one(tables.Device, (factories.PROJECT, factories.DEVICE))
         device.model = "v7"
         run = await add_run(session, "succeeded")
@@ -54,7 +54,7 @@ async def test_the_front_page_counts_from_the_persons_own_midnight(ask: Ask, sto
 
 
 async def test_a_training_that_runs_is_shown(ask: Ask, store: Store, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await add_run(session, "running")
 
     assert "<small>running</small>" in (await (await ask("ada")).get("/")).text
@@ -64,7 +64,7 @@ async def test_why_a_training_failed_is_said_in_short_with_all_of_it_behind(
     ask: Ask, store: Store, runtime: app.Runtime
 ) -> None:
     why = "WrongImage: " + "the image is <b>not</b> what it was; " * 10
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         (await add_run(session, "failed")).error = why
 
     page = (await (await ask("ada")).get("/")).text
@@ -74,7 +74,7 @@ async def test_why_a_training_failed_is_said_in_short_with_all_of_it_behind(
 
 
 async def test_a_short_reason_of_a_failed_training_is_said_whole(ask: Ask, store: Store, runtime: app.Runtime) -> None:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         (await add_run(session, "failed")).error = "import a base set first"
 
     page = (await (await ask("ada")).get("/")).text

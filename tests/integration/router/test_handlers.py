@@ -12,20 +12,20 @@ from router import handlers, policies
 from strop import app, outbox
 from strop_contracts import errors, events, tables
 from strop_wire import ids
-from tests import factories, wait
+from tests import factories, roles, wait
 
 
 @pytest.fixture(autouse=True)
 async def enrolled(runtime: app.Runtime) -> None:
     """Two lines of one project, and another project."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, devices=("line-1", "line-2"))
         await factories.make_project(session, "cans")
 
 
 async def route(runtime: app.Runtime, *captures: tables.Capture) -> dict[str, tables.Route]:
     """Route captures all at once, as four routers would: each a part in one transaction; the routes by capture id."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         session.add_all(captures)
 
     async def one(part: tuple[tables.Capture, ...]) -> None:
@@ -33,7 +33,7 @@ async def route(runtime: app.Runtime, *captures: tables.Capture) -> dict[str, ta
             await handlers.on_captures_received([received(each) for each in part], session)
 
     await asyncio.gather(*(one(captures[start::4]) for start in range(min(4, len(captures)))))
-    async with runtime.sessions() as session:
+    async with roles.arranging(runtime)() as session:
         return {str(each.capture_id): each for each in await session.scalars(select(tables.Route))}
 
 
@@ -177,7 +177,8 @@ async def test_an_unknown_capture_is_invalid(runtime: app.Runtime, session: Asyn
 async def test_the_service_routes_what_lies_in_its_queue(runtime: app.Runtime, stop: asyncio.Event) -> None:
     (capture,) = captures(1)
     async with runtime.sessions.begin() as session:
-        session.add(capture)
+        async with roles.owner(session):
+            session.add(capture)
         await outbox.add(session, received(capture))
 
     async with asyncio.TaskGroup() as group:
@@ -195,7 +196,8 @@ async def test_an_unknown_capture_holds_up_no_other(runtime: app.Runtime, stop: 
     known = captures(5)
     unknown = events.CaptureReceived(project="bottles", capture_id=ids.uuid7(), device="line-1")
     async with runtime.sessions.begin() as session:
-        session.add_all(known)
+        async with roles.owner(session):
+            session.add_all(known)
         await outbox.add(session, *map(received, known), unknown)
     await outbox.relay_once(runtime.sessions, runtime.queues)
 

@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from router import policies, rules
 from strop import app
 from strop_contracts import errors, tables
-from tests import factories
+from tests import factories, roles
 
 
 @pytest.fixture(autouse=True)
 async def enrolled(runtime: app.Runtime) -> None:
     """One project."""
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
 
 

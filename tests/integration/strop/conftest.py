@@ -47,8 +47,8 @@ async def empty(runtime: app.Runtime) -> bool:
 def consume(runtime: app.Runtime) -> Callable[..., consumer.Consumer]:
     """Make a consumer of CaptureReceived."""
 
-    def make(handler: consumer.Handler = work, **options: Any) -> consumer.Consumer:
-        handlers = {events.CaptureReceived: handler}
+    def make(handler: Callable[..., Awaitable[None]] = work, form: str = "one", **options: Any) -> consumer.Consumer:
+        handlers = consumer.Handlers(**{form: {events.CaptureReceived: handler}})
         return consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, handlers, wait=1, **options)
 
     return make

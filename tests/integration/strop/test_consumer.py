@@ -128,7 +128,7 @@ async def test_a_message_stays_hidden_while_it_is_worked_on(
         await release.wait()
 
     await send(received().dumps())
-    reading = consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, {}, long={events.CaptureReceived: long_work})
+    reading = consume(long_work, "long")
     working = asyncio.create_task(reading.take(await receive()))
 
     assert not await runtime.queues.receive(SERVICE, wait=9)  # without the heartbeat it would be back after 6 s
@@ -149,7 +149,7 @@ async def test_long_work_that_fails_comes_back(
             raise errors.RetryLater("no lease", delay=0)
 
     await send(received().dumps())
-    reading = consume(long={events.CaptureReceived: long_work})
+    reading = consume(long_work, "long")
 
     await reading.take(await receive())
     await reading.take(await receive())
@@ -171,7 +171,7 @@ async def test_a_body_with_nothing_to_do_is_acknowledged(
 async def test_messages_stay_in_the_queue_while_what_they_need_is_away(
     runtime: app.Runtime, consume: Consume, send: Send, stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "AWAY", 0.01)
+    monkeypatch.setattr(consumer, "PROBE_EVERY", 0.01)
     monkeypatch.setattr(consumer, "plan_retry", lambda *_: 0)
     looks, attempts = 0, 0
 
@@ -218,7 +218,9 @@ async def test_a_queue_that_is_away_does_not_end_the_consumer(
     await runtime.queues.create([SERVICE])
     queues = Away(runtime.queues._client, runtime.settings.queue_prefix)
     await send(received().dumps())
-    reading = consumer.Consumer(SERVICE, runtime.sessions, queues, {events.CaptureReceived: work}, wait=1)
+    reading = consumer.Consumer(
+        SERVICE, runtime.sessions, queues, consumer.Handlers({events.CaptureReceived: work}), wait=1
+    )
     running = asyncio.create_task(reading.run(stop))
 
     await wait.until(lambda: empty(runtime))
@@ -255,7 +257,7 @@ async def test_a_stop_finishes_the_message_in_hand(
 
 
 async def test_a_stop_does_not_wait_for_the_end_of_a_long_poll(runtime: app.Runtime, stop: asyncio.Event) -> None:
-    reading = consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, {}, wait=20)
+    reading = consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, consumer.Handlers(), wait=20)
     running = asyncio.create_task(reading.run(stop))
     await asyncio.wait([running], timeout=0.5)
     begun = time.monotonic()

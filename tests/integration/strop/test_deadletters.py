@@ -206,7 +206,9 @@ async def test_what_a_handler_refuses_is_handled_after_its_retry(runtime: app.Ru
             raise errors.InvalidMessage("the line is not there yet")
         seen.append(event)
 
-    reader = consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, {type(event): handler}, wait=1)
+    reader = consumer.Consumer(
+        SERVICE, runtime.sessions, runtime.queues, consumer.Handlers({type(event): handler}), wait=1
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(reader.run(stop))
         group.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.02))

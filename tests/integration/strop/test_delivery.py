@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, deadletters, sqs
+from strop import app, consumer, deadletters, loops, sqs
 from strop_contracts import events, tables, topology
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, done, received, work
@@ -20,10 +20,10 @@ Send = Callable[..., Awaitable[None]]
 
 
 @asynccontextmanager
-async def running(*loops: app.Loop) -> AsyncIterator[None]:
+async def running(*started: loops.Loop) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for loop in loops:
+        for loop in started:
             group.create_task(loop(stop))
         yield
         stop.set()

@@ -8,18 +8,31 @@ import structlog
 from prometheus_client import REGISTRY
 from sqlalchemy import delete, update
 
+from deployer import metrics as deployer
+from ingest import metrics as ingest
+from labeling_queue import metrics as labeling_queue
 from strop import app, gauges, metrics, outbox
 from strop_contracts import events, tables
 from strop_wire import ids
 from tests import factories, wait
+from trainer import metrics as trainer
 
 
 def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
 
 
+TABLES = {
+    "router": (),
+    "ingest": ingest.GAUGES,
+    "labeling-queue": labeling_queue.GAUGES,
+    "trainer": trainer.GAUGES,
+    "deployer": deployer.GAUGES,
+}
+
+
 async def look(runtime: app.Runtime, service: str) -> None:
-    await gauges.look(runtime.sessions, runtime.queues, service)
+    await gauges.measure(runtime.sessions, runtime.queues, service, TABLES[service])
 
 
 async def test_what_waits_to_be_sent_is_counted_with_its_age(runtime: app.Runtime) -> None:
@@ -90,7 +103,7 @@ async def test_a_look_that_fails_is_tried_again(
     url = await runtime.queues.url("router")
     await runtime.queues._client.delete_queue(QueueUrl=url)
     with structlog.testing.capture_logs() as logged:
-        looking = asyncio.create_task(gauges.watch(runtime.sessions, runtime.queues, "router", stop))
+        looking = asyncio.create_task(gauges.watch(runtime.sessions, runtime.queues, "router", ())(stop))
 
         async def failed() -> bool:
             return bool(logged)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, sqs
+from strop import app, sqs
 from strop_contracts import errors, events, tables
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, Consume, Receive, Send, done, empty, received
@@ -33,7 +33,7 @@ async def test_events_are_handled_together_in_one_transaction(
     messages = await receive(25)
     team = Team()
 
-    await consume(consumer.Together(team.work)).take(messages)
+    await consume(team.work, "batch").take(messages)
 
     assert team.sizes == [25]
     assert await done(runtime) == 25
@@ -45,11 +45,11 @@ async def test_what_was_handled_before_is_left_out(
 ) -> None:
     old, new = received().dumps(), received().dumps()
     await send(old)
-    await consume(consumer.Together(Team().work)).take(await receive())
+    await consume(Team().work, "batch").take(await receive())
     await send(old, new, new)
     team = Team()
 
-    await consume(consumer.Together(team.work)).take(await receive(3))
+    await consume(team.work, "batch").take(await receive(3))
 
     assert team.sizes == [1]
     assert await done(runtime) == 2
@@ -63,7 +63,7 @@ async def test_what_nobody_can_handle_hurts_only_itself(
     await send(*(received().dumps() for _ in range(4)), poison.dumps(), "no event", received().dumps())
     team = Team(poison)
 
-    await consume(consumer.Together(team.work)).take(await receive(7))
+    await consume(team.work, "batch").take(await receive(7))
 
     assert team.sizes == [6, 1, 1, 1, 1, 1, 1]
     assert await done(runtime) == 5
@@ -78,7 +78,7 @@ async def test_two_consumers_with_the_same_messages_do_each_piece_of_work_once(
     await send(*(received().dumps() for _ in range(40)))
     messages = await receive(40)
     team = Team()
-    one, other = (consume(consumer.Together(team.work)) for _ in range(2))
+    one, other = (consume(team.work, "batch") for _ in range(2))
 
     await asyncio.gather(one.take(messages), other.take(messages[::-1]))
 
@@ -96,7 +96,7 @@ async def test_long_work_may_be_done_together_too(
 
     await send(*(received().dumps() for _ in range(3)))
 
-    await consume(long={events.CaptureReceived: consumer.Together(long_work)}).take(await receive(3))
+    await consume(long_work, "long_batch").take(await receive(3))
 
     assert [len(each) for each in worked] == [3]
     assert await empty(runtime)
@@ -114,7 +114,7 @@ async def test_long_work_may_say_which_events_failed_and_why(
             raise errors.PartialFailure({bad.id: errors.InvalidMessage("no"), early.id: errors.RetryLater("yet", 0)})
 
     await send(*(each.dumps() for each in (good, bad, early)))
-    reading = consume(long={events.CaptureReceived: consumer.Together(long_work)})
+    reading = consume(long_work, "long_batch")
 
     await reading.take(await receive(3))
 
@@ -131,7 +131,7 @@ async def test_a_running_consumer_takes_more_than_one_batch_of_the_queue(
 ) -> None:
     await send(*(received().dumps() for _ in range(60)))
     team = Team()
-    running = asyncio.create_task(consume(consumer.Together(team.work)).run(stop))
+    running = asyncio.create_task(consume(team.work, "batch").run(stop))
 
     await wait.until(lambda: empty(runtime))
     stop.set()

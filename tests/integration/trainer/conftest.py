@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 
 from strop import app
-from tests import factories
+from tests import factories, roles
 from tests.integration.trainer.lab import Lab
+
+
+@pytest.fixture
+def runs_as() -> str:
+    return "trainer"
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +21,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def lab(runtime: app.Runtime, cache: Path) -> Lab:
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
     return Lab(runtime, cache)

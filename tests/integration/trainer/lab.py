@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from strop import app, outbox, storage
 from strop_contracts import events, tables
-from tests import factories
+from tests import factories, roles
 from tests.unit.trainer import lab as shapes
 from trainer import queries
 from trainer.runs import Runs
@@ -33,7 +33,7 @@ class Lab:
         self._minutes = 0
 
     async def base(self, labels: tuple[str, ...] = shapes.LABELS, train: int = 6, valid: int = 3) -> None:
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             for label in labels:
                 for seed in range(train + valid):
                     split = "train" if seed < train else "valid"
@@ -59,7 +59,7 @@ class Lab:
             capture_id=made.id, project=made.project, device=made.device, sha256=made.sha256,
             label=label, author="ann", at=START + timedelta(minutes=self._minutes),
         )  # fmt: skip
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             session.add_all([made, truth])
         return made
 
@@ -82,11 +82,11 @@ class Lab:
         return await self.run(asked.run_id)
 
     async def run(self, run_id: UUID) -> tables.TrainingRun:
-        async with self.runtime.sessions() as session:
+        async with roles.arranging(self.runtime)() as session:
             return await session.get_one(tables.TrainingRun, run_id)
 
     async def all(self, table: Any) -> list[Any]:
-        async with self.runtime.sessions() as session:
+        async with roles.arranging(self.runtime)() as session:
             return list(await session.scalars(select(table)))
 
     async def announced(self, name: str) -> list[dict[str, Any]]:

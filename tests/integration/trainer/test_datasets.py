@@ -5,6 +5,7 @@ import pytest
 
 from strop import storage
 from strop_contracts import tables
+from tests import roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import datasets
@@ -46,7 +47,7 @@ async def test_only_usable_labels_of_this_project_up_to_the_moment_count(lab):
 
 
 async def test_a_refused_file_is_not_in_the_data_set(lab):
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         session.add(
             tables.DatasetItem(
                 project=labs.PROJECT, key="k", dataset="base", split="train", label="ring", refused="no image"
@@ -144,7 +145,7 @@ async def place(lab, label, minute, sequencer="", split="train", image=50):
     key = f"{labs.PROJECT}/datasets/base/{split}/{label}/{image}-{minute}{sequencer}.jpg"
     about = {"project": labs.PROJECT, "dataset": "base", "split": split, "label": label, "sha256": sha256}
     placed_at = labs.START + timedelta(minutes=minute)
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         session.add(tables.DatasetItem(**about, key=key, placed_at=placed_at, sequencer=sequencer))
     return key
 

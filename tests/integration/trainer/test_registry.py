@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from strop_contracts import errors, tables
-from tests import factories
+from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.integration.trainer.lab import Lab
 from trainer import queries, registry
@@ -18,7 +18,7 @@ async def approve(lab: Lab, version: int) -> None:
 
 @pytest.mark.parametrize("before", ["hosted", "refused"])
 async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str) -> None:
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 1, state=before)
 
     await approve(lab, 1)
@@ -29,7 +29,7 @@ async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str
 
 
 async def test_what_is_approved_or_missing_cannot_be_approved(lab: Lab) -> None:
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 1)
 
     with pytest.raises(errors.Refused, match="v1 is approved already"):
@@ -41,7 +41,7 @@ async def test_what_is_approved_or_missing_cannot_be_approved(lab: Lab) -> None:
 
 async def test_two_runs_of_a_project_side_by_side_get_two_numbers(lab: Lab) -> None:
     """An order may be trained beside the fleet's own run; a number that was given is never given again."""
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 4)
         runs = [tables.TrainingRun(project=labs.PROJECT, trigger="order", manifest=f"{n}") for n in range(2)]
         session.add_all(runs)

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from strop import storage
-from strop_contracts import errors, events, tables
+from strop_contracts import documents, errors, events, tables
 from strop_edge.model import Model
 from strop_wire import ids, messages
-from tests import factories
+from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import backbone, child, lease, registry, triggers
@@ -26,21 +26,21 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
 
     assert (run.state, run.attempts, run.dataset_version, run.error) == ("succeeded", 1, 1, None)
     assert run.finished_at > run.started_at
-    assert run.progress["step"] in {"features", "head", "judge"}
+    assert run.progress.step in {"features", "head", "judge"}
     (made,) = await lab.all(tables.ModelVersion)
     assert (made.version, made.state, made.run_id, made.dataset_version) == (1, "approved", run.id, 1)
     assert made.labels == ["ring", "square", "stripes"]
     assert made.reasons[0].startswith("first model, base:")
     assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
     for name in messages.MODEL_FILES:
-        body = await lab.runtime.storage.get(made.files[name]["key"])
-        assert (storage.digest(body), len(body)) == (made.files[name]["sha256"], made.files[name]["size"])
+        body = await lab.runtime.storage.get(made.files[name].key)
+        assert (storage.digest(body), len(body)) == (made.files[name].sha256, made.files[name].size)
         (tmp_path / name).write_bytes(body)
     Model(tmp_path).self_test()
-    assert made.files["head.onnx"]["key"] == f"{labs.PROJECT}/models/v1/head.onnx"
-    assert made.files["backbone.onnx"]["key"] == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
+    assert made.files["head.onnx"].key == f"{labs.PROJECT}/models/v1/head.onnx"
+    assert made.files["backbone.onnx"].key == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
     fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(tables.ModelFile)}
-    assert fetchable == {(f["sha256"], f["key"], f["size"]) for f in made.files.values()}
+    assert fetchable == {(f.sha256, f.key, f.size) for f in made.files.values()}
 
 
 async def test_base_and_field_are_judged_apart_with_every_outcome_kept(lab):
@@ -50,11 +50,11 @@ async def test_base_and_field_are_judged_apart_with_every_outcome_kept(lab):
     await lab.train()
 
     found = {row.part: row for row in await lab.all(tables.Evaluation)}
-    assert {part: row.metrics["images"] for part, row in found.items()} == {"base": 9, "field": 3}
+    assert {part: row.metrics.images for part, row in found.items()} == {"base": 9, "field": 3}
     for row in found.values():
         lines = (await lab.runtime.storage.get(row.outcomes_key)).splitlines()
-        assert len(lines) == row.metrics["images"]
-        assert sum(json.loads(line)["label"] == json.loads(line)["predicted"] for line in lines) == row.metrics["right"]
+        assert len(lines) == row.metrics.images
+        assert sum(json.loads(line)["label"] == json.loads(line)["predicted"] for line in lines) == row.metrics.right
 
 
 async def test_field_labels_make_a_challenger_that_beats_the_champion(lab):
@@ -67,7 +67,7 @@ async def test_field_labels_make_a_challenger_that_beats_the_champion(lab):
     first, second = sorted(await lab.all(tables.ModelVersion), key=lambda model: model.version)
     assert (second.version, second.state, second.run_id) == (2, "approved", run.id)
     assert second.files["backbone.onnx"] == first.files["backbone.onnx"]
-    assert second.files["head.onnx"]["sha256"] != first.files["head.onnx"]["sha256"]
+    assert second.files["head.onnx"].sha256 != first.files["head.onnx"].sha256
     assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1, 2]
 
 
@@ -87,7 +87,7 @@ async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
     """Version 2 was approved and taken back; the challenger must beat version 1."""
     await lab.base(labels=("ring", "square"))
     await lab.train()
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 2)
         session.add(
             tables.Deployment(
@@ -161,7 +161,7 @@ async def test_an_image_that_is_missing_in_the_bucket_is_left_out_and_named(lab)
     assert run.state == "succeeded"
     assert f"1 of 27 images cannot be used: {key}: its file is missing. The others were used" in model.reasons
     base = next(each for each in await lab.all(tables.Evaluation) if each.part == "base")
-    assert [each["source"] for each in base.metrics["skipped"]] == [key]
+    assert [each.source for each in base.metrics.skipped] == [key]
 
 
 async def test_too_many_bad_images_end_the_run_with_their_names(lab):
@@ -184,7 +184,7 @@ async def leased(lab, seconds=60.0):
 
 async def take_over(lab, run_id):
     """The lease runs out, and another trainer takes the run."""
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
         await session.execute(update(tables.TrainingRun).where(tables.TrainingRun.id == run_id).values(past))
     return await lease.take(lab.runtime.sessions, run_id, 60)
@@ -200,14 +200,14 @@ async def test_a_run_in_other_hands_is_left_alone(lab):
 
 async def test_a_lease_that_ran_out_can_be_taken_and_the_old_one_is_worth_nothing(lab):
     run, mine = await leased(lab)
-    await mine.tell({"step": "head"})
+    await mine.tell(documents.Progress(step="head"))
 
     taken = await take_over(lab, run.id)
 
     assert (taken.attempts, taken.lease != run.lease) == (2, True)
     with pytest.raises(lease.Lost):
-        await mine.tell({"step": "judge"})
-    assert (await lab.run(run.id)).progress == {"step": "head"}
+        await mine.tell(documents.Progress(step="judge"))
+    assert (await lab.run(run.id)).progress == documents.Progress(step="head")
 
 
 async def test_a_silent_trainer_keeps_its_lease(lab):
@@ -240,7 +240,7 @@ async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
 async def test_a_run_that_keeps_crashing_is_given_up(lab):
     await lab.base()
     asked = await lab.ask()
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await session.execute(update(tables.TrainingRun).values(attempts=lab.settings.attempts))
 
     await lab.runs.carry_out(asked)
@@ -252,7 +252,7 @@ async def test_a_run_that_keeps_crashing_is_given_up(lab):
 async def working(lab, run_id):
     """Wait until the child has told something."""
     async with asyncio.timeout(60):
-        while "total" not in (await lab.run(run_id)).progress:
+        while not (await lab.run(run_id)).progress.total:
             await asyncio.sleep(0.02)
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from strop_contracts import errors, tables
 from strop_wire import ids
+from tests import roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
 from trainer import triggers
@@ -61,7 +62,7 @@ async def test_labels_that_a_run_has_seen_do_not_count_again(lab, ticking):
     await lab.field("ring", count=5, audits=0)
     await ticking.tick()
     done = {"state": "succeeded", "started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         await session.execute(update(tables.TrainingRun).values(done))
 
     await ticking.tick()
@@ -127,7 +128,7 @@ async def test_asking_for_an_unknown_project_says_so(lab):
 
 async def lapse(lab, run_id, seconds):
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    async with lab.runtime.sessions.begin() as session:
+    async with roles.arranging(lab.runtime).begin() as session:
         change = update(tables.TrainingRun).where(tables.TrainingRun.id == run_id)
         await session.execute(change.values(state="running", lease=ids.uuid7(), leased_until=until, attempts=1))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from strop import autolabel
+from console import autolabel
 from strop_cli import hosted
 from strop_cli.__main__ import cli
 from strop_contracts import errors

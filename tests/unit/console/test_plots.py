@@ -3,7 +3,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from console import plots
+from strop_contracts import documents
 
+EMPTY = documents.Bin(images=0, right=0, confidence=0.0)
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
@@ -14,7 +16,7 @@ def texts(svg: bytes) -> list[str]:
 def confusion(size: int) -> bytes:
     names = [f"label {number}" for number in range(size)]
     counts = [[3 if row == column else row == 0 and column == 1 for column in range(size)] for row in range(size)]
-    return plots.svg(plots.confusion({"labels": names, "counts": counts}), "light")
+    return plots.svg(plots.confusion(documents.Confusion.model_validate({"labels": names, "counts": counts})), "light")
 
 
 def test_a_confusion_matrix_names_its_labels_on_both_sides_and_counts() -> None:
@@ -34,22 +36,22 @@ def test_a_matrix_of_many_labels_leaves_the_numbers_out() -> None:
 
 @pytest.mark.parametrize("name", ["$x^2$", "桜", "<b>&"])
 def test_any_name_of_a_label_is_drawn_as_it_is(name: str) -> None:
-    found = plots.svg(plots.confusion({"labels": [name, "b"], "counts": [[1, 0], [0, 0]]}), "dark")
+    found = plots.svg(plots.confusion(documents.Confusion(labels=(name, "b"), counts=((1, 0), (0, 0)))), "dark")
 
     assert texts(found).count(name) == 2
 
 
 def test_a_long_label_leaves_room_for_the_matrix() -> None:
-    found = plots.svg(plots.confusion({"labels": ["x" * 255, "b"], "counts": [[1, 0], [0, 0]]}), "dark")
+    found = plots.svg(plots.confusion(documents.Confusion(labels=("x" * 255, "b"), counts=((1, 0), (0, 0)))), "dark")
 
     assert texts(found).count("x" * 23 + "…") == 2
 
 
 def test_calibration_shows_bins_that_hold_images() -> None:
-    bins = [{"images": 0, "right": 0, "confidence": 0.0}, {"images": 4, "right": 3, "confidence": 3.2}]
+    bins = [EMPTY, documents.Bin(images=4, right=3, confidence=3.2)]
 
     assert "Confidence" in texts(plots.svg(plots.calibration(bins), "light"))
 
 
 def test_calibration_of_nothing_is_drawn_too() -> None:
-    assert plots.svg(plots.calibration([{"images": 0, "right": 0, "confidence": 0.0}] * 10), "light")
+    assert plots.svg(plots.calibration([EMPTY] * 10), "light")

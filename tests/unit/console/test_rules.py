@@ -3,12 +3,14 @@ from typing import Any
 import pytest
 
 from console import rules
+from strop_contracts import documents
 from tests import judged
 
 
-def entry(hits: int, wrong: int, missed: int) -> dict[str, Any]:
+def entry(hits: int, wrong: int, missed: int) -> documents.AnsweredLabel:
     figures = {"images": hits + missed, "precision": 0.5, "recall": 0.5, "f1": 0.5, "threshold": 0.4}
-    return {"true_positives": hits, "false_positives": wrong, "false_negatives": missed, **figures}
+    counts = {"true_positives": hits, "false_positives": wrong, "false_negatives": missed}
+    return documents.AnsweredLabel.model_validate({**counts, **figures})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def test_a_state_is_said_in_words_and_coloured(status: str, words: str, tone: st
     ],
 )
 def test_a_training_says_what_it_is_at(state: str, said: dict[str, Any], words: str) -> None:
-    assert rules.progress(state, said) == words
+    assert rules.progress(state, documents.Progress.model_validate(said)) == words
 
 
 @pytest.mark.parametrize(("model", "number"), [("v7", 7), ("v", 0), ("vx", 0), ("", 0), ("v" + "9" * 30, 0)])
@@ -57,8 +59,9 @@ def test_an_error_without_a_message_is_named_by_its_code() -> None:
 
 
 def test_the_worst_label_comes_first_and_one_without_test_images_last() -> None:
-    metrics = judged.metrics(judged.SHOTS)
-    metrics["answers"]["labels"]["weed"] = entry(0, 2, 0)
+    metrics = judged.metrics()
+    assert metrics.answers
+    metrics.answers.labels["weed"] = entry(0, 2, 0)
 
     names = [label.name for label in rules.scores(metrics).labels]
 
@@ -80,29 +83,24 @@ def test_scores_are_of_what_the_model_answers() -> None:
 
 
 def test_scores_of_an_evaluation_that_tells_only_best_labels_are_read_too() -> None:
-    metrics = judged.metrics(judged.SHOTS)
-    labels = metrics["labels"]
-    del metrics["answers"]
+    metrics = judged.metrics(answers=None)
 
     found = rules.scores(metrics)
 
-    assert found.f1 == pytest.approx(sum(label["f1"]["value"] for label in labels.values()) / 3)
+    assert found.f1 == pytest.approx(sum(label.f1.value for label in metrics.labels.values() if label.f1) / 3)
     assert found.recall == pytest.approx(0.5)
     assert found.unanswered == 2
     assert all(label.counts is None and label.threshold is None for label in found.labels)
 
 
 def test_scores_of_nothing_are_unknown() -> None:
-    share = {"ece": None, "bins": []}
-    metrics = {"images": 0, "labels": {}, "accuracy": None, "answered": None, "calibration": share}
-
-    found = rules.scores(metrics)
+    found = rules.scores(judged.metrics([], accuracy=None, answered=None, answers=None))
 
     assert (found.f1, found.accuracy, found.unanswered) == (None, None, 0)
 
 
 def test_labels_that_are_mixed_up_most_come_first() -> None:
-    confusion = {"labels": ["a", "b", "c"], "counts": [[8, 2, 0], [0, 9, 1], [3, 0, 0]]}
+    confusion = documents.Confusion(labels=("a", "b", "c"), counts=((8, 2, 0), (0, 9, 1), (3, 0, 0)))
 
     assert rules.mixups(confusion, most=2) == [rules.Mixup("c", "a", 3, 1.0), rules.Mixup("a", "b", 2, 0.2)]
 

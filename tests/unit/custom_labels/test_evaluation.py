@@ -5,28 +5,36 @@ from datetime import UTC, datetime
 from typing import Any
 
 from custom_labels.versions import evaluation
+from strop_contracts import documents
+from tests import factories
 
 AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 
 
-def line(sha256: str, label: str, part: str) -> dict[str, Any]:
-    return {"sha256": sha256, "label": label, "part": part, "source": f"s3://b/{sha256}.jpg"}
+def item(sha256: str, label: str, part: str) -> documents.Item:
+    said = {"sha256": sha256, "label": label, "part": part, "source": f"s3://b/{sha256}.jpg"}
+    return documents.Item.model_validate({**said, "origin": "base", "group": sha256})
 
 
-def outcome(sha256: str, label: str, answers: list[str]) -> dict[str, Any]:
-    return {"sha256": sha256, "label": label, "answers": answers, "confidences": {"rose": 0.7, "tulip": 0.3}}
+def outcome(sha256: str, label: str, answers: list[str]) -> documents.Outcome:
+    return factories.outcome(sha256, label, answers, {"rose": 0.7, "tulip": 0.3})
+
+
+NOTHING = {"true_positives": 0, "false_positives": 0, "false_negatives": 0}
 
 
 LABELS = {
-    "rose": {"images": 2, "precision": 1.0, "recall": 0.5, "f1": 2 / 3, "threshold": 0.4},
-    "tulip": {"images": 1, "precision": None, "recall": 0.0, "f1": None, "threshold": None},
+    "rose": {"images": 2, "precision": 1.0, "recall": 0.5, "f1": 2 / 3, "threshold": 0.4, **NOTHING},
+    "tulip": {"images": 1, "precision": None, "recall": 0.0, "f1": None, "threshold": None, **NOTHING},
 }
 TRAINED = evaluation.Trained(
     arn="arn:v",
     at=AT,
     labels=["rose", "tulip"],
-    lines=[line("a", "rose", "train"), line("b", "rose", "valid"), line("c", "rose", "valid"), line("d", "tulip", "valid")],
-    answers={"f1": 1 / 3, "precision": None, "recall": 0.25, "labels": LABELS},
+    items=[item("a", "rose", "train"), item("b", "rose", "valid"), item("c", "rose", "valid"), item("d", "tulip", "valid")],
+    answers=documents.Answers.model_validate(
+        {"f1": 1 / 3, "precision": None, "recall": 0.25, "unanswered": 1, "labels": LABELS}
+    ),
     outcomes=[outcome("b", "rose", ["rose"]), outcome("c", "rose", []), outcome("d", "tulip", ["rose"])],
 )  # fmt: skip
 

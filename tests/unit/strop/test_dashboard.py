@@ -8,21 +8,19 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import Histogram
-from prometheus_client.metrics import MetricWrapperBase
 
-from strop import metrics
+from tests import metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
 BOARD = json.loads((FOLDER / "strop.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
-OURS = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
 
 
 def series() -> dict[str, set[str]]:
     """Every series that the services expose, with its labels."""
     found: dict[str, set[str]] = {}
-    for metric in OURS.values():
+    for metric in metrics.ALL:
         (family,) = metric.describe()
         labels = set(metric._labelnames)
         if isinstance(metric, Histogram):
@@ -55,7 +53,7 @@ def test_a_legend_names_labels_that_are_left() -> None:
 
 
 def test_gauges_are_never_summed_over_copies() -> None:
-    gauges = {each.describe()[0].name for each in OURS.values() if each._type == "gauge"}
+    gauges = {each.describe()[0].name for each in metrics.ALL if each._type == "gauge"}
     for expression in EXPRESSIONS:
         for name in re.findall(r"\bstrop_\w+", expression):
             if name in gauges - {"strop_service_up"}:

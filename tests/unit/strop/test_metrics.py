@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-from prometheus_client.metrics import MetricWrapperBase
-
-from strop import metrics
+from tests import metrics
 
 CATALOGUE = Path(__file__).parents[3] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]*?) ?\|", re.MULTILINE)
@@ -13,11 +11,10 @@ ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]*?) ?\|", re.MULTILINE)
 
 def declared() -> dict[str, set[str]]:
     found = {}
-    for metric in vars(metrics).values():
-        if isinstance(metric, MetricWrapperBase):
-            (family,) = metric.describe()
-            suffix = "_total" if family.type == "counter" else ""
-            found[family.name + suffix] = set(metric._labelnames)
+    for metric in metrics.ALL:
+        (family,) = metric.describe()
+        suffix = "_total" if family.type == "counter" else ""
+        found[family.name + suffix] = set(metric._labelnames)
     return found
 
 

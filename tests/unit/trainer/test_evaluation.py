@@ -1,18 +1,26 @@
 import hashlib
-import json
 
 import pytest
 
+from strop_contracts import documents
 from strop_edge import image
 from strop_edge.model import Model
 from tests.unit.trainer import lab
 from trainer import backbone, evaluation, features, work
-from trainer.evaluation import Outcome
 
 
 def outcome(label, predicted, confidence=0.75, passed=True):
     given = (predicted,) if passed else ()
-    return Outcome("0" * 64, label, predicted, confidence, 0.5, passed, None, False, given, {predicted: confidence})
+    return documents.Outcome(
+        sha256="0" * 64,
+        label=label,
+        predicted=predicted,
+        confidence=confidence,
+        margin=0.5,
+        passed=passed,
+        answers=given,
+        confidences={predicted: confidence},
+    )
 
 
 def test_figures_of_a_small_evaluation():
@@ -24,27 +32,27 @@ def test_figures_of_a_small_evaluation():
 
     found = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8})
 
-    assert (found["images"], found["right"]) == (15, 13)
-    assert found["accuracy"]["value"] == pytest.approx(13 / 15)
-    assert found["accuracy"]["low"] < 13 / 15 < found["accuracy"]["high"]
-    assert found["answered"]["value"] == pytest.approx(10 / 15)
-    assert found["confusion"] == {"labels": ["can", "mug"], "counts": [[8, 2], [0, 5]]}
-    can, mug = found["labels"]["can"], found["labels"]["mug"]
-    assert (can["precision"]["value"], can["recall"]["value"]) == (1, 0.8)
-    assert (mug["precision"]["value"], mug["recall"]["value"]) == (pytest.approx(5 / 7), 1)
-    assert can["f1"]["value"] == pytest.approx(2 * 0.8 / 1.8)
-    assert can["images"] == 10
-    assert found["macro_f1"] == pytest.approx((can["f1"]["value"] + mug["f1"]["value"]) / 2)
-    assert found["answers"]["recall"] == pytest.approx((0.8 + 0) / 2)  # with rejection, no mug gets its label
-    assert found["answers"]["labels"]["mug"]["threshold"] == 0.8
+    assert (found.images, found.right) == (15, 13)
+    assert found.accuracy.value == pytest.approx(13 / 15)
+    assert found.accuracy.low < 13 / 15 < found.accuracy.high
+    assert found.answered.value == pytest.approx(10 / 15)
+    assert found.confusion == documents.Confusion(labels=("can", "mug"), counts=((8, 2), (0, 5)))
+    can, mug = found.labels["can"], found.labels["mug"]
+    assert (can.precision.value, can.recall.value) == (1, 0.8)
+    assert (mug.precision.value, mug.recall.value) == (pytest.approx(5 / 7), 1)
+    assert can.f1.value == pytest.approx(2 * 0.8 / 1.8)
+    assert can.images == 10
+    assert found.macro_f1 == pytest.approx((can.f1.value + mug.f1.value) / 2)
+    assert found.answers.recall == pytest.approx((0.8 + 0) / 2)  # with rejection, no mug gets its label
+    assert found.answers.labels["mug"].threshold == 0.8
 
 
 def test_a_label_that_the_model_does_not_know_counts_as_wrong():
     found = evaluation.metrics([outcome("cup", "can"), outcome("can", "can")], ["can"], {})
 
-    assert found["confusion"] == {"labels": ["can", "cup"], "counts": [[1, 0], [1, 0]]}
-    assert found["labels"]["cup"]["recall"]["value"] == 0
-    assert found["labels"]["cup"]["precision"] is None
+    assert found.confusion == documents.Confusion(labels=("can", "cup"), counts=((1, 0), (1, 0)))
+    assert found.labels["cup"].recall.value == 0
+    assert found.labels["cup"].precision is None
 
 
 def test_calibration_is_the_mean_gap_between_confidence_and_truth():
@@ -56,19 +64,19 @@ def test_calibration_is_the_mean_gap_between_confidence_and_truth():
         outcome("can", "can", 1.0),
     ]
 
-    calibration = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8})["calibration"]
+    calibration = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8}).calibration
 
-    assert calibration["ece"] == pytest.approx((0.05 * 10 + 0.0 + abs(9 - 10)) / 21)
-    assert [held["images"] for held in calibration["bins"]] == [0, 0, 0, 0, 0, 10, 0, 0, 0, 11]
-    assert calibration["bins"][9]["right"] == 9
+    assert calibration.ece == pytest.approx((0.05 * 10 + 0.0 + abs(9 - 10)) / 21)
+    assert [held.images for held in calibration.bins] == [0, 0, 0, 0, 0, 10, 0, 0, 0, 11]
+    assert calibration.bins[9].right == 9
 
 
 def test_an_empty_part_has_figures_too_and_all_of_them_are_json():
-    found = json.loads(json.dumps(evaluation.metrics([], ["can"], {})))
+    found = documents.Metrics.model_validate_json(evaluation.metrics([], ["can"], {}).model_dump_json())
 
-    assert found["images"] == 0
-    assert found["accuracy"] is None
-    assert found["calibration"]["ece"] is None
+    assert found.images == 0
+    assert found.accuracy is None
+    assert found.calibration.ece is None
 
 
 @pytest.fixture(scope="module")

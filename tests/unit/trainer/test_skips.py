@@ -2,11 +2,14 @@
 
 import pytest
 
+from strop_contracts import documents
 from trainer import head, skips
 
 
-def item(number: int, label: str = "cup", part: str = "train") -> skips.Skipped:
-    return skips.Skipped(f"sha{number}", f"key{number}", label, part, "base", "")
+def item(number: int, label: str = "cup", part: str = "train") -> documents.LeftOut:
+    return documents.LeftOut(
+        sha256=f"sha{number}", source=f"key{number}", label=label, part=part, origin="base", reason=""
+    )
 
 
 ITEMS = [item(number, "cup" if number % 2 else "can") for number in range(100)]

@@ -16,10 +16,11 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
+from custom_labels import metrics
 from custom_labels.api import cors, elsewhere, faults, shapes, signature, sts
 from custom_labels.api.call import Call, Operation
 from custom_labels.settings import Settings
-from strop import app, metrics
+from strop import app
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from custom_labels import buckets
 from custom_labels.datasets import copies, loading, manifest
 from strop import app, outbox
-from strop_contracts import events
+from strop_contracts import events, states
 from strop_contracts.tables import HostedChange as Change
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
@@ -38,7 +38,7 @@ def update_key(project: str, change: UUID) -> str:
     return f"{project}/datasets/changes/{change}.jsonl"
 
 
-async def order(session: AsyncSession, dataset: Dataset, kind: str, source: dict[str, Any]) -> UUID:
+async def order(session: AsyncSession, dataset: Dataset, kind: states.ChangeKind, source: dict[str, Any]) -> UUID:
     """Ask for a change; the caller sets the data set's status and commits. See `tables.HostedChange` for kind and source."""
     change = Change(dataset_id=dataset.id, kind=kind, source=source)
     session.add(change)
@@ -62,12 +62,12 @@ class Changes:
         change, dataset = found
         try:
             if change.attempts > ATTEMPTS:
-                await self._fail(change, "SERVICE_ERROR", f"Given up after {ATTEMPTS} attempts.")
+                await self._fail(change, states.DatasetCode.SERVICE_ERROR, f"Given up after {ATTEMPTS} attempts.")
             else:
                 await self._do(change, dataset)
         except manifest.Unusable as error:
-            await self._fail(change, "CLIENT_ERROR", str(error))
-        if change.kind == "update":
+            await self._fail(change, states.DatasetCode.CLIENT_ERROR, str(error))
+        if change.kind == states.ChangeKind.UPDATE:
             await self._store.delete(update_key(dataset.project, change.id))
 
     async def _begin(self, change_id: UUID) -> tuple[Change, Dataset] | None:
@@ -81,16 +81,16 @@ class Changes:
 
     async def _do(self, change: Change, dataset: Dataset) -> None:
         match change.kind:
-            case "create":
+            case states.ChangeKind.CREATE:
                 await self._create(change, dataset)
-            case "update":
+            case states.ChangeKind.UPDATE:
                 await self._update(change, dataset)
-            case "copy":
+            case states.ChangeKind.COPY:
                 await copies.images(self._runtime, UUID(change.source["dataset"]), dataset)
                 async with self._runtime.sessions.begin() as session:
                     if await _end(session, change):
                         await copies.entries(session, UUID(change.source["dataset"]), dataset)
-            case "distribute":
+            case states.ChangeKind.DISTRIBUTE:
                 async with self._runtime.sessions.begin() as session:
                     if await _end(session, change):
                         await copies.distribute(session, UUID(change.source["dataset"]), dataset)
@@ -158,7 +158,7 @@ class Changes:
                 count = select(func.count()).select_from(Entry).where(Entry.dataset_id == dataset.id)
                 manifest.judge_size(await session.scalar(count) or 0)
 
-    async def _fail(self, change: Change, code: str, message: str) -> None:
+    async def _fail(self, change: Change, code: states.DatasetCode, message: str) -> None:
         async with self._runtime.sessions.begin() as session:
             await _end(session, change, code, message)
         log.warning("change of a data set failed", change=str(change.id), reason=message)
@@ -201,7 +201,11 @@ async def _before(session: AsyncSession, dataset: Dataset) -> tuple[int, _Seen]:
 
 
 async def _end(
-    session: AsyncSession, change: Change, code: str = "SUCCESS", message: str = "", noted: str = ""
+    session: AsyncSession,
+    change: Change,
+    code: states.DatasetCode = states.DatasetCode.SUCCESS,
+    message: str = "",
+    noted: str = "",
 ) -> bool:
     """Write how the change ended, in the transaction that applies it; False when it had ended already.
 
@@ -211,11 +215,15 @@ async def _end(
     if locked.done_at:
         return False
     locked.done_at = func.now()
-    ended = "FAILED" if code != "SUCCESS" else "COMPLETE"
-    touched = [change.dataset_id, *([UUID(change.source["dataset"])] if change.kind == "distribute" else [])]
+    ended = "FAILED" if code != states.DatasetCode.SUCCESS else "COMPLETE"
+    touched = [
+        change.dataset_id,
+        *([UUID(change.source["dataset"])] if change.kind == states.ChangeKind.DISTRIBUTE else []),
+    ]
     for dataset in await session.scalars(select(Dataset).where(Dataset.id.in_(touched)).with_for_update()):
         verb = dataset.status.partition("_")[0]  # CREATE or UPDATE
-        dataset.status, dataset.code, dataset.updated_at = f"{verb}_{ended}", code, func.now()
+        dataset.status, dataset.code = states.DatasetStatus(f"{verb}_{ended}"), code
+        dataset.updated_at = func.now()
         dataset.message = message or f"The dataset was successfully {verb.lower()}d. {noted}".rstrip()
     return True
 

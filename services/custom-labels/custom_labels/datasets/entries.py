@@ -10,6 +10,7 @@ from custom_labels.api import faults, paging
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes, manifest
 from custom_labels.datasets import operations as datasets
+from strop_contracts import states
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
 from strop_wire import fields
@@ -25,8 +26,8 @@ async def update(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     body = request["Changes"]["GroundTruth"]
     if not any(line.strip() for line in manifest.lines(io.BytesIO(body))):
         raise faults.InvalidParameterException("Changes.GroundTruth holds no JSON Line.")
-    dataset.status, dataset.code, dataset.message = "UPDATE_IN_PROGRESS", None, ""
-    change = await changes.order(call.session, dataset, "update", {})
+    dataset.status, dataset.code, dataset.message = states.DatasetStatus.UPDATE_IN_PROGRESS, None, ""
+    change = await changes.order(call.session, dataset, states.ChangeKind.UPDATE, {})
     await call.runtime.storage.put(changes.update_key(dataset.project, change), body)  # before the commit
     return {}
 
@@ -92,6 +93,6 @@ async def list_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 async def _readable(call: Call, request: dict[str, Any]) -> Dataset:
     """The data set of a request. One that failed can be read too: its bad lines are why."""
     dataset = await datasets.find(call, request["DatasetArn"])
-    if dataset.status == "CREATE_IN_PROGRESS":
+    if dataset.status == states.DatasetStatus.CREATE_IN_PROGRESS:
         raise faults.ResourceNotReadyException("The data set is CREATE_IN_PROGRESS.")
     return dataset

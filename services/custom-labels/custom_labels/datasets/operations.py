@@ -11,10 +11,11 @@ from custom_labels.api import arns, faults
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes
 from custom_labels.projects import operations as projects
+from strop_contracts import states
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
 
-READY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED"}
+READY = {states.DatasetStatus.CREATE_COMPLETE, states.DatasetStatus.UPDATE_COMPLETE, states.DatasetStatus.UPDATE_FAILED}
 """Statuses of a data set that can be read, changed and learned from; a failed update changed nothing."""
 
 
@@ -22,14 +23,16 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     kind, source = await _source(call, request.get("DatasetSource", {}))
     project = await projects.find(call, request["ProjectArn"], lock=True)
     status, message = (
-        ("CREATE_IN_PROGRESS", "") if kind else ("CREATE_COMPLETE", "The dataset was successfully created.")
+        (states.DatasetStatus.CREATE_IN_PROGRESS, "")
+        if kind
+        else (states.DatasetStatus.CREATE_COMPLETE, "The dataset was successfully created.")
     )
     values = {
         "project": project.name,
         "kind": request["DatasetType"],
         "status": status,
         "message": message,
-        "code": None if kind else "SUCCESS",
+        "code": None if kind else states.DatasetCode.SUCCESS,
         "tags": request.get("Tags", {}),
     }
     statement = insert(Dataset).values(values).on_conflict_do_nothing().returning(Dataset)
@@ -41,7 +44,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"DatasetArn": arns.dataset(call.settings, made)}
 
 
-async def _source(call: Call, wanted: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+async def _source(call: Call, wanted: dict[str, Any]) -> tuple[states.ChangeKind | None, dict[str, Any]]:
     """Kind and source of the change that fills a new data set; kind None: it begins empty."""
     if len(wanted) > 1:
         raise faults.InvalidParameterException("DatasetSource takes GroundTruthManifest or DatasetArn, not both.")
@@ -49,11 +52,11 @@ async def _source(call: Call, wanted: dict[str, Any]) -> tuple[str | None, dict[
         other = await find(call, wanted["DatasetArn"])
         if other.status not in READY:
             raise faults.InvalidParameterException(f"The source data set is {other.status}.")
-        return "copy", {"dataset": str(other.id)}
+        return states.ChangeKind.COPY, {"dataset": str(other.id)}
     if "GroundTruthManifest" in wanted:
         s3_object = wanted["GroundTruthManifest"].get("S3Object", {})
         await buckets.size(call.runtime.storage, s3_object)  # there, and readable
-        return "create", {name.lower(): value for name, value in s3_object.items()}
+        return states.ChangeKind.CREATE, {name.lower(): value for name, value in s3_object.items()}
     return None, {}
 
 
@@ -96,18 +99,25 @@ async def distribute(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         await find(call, each["Arn"], lock=True) for each in sorted(request["Datasets"], key=lambda each: each["Arn"])
     ]
     by_kind = {dataset.kind: dataset for dataset in found}
-    if by_kind.keys() != {"TRAIN", "TEST"} or found[0].project != found[1].project:
+    if by_kind.keys() != {states.DatasetKind.TRAIN, states.DatasetKind.TEST} or found[0].project != found[1].project:
         raise faults.InvalidParameterException("Distribute takes the training and the test data set of one project.")
     if busy := [dataset.status for dataset in found if dataset.status not in READY]:
         raise faults.ResourceNotReadyException(f"A data set is {busy[0]}.")
     if (
-        await call.session.scalar(select(Entry.position).where(Entry.dataset_id == by_kind["TEST"].id).limit(1))
+        await call.session.scalar(
+            select(Entry.position).where(Entry.dataset_id == by_kind[states.DatasetKind.TEST].id).limit(1)
+        )
         is not None
     ):
         raise faults.InvalidParameterException("The test data set must be empty.")
     for dataset in found:
-        dataset.status, dataset.code, dataset.message = "UPDATE_IN_PROGRESS", None, ""
-    await changes.order(call.session, by_kind["TEST"], "distribute", {"dataset": str(by_kind["TRAIN"].id)})
+        dataset.status, dataset.code, dataset.message = states.DatasetStatus.UPDATE_IN_PROGRESS, None, ""
+    await changes.order(
+        call.session,
+        by_kind[states.DatasetKind.TEST],
+        states.ChangeKind.DISTRIBUTE,
+        {"dataset": str(by_kind[states.DatasetKind.TRAIN].id)},
+    )
     return {}
 
 

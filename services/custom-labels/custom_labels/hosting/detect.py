@@ -14,6 +14,7 @@ from custom_labels.hosting import pool
 from custom_labels.hosting.reconciler import HostedModel, Reconciler
 from custom_labels.versions import operations as versions
 from strop import storage
+from strop_contracts import states
 from strop_image import decoder
 
 MAX_BYTES = 4 * 2**20
@@ -50,7 +51,7 @@ class Detector:
         arn = arns.parse(call.settings, text)
         assert arn
         deadline = time.monotonic() + PATIENCE
-        while version.status == "RUNNING" and time.monotonic() < deadline:
+        while version.status == states.VersionStatus.RUNNING and time.monotonic() < deadline:
             if hosted := self._hosts.find(arn):
                 return hosted
             await asyncio.sleep(0.02)

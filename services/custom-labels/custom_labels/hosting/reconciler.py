@@ -18,7 +18,8 @@ from sqlalchemy import select, update
 from custom_labels.api import arns
 from custom_labels.hosting.pool import Pool
 from custom_labels.settings import Settings
-from strop import app, storage
+from strop import app, loops, storage
+from strop_contracts import states
 from strop_contracts.tables import ProjectVersion as Version
 from strop_edge import disk
 
@@ -30,7 +31,7 @@ LOOK = 0.2
 USED = 10.0
 """Seconds between two writes of when a model was used."""
 
-ALIVE = ("STARTING", "RUNNING", "STOPPING")
+ALIVE = (states.VersionStatus.STARTING, states.VersionStatus.RUNNING, states.VersionStatus.STOPPING)
 
 
 class Damaged(Exception):
@@ -105,7 +106,7 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
-        await app.every(LOOK, self.tick)(stop)
+        await loops.every(LOOK, self.tick)(stop)
         await asyncio.gather(*(hosted.closed() for hosted in self._hosted.values()))
 
     def find(self, arn: arns.Arn) -> HostedModel | None:
@@ -113,7 +114,7 @@ class Reconciler:
         for hosted in self._hosted.values():
             row = hosted.row
             if (row.project, row.name) == (arn.project, arn.name) and arn.fits(row.at):
-                return hosted if row.status == "RUNNING" and hosted.ready else None
+                return hosted if row.status == states.VersionStatus.RUNNING and hosted.ready else None
         return None
 
     async def tick(self) -> None:
@@ -128,13 +129,13 @@ class Reconciler:
     async def _reconcile(self, row: Version) -> None:
         hosted = self._hosted.get(row.id)
         again = hosted is not None and hosted.row.started_at != row.started_at
-        if hosted and (row.status == "STOPPING" or again):
+        if hosted and (row.status == states.VersionStatus.STOPPING or again):
             hosted.row = row if not again else hosted.row
             if not hosted.close():
                 return
             del self._hosted[row.id]
-        if row.status == "STOPPING":
-            await self._move(row, "STOPPED")
+        if row.status == states.VersionStatus.STOPPING:
+            await self._move(row, states.VersionStatus.STOPPED)
         elif row.id in self._hosted:
             await self._look_after(self._hosted[row.id], row)
         else:
@@ -145,10 +146,10 @@ class Reconciler:
         if hosted.units:
             hosted.units.tick()
         if hosted.trouble:
-            await self._move(row, "FAILED", message=f"The model cannot run: {hosted.trouble}")
-        elif row.status == "STARTING":
+            await self._move(row, states.VersionStatus.FAILED, message=f"The model cannot run: {hosted.trouble}")
+        elif row.status == states.VersionStatus.STARTING:
             if hosted.ready:
-                await self._move(row, "RUNNING", message="The model is running.")
+                await self._move(row, states.VersionStatus.RUNNING, message="The model is running.")
                 log.info("model runs", project=row.project, version=row.name)
         else:
             await self._watch_use(hosted, row)
@@ -162,7 +163,9 @@ class Reconciler:
         if used - known > timedelta(seconds=min(USED, limit / 4) if limit else USED):
             await self._change(row, used_at=used)
         elif limit and datetime.now(UTC) - used > timedelta(seconds=limit):
-            await self._move(row, "STOPPING", message=f"Stopped by itself: there was no request for {limit:g} s.")
+            await self._move(
+                row, states.VersionStatus.STOPPING, message=f"Stopped by itself: there was no request for {limit:g} s."
+            )
             log.info("model stops: nobody uses it", project=row.project, version=row.name)
 
     async def _move(self, row: Version, status: str, **values: Any) -> None:
@@ -176,15 +179,15 @@ class Reconciler:
 
     async def _files(self, row: Version) -> Path:
         """Bring the files of a model into the cache, by content, and make its folder of links to them."""
-        folder: Path = self._settings.cache / "models" / row.files["model.json"]["sha256"]
+        folder: Path = self._settings.cache / "models" / row.files["model.json"].sha256
         for place in (self._contents, folder):
             place.mkdir(parents=True, exist_ok=True)
         for name, file in row.files.items():
-            kept = self._contents / file["sha256"]
-            if not await asyncio.to_thread(disk.has, kept, file["sha256"]):
-                body = await self._runtime.storage.get(file["key"])
-                if storage.digest(body) != file["sha256"]:
-                    raise Damaged(f"{file['key']} is not the file that was registered")
+            kept = self._contents / file.sha256
+            if not await asyncio.to_thread(disk.has, kept, file.sha256):
+                body = await self._runtime.storage.get(file.key)
+                if storage.digest(body) != file.sha256:
+                    raise Damaged(f"{file.key} is not the file that was registered")
                 await asyncio.to_thread(disk.write, kept, body)
             if not ((folder / name).exists() and kept.samefile(folder / name)):
                 new = folder / f"{name}.{os.getpid()}.new"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from strop_contracts import documents
+
 CLASSIFICATION = "groundtruth/image-classification"
 TRAINING, EVALUATION = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"
-
-Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +23,48 @@ class Trained:
     arn: str
     at: datetime
     labels: Sequence[str]
-    lines: Sequence[Line]  # of the order's manifest: source, label, sha256, part
-    answers: Mapping[str, Any]  # the trainer's figures of what the model answers to the test images
-    outcomes: Sequence[Line]  # of each test image: sha256, label, answers, confidences by label
+    items: Sequence[documents.Item]  # of the order's manifest
+    answers: documents.Answers  # on the test images
+    outcomes: Sequence[documents.Outcome]  # of the test images
 
-    def part(self, part: str) -> list[Line]:
-        return [line for line in self.lines if line["part"] == part]
+    def part(self, part: documents.Part) -> list[documents.Item]:
+        """Return the images of one part."""
+        return [item for item in self.items if item.part == part]
 
 
 def summary(trained: Trained) -> dict[str, Any]:
     """The summary file. Its confusion matrix counts what the model answers, so a row need not add up to 1."""
-    figures = {name: trained.answers[key] or 0.0 for name, key in _FIGURES.items()}
-    whole = {"ConfusionMatrix": _confusion(trained), **figures}
+    whole = {"ConfusionMatrix": _confusion(trained), **_figures(trained.answers)}
     return {
         "Version": 1,
         "EvaluationDetails": {
             "ProjectVersionArn": trained.arn,
             "EvaluationEndTimestamp": _time(trained.at),
             "Labels": list(trained.labels),
-            "NumberOfTrainingImages": len(trained.part("train")),
-            "NumberOfTestingImages": len(trained.part("valid")),
+            "NumberOfTrainingImages": len(trained.part(documents.Part.TRAIN)),
+            "NumberOfTestingImages": len(trained.part(documents.Part.VALID)),
         },
         # The guide shows both places: tools read one or the other.
         "AggregatedEvaluationResults": {**whole, "Metrics": whole},
         "LabelEvaluationResults": [
-            {"Label": label, "NumberOfTestingImages": found["images"], "Metrics": _metrics(found)}
-            for label, found in trained.answers["labels"].items()
+            {"Label": label, "NumberOfTestingImages": found.images, "Metrics": _metrics(found)}
+            for label, found in trained.answers.labels.items()
         ],
     }
 
 
-_FIGURES = {"F1Score": "f1", "Precision": "precision", "Recall": "recall"}
+def _figures(found: documents.Answers | documents.AnsweredLabel) -> dict[str, float]:
+    return {"F1Score": found.f1 or 0.0, "Precision": found.precision or 0.0, "Recall": found.recall or 0.0}
 
 
-def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
-    figures = {name: found[key] or 0.0 for name, key in _FIGURES.items()}
-    return {**figures, "Threshold": found["threshold"] or 0.0}
+def _metrics(found: documents.AnsweredLabel) -> dict[str, float]:
+    return {**_figures(found), "Threshold": found.threshold or 0.0}
 
 
 def _confusion(trained: Trained) -> list[dict[str, Any]]:
     """Of the test images of each label, the share that was answered with each; pairs without any are left out."""
-    images = Counter(outcome["label"] for outcome in trained.outcomes)
-    pairs = Counter((outcome["label"], answer) for outcome in trained.outcomes for answer in outcome["answers"])
+    images = Counter(outcome.label for outcome in trained.outcomes)
+    pairs = Counter((outcome.label, answer) for outcome in trained.outcomes for answer in outcome.answers)
     pairs.update({(label, label): 0 for label in images})
     return [
         {"GroundTruthLabel": truth, "PredictedLabel": answer, "Value": count / images[truth]}
@@ -74,27 +74,28 @@ def _confusion(trained: Trained) -> list[dict[str, Any]]:
 
 def training_snapshot(trained: Trained) -> bytes:
     """The images that were trained on."""
-    return _lines(_truth(trained, line) for line in trained.part("train"))
+    return _lines(_truth(trained, item) for item in trained.part(documents.Part.TRAIN))
 
 
 def testing_snapshot(trained: Trained) -> bytes:
     """The images that were tested on, each with what the model answered, or should have."""
-    outcomes = {outcome["sha256"]: outcome for outcome in trained.outcomes}
+    outcomes = {outcome.sha256: outcome for outcome in trained.outcomes}
     return _lines(
-        {**_truth(trained, line), **_judged(trained, outcomes[line["sha256"]])} for line in trained.part("valid")
+        {**_truth(trained, item), **_judged(trained, outcomes[item.sha256])}
+        for item in trained.part(documents.Part.VALID)
     )
 
 
-def _truth(trained: Trained, line: Line) -> dict[str, Any]:
-    return {"source-ref": line["source"], **_label(trained, TRAINING, 0, line["label"], 1.0, human=True)}
+def _truth(trained: Trained, item: documents.Item) -> dict[str, Any]:
+    return {"source-ref": item.source, **_label(trained, TRAINING, 0, item.label, 1.0, human=True)}
 
 
-def _judged(trained: Trained, outcome: Line) -> dict[str, Any]:
+def _judged(trained: Trained, outcome: documents.Outcome) -> dict[str, Any]:
     """One attribute for each label that was answered, and one for the truth if it was not."""
-    names = [*outcome["answers"], *({outcome["label"]} - set(outcome["answers"]))]
+    names = [*outcome.answers, *({outcome.label} - set(outcome.answers))]
     judged: dict[str, Any] = {}
     for number, name in enumerate(names):
-        attribute = _label(trained, EVALUATION, number, name, outcome["confidences"].get(name, 0.0), human=False)
+        attribute = _label(trained, EVALUATION, number, name, outcome.confidences.get(name, 0.0), human=False)
         attribute[f"{EVALUATION}-{number}-metadata"][f"{EVALUATION}-details"] = _details(outcome, name)
         judged |= attribute
     return judged
@@ -113,8 +114,8 @@ def _label(trained: Trained, prefix: str, number: int, name: str, confidence: fl
     return {f"{prefix}-{number}": index, f"{prefix}-{number}-metadata": metadata}
 
 
-def _details(outcome: Line, name: str) -> dict[str, Any]:
-    answered, true = name in outcome["answers"], name == outcome["label"]
+def _details(outcome: documents.Outcome, name: str) -> dict[str, Any]:
+    answered, true = name in outcome.answers, name == outcome.label
     return {
         "version": 1,
         "ground-truth-labelling-jobs": [f"{TRAINING}-job"],

@@ -14,11 +14,17 @@ from custom_labels.datasets import operations as datasets
 from custom_labels.projects import operations as projects
 from custom_labels.versions import results, selection
 from custom_labels.versions.training import Training
-from strop_contracts import tables
+from strop_contracts import documents, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import ProjectVersion as Version
 
-BUSY = {"TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS"}
+BUSY = {
+    states.VersionStatus.TRAINING_IN_PROGRESS,
+    states.VersionStatus.STARTING,
+    states.VersionStatus.RUNNING,
+    states.VersionStatus.STOPPING,
+    states.VersionStatus.COPYING_IN_PROGRESS,
+}
 """Statuses of a version that cannot be deleted."""
 
 
@@ -27,12 +33,14 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     given = _given(request)
     project = await projects.find(call, request["ProjectArn"], lock=True)
     await _check_free(call, project, request["VersionName"])
-    training = select(Version.name).where(Version.project == project.name, Version.status == "TRAINING_IN_PROGRESS")
+    training = select(Version.name).where(
+        Version.project == project.name, Version.status == states.VersionStatus.TRAINING_IN_PROGRESS
+    )
     if name := await call.session.scalar(training.limit(1)):
         raise faults.LimitExceededException(f"Version {name} of this project is being trained: one at a time.")
     own = select(Dataset).where(Dataset.project == project.name, Dataset.version_id.is_(None))
     found = {dataset.kind: dataset for dataset in await call.session.scalars(own)}
-    made = _row(request, project.name, "TRAINING_IN_PROGRESS")
+    made = _row(request, project.name, states.VersionStatus.TRAINING_IN_PROGRESS)
     made.results = results.asked(request)
     call.session.add(made)
     await call.session.flush()
@@ -45,7 +53,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"ProjectVersionArn": arns.version(call.settings, made)}
 
 
-def _given(request: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+def _given(request: dict[str, Any]) -> dict[states.DatasetKind, dict[str, Any] | None]:
     """The manifests of the older form, by kind; a kind with None is to be split off. Empty in the newer form."""
     if "S3Bucket" not in request["OutputConfig"]:
         raise faults.InvalidParameterException("OutputConfig needs an S3Bucket.")
@@ -57,7 +65,7 @@ def _given(request: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
     splits = bool(testing.get("AutoCreate"))
     if splits == bool(testing.get("Assets")):
         raise faults.InvalidParameterException("TestingData has either one asset, or AutoCreate.")
-    return {"TRAIN": _asset(training), "TEST": None if splits else _asset(testing)}
+    return {states.DatasetKind.TRAIN: _asset(training), states.DatasetKind.TEST: None if splits else _asset(testing)}
 
 
 def _asset(data: dict[str, Any]) -> dict[str, Any]:
@@ -68,17 +76,21 @@ def _asset(data: dict[str, Any]) -> dict[str, Any]:
     return buckets.named(s3_object)
 
 
-async def _bring(call: Call, version: Version, given: dict[str, dict[str, Any] | None]) -> None:
+async def _bring(call: Call, version: Version, given: dict[states.DatasetKind, dict[str, Any] | None]) -> None:
     """Have the version's own manifests read; `Training.tick` orders the model when that is done."""
     version.message = "The manifests are being read."
     for kind, s3_object in given.items():
         if s3_object is None:
             continue
         await _check_readable(call, s3_object)
-        dataset = Dataset(project=version.project, kind=kind, version_id=version.id, status="CREATE_IN_PROGRESS")
+        dataset = Dataset(
+            project=version.project, kind=kind, version_id=version.id, status=states.DatasetStatus.CREATE_IN_PROGRESS
+        )
         call.session.add(dataset)
         await call.session.flush()
-        await changes.order(call.session, dataset, "create", {name.lower(): s3_object[name] for name in s3_object})
+        await changes.order(
+            call.session, dataset, states.ChangeKind.CREATE, {name.lower(): s3_object[name] for name in s3_object}
+        )
 
 
 async def _check_readable(call: Call, s3_object: dict[str, Any]) -> None:
@@ -88,8 +100,8 @@ async def _check_readable(call: Call, s3_object: dict[str, Any]) -> None:
         raise faults.InvalidParameterException(str(error)) from error
 
 
-async def _order(call: Call, version: Version, found: dict[str, Dataset]) -> None:
-    for kind, what in (("TRAIN", "training"), ("TEST", "test")):
+async def _order(call: Call, version: Version, found: dict[states.DatasetKind, Dataset]) -> None:
+    for kind, what in ((states.DatasetKind.TRAIN, "training"), (states.DatasetKind.TEST, "test")):
         if kind not in found:
             raise faults.InvalidParameterException(f"The project has no {what} data set: create one first.")
         if found[kind].status.endswith("IN_PROGRESS"):
@@ -99,7 +111,9 @@ async def _order(call: Call, version: Version, found: dict[str, Dataset]) -> Non
                 f"The {what} data set is {found[kind].status}: {found[kind].message}"
             )
     try:
-        await Training(call.runtime, call.settings).order(call.session, version, found["TRAIN"], found["TEST"])
+        await Training(call.runtime, call.settings).order(
+            call.session, version, found[states.DatasetKind.TRAIN], found[states.DatasetKind.TEST]
+        )
     except selection.Unfit as error:
         raise faults.InvalidParameterException(str(error)) from error
     except buckets.Unreadable as error:
@@ -116,7 +130,7 @@ async def _check_free(call: Call, project: tables.Project, name: str) -> None:
         raise faults.ResourceInUseException(f"The project has a version {name} already.")
 
 
-def _row(request: dict[str, Any], project: str, status: str) -> Version:
+def _row(request: dict[str, Any], project: str, status: states.VersionStatus) -> Version:
     moderation = request.get("FeatureConfig", {}).get("ContentModeration", {})
     return Version(
         project=project,
@@ -175,8 +189,12 @@ def _description(call: Call, version: Version) -> dict[str, Any]:
     }
 
 
-def _first(status: str) -> str:
-    return "stop it" if status in {"STARTING", "RUNNING"} else "wait for the end of that"
+def _first(status: states.VersionStatus) -> str:
+    return (
+        "stop it"
+        if status in {states.VersionStatus.STARTING, states.VersionStatus.RUNNING}
+        else "wait for the end of that"
+    )
 
 
 async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +237,7 @@ async def copy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     if "S3Bucket" not in request["OutputConfig"]:
         raise faults.InvalidParameterException("OutputConfig needs an S3Bucket.")
     await _check_free(call, target, request["VersionName"])
-    made = _row(request, target.name, "COPYING_COMPLETED")
+    made = _row(request, target.name, states.VersionStatus.COPYING_COMPLETED)
     made.message, made.source_arn = "The model is ready to run.", arns.version(call.settings, source)
     made.description, made.threshold, made.trained_at = source.description, source.threshold, source.trained_at
     made.results = results.moved(made, source)
@@ -229,12 +247,12 @@ async def copy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"ProjectVersionArn": arns.version(call.settings, made)}
 
 
-async def _copy_files(call: Call, source: Version, made: Version) -> dict[str, Any]:
+async def _copy_files(call: Call, source: Version, made: Version) -> documents.Files:
     """Copy the model's files and its summary, before the commit; a repeat after a crash leaves a few objects unused."""
     store = call.runtime.storage
-    files = {name: {**file, "key": _copied(made, name)} for name, file in source.files.items()}
+    files = {name: file.model_copy(update={"key": _copied(made, name)}) for name, file in source.files.items()}
     for name, file in files.items():
-        await store.copy(source.files[name]["key"], file["key"])
+        await store.copy(source.files[name].key, file.key)
     summary = source.results.get("EvaluationResult", {}).get("Summary")
     if summary:
         place = summary["S3Object"]

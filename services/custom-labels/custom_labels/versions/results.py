@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strop import unusable
-from strop_contracts import tables
+from strop_contracts import documents, states, tables
 from strop_contracts.tables import ProjectVersion as Version
 
 
@@ -49,7 +49,7 @@ def splits(found: Mapping[str, Any]) -> bool:
     return bool(found["TestingDataResult"]["Input"].get("AutoCreate"))
 
 
-def trained(version: Version, run: tables.TrainingRun, answers: Mapping[str, Any]) -> dict[str, Any]:
+def trained(version: Version, run: tables.TrainingRun, answers: documents.Answers) -> dict[str, Any]:
     """What is known once the model is there."""
     found = version.results
     seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else 0
@@ -59,25 +59,25 @@ def trained(version: Version, run: tables.TrainingRun, answers: Mapping[str, Any
         "TrainingDataResult": {**found["TrainingDataResult"], "Output": _assets(version, "TrainingGroundTruth")},
         "TestingDataResult": {**found["TestingDataResult"], "Output": testing},
         "EvaluationResult": {
-            "F1Score": answers["f1"] or 0.0,
+            "F1Score": answers.f1 or 0.0,
             "Summary": _object(version, "EvaluationResultSummary"),
         },
     }
 
 
-def ready(skipped: Sequence[Mapping[str, str]]) -> str:
+def ready(skipped: Sequence[documents.LeftOut]) -> str:
     """Tell the caller that the model can be started, and which images it was made without."""
     if not skipped:
         return "The model is ready to run."
-    left_out = unusable.sentence([(each["source"], each["reason"]) for each in skipped])
+    left_out = unusable.sentence([(each.source, each.reason) for each in skipped])
     return f"The model is ready to run, trained on the other images. {left_out}"
 
 
-def fleets(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def fleets(metrics: Mapping[states.EvaluationPart, documents.Metrics]) -> dict[str, Any]:
     """What is said of a fleet's own model, by its evaluations; the field counts where there is one."""
-    found = next((metrics[part] for part in ("field", "base") if metrics.get(part, {}).get("images")), {})
-    score = found.get("answers", {}).get("f1")
-    return {} if score is None else {"EvaluationResult": {"F1Score": score}}
+    tested = [metrics[part] for part in states.EvaluationPart if part in metrics and metrics[part].images]
+    answers = tested[0].answers if tested else None
+    return {} if answers is None or answers.f1 is None else {"EvaluationResult": {"F1Score": answers.f1}}
 
 
 def moved(version: Version, source: Version) -> dict[str, Any]:

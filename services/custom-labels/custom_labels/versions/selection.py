@@ -3,12 +3,12 @@
 The codes are those of the Custom Labels guide ("Terminal manifest content errors"); what has none there is said in words.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from custom_labels.datasets import manifest, splitting
+from strop_contracts import documents
 
 MOST_TEST_IMAGES = 1000  # of one label
 OVERLAP = 0.5
@@ -44,16 +44,20 @@ class Selection:
 
     def dumps(self) -> bytes:
         """The manifest of an order, as the trainer reads it, and where each image came from."""
-        lines = [_line(entry, part) for part, entries in self._parts() for entry in entries]
-        return "".join(json.dumps(line) + "\n" for line in lines).encode()
-
-    def _parts(self) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-        return ("train", self.train), ("valid", self.test)
+        parts = {documents.Part.TRAIN: self.train, documents.Part.VALID: self.test}
+        return documents.lines(_item(entry, part) for part, entries in parts.items() for entry in entries)
 
 
-def _line(entry: Entry, part: str) -> dict[str, str | None]:
-    sha256, label, source = entry.sha256, entry.labels[0], entry.source_ref
-    return {"sha256": sha256, "label": label, "part": part, "origin": "base", "group": sha256, "source": source}
+def _item(entry: Entry, part: documents.Part) -> documents.Item:
+    assert entry.sha256
+    return documents.Item(
+        sha256=entry.sha256,
+        label=entry.labels[0],
+        part=part,
+        origin=documents.Origin.BASE,
+        group=entry.sha256,
+        source=entry.source_ref,
+    )
 
 
 def select(train: Sequence[Entry], test: Sequence[Entry] | None) -> Selection:

@@ -6,7 +6,6 @@ writes the same objects again. Needs `s3:PutObject` on the buckets that callers 
 
 import json
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,7 +20,7 @@ from custom_labels.datasets import operations as datasets
 from custom_labels.settings import Settings
 from custom_labels.versions import evaluation, results, selection
 from strop import app, db, outbox
-from strop_contracts import events, tables
+from strop_contracts import documents, events, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Row
 from strop_contracts.tables import ProjectVersion as Version
@@ -51,7 +50,7 @@ class Training:
         """
         rows = {dataset.kind: await _rows(session, dataset) for dataset in (train, test) if dataset}
         entries = {kind: [_entry(row) for row in found] for kind, found in rows.items()}
-        chosen = selection.select(entries["TRAIN"], entries.get("TEST"))
+        chosen = selection.select(entries[states.DatasetKind.TRAIN], entries.get(states.DatasetKind.TEST))
         await self._runtime.storage.put(manifest_key(version), chosen.dumps(), "application/jsonl")
         for key, body in _validation(version, rows):
             await self._put(version, key, body)
@@ -68,18 +67,22 @@ class Training:
         async with db.tick(self._runtime.sessions, "custom-labels-orders") as session:
             if session is None:
                 return
-            waiting = select(Version).where(Version.status == "TRAINING_IN_PROGRESS", Version.run_id.is_(None))
+            waiting = select(Version).where(
+                Version.status == states.VersionStatus.TRAINING_IN_PROGRESS, Version.run_id.is_(None)
+            )
             for version in await session.scalars(waiting.with_for_update()):
                 await self._order_when_ready(session, version)
 
     async def _order_when_ready(self, session: AsyncSession, version: Version) -> None:
         own = select(Dataset).where(Dataset.version_id == version.id)
         by_kind = {dataset.kind: dataset for dataset in await session.scalars(own)}
-        if failed := [each for each in by_kind.values() if each.status == "CREATE_FAILED"]:
+        if failed := [each for each in by_kind.values() if each.status == states.DatasetStatus.CREATE_FAILED]:
             _fail(version, failed[0].message)
         elif all(each.status in datasets.READY for each in by_kind.values()):
             try:
-                await self.order(session, version, by_kind["TRAIN"], by_kind.get("TEST"))
+                await self.order(
+                    session, version, by_kind[states.DatasetKind.TRAIN], by_kind.get(states.DatasetKind.TEST)
+                )
             except (selection.Unfit, buckets.Unreadable) as error:
                 _fail(version, str(error))
 
@@ -90,17 +93,17 @@ class Training:
         version = await _of_run(session, event.run_id)
         if version is None:
             await _add_fleets(session, model)
-        elif version.status == "TRAINING_IN_PROGRESS":
+        elif version.status == states.VersionStatus.TRAINING_IN_PROGRESS:
             await self._complete(session, version, model)
 
     async def on_training_failed(self, event: events.TrainingFailed, session: AsyncSession) -> None:
         version = await _of_run(session, event.run_id)
-        if version and version.status == "TRAINING_IN_PROGRESS":
+        if version and version.status == states.VersionStatus.TRAINING_IN_PROGRESS:
             _fail(version, event.reason)
 
     async def _complete(self, session: AsyncSession, version: Version, model: tables.ModelVersion) -> None:
         run = await session.get_one(tables.TrainingRun, model.run_id)
-        found = await session.get_one(tables.Evaluation, (model.project, model.version, "base"))
+        found = await session.get_one(tables.Evaluation, (model.project, model.version, states.EvaluationPart.BASE))
         trained = await self._trained(version, model, found)
         try:
             for key, body in _outputs(version, trained):
@@ -108,7 +111,10 @@ class Training:
         except buckets.Unreadable as error:
             _fail(version, f"The results cannot be written to s3://{version.output['S3Bucket']}: {error}.")
             return
-        version.status, version.message = "TRAINING_COMPLETED", results.ready(found.metrics["skipped"])
+        version.status, version.message = (
+            states.VersionStatus.TRAINING_COMPLETED,
+            results.ready(found.metrics.skipped),
+        )
         version.model_version, version.files, version.trained_at = model.version, model.files, run.finished_at
         version.results = {**version.results, **results.trained(version, run, trained.answers)}
         log.info("hosted model trained", project=version.project, version=version.name)
@@ -117,24 +123,25 @@ class Training:
         self, version: Version, model: tables.ModelVersion, found: tables.Evaluation
     ) -> evaluation.Trained:
         store = self._runtime.storage
-        skipped = {each["sha256"] for each in found.metrics["skipped"]}
-        lines = _loads(await store.get(manifest_key(version)))
+        skipped = {each.sha256 for each in found.metrics.skipped}
+        items = documents.Item.read(await store.get(manifest_key(version)))
+        assert found.metrics.answers
         return evaluation.Trained(
             arns.version(self._settings, version),
             model.at,
             model.labels,
-            [line for line in lines if line["sha256"] not in skipped],
-            found.metrics["answers"],
-            _loads(await store.get(found.outcomes_key)) if found.outcomes_key else [],
+            [item for item in items if item.sha256 not in skipped],
+            found.metrics.answers,
+            documents.Outcome.read(await store.get(found.outcomes_key)) if found.outcomes_key else [],
         )
 
     async def _put(self, version: Version, key: str, body: bytes) -> None:
         await buckets.write(self._runtime.storage, version.output["S3Bucket"], key, body)
 
 
-def _validation(version: Version, rows: dict[str, Sequence[Row]]) -> list[tuple[str, bytes]]:
+def _validation(version: Version, rows: dict[states.DatasetKind, Sequence[Row]]) -> list[tuple[str, bytes]]:
     """The files that say which lines of the manifests could be used."""
-    parts = {"TRAIN": "training", "TEST": "testing"}
+    parts = {states.DatasetKind.TRAIN: "training", states.DatasetKind.TEST: "testing"}
     statistics = {
         name: evaluation.statistics([(row.labels, row.errors, bool(row.sha256)) for row in rows.get(kind, [])])
         for kind, name in parts.items()
@@ -171,10 +178,6 @@ def _entry(row: Row) -> selection.Entry:
     return selection.Entry(row.source_ref, tuple(row.labels), row.sha256, refused)
 
 
-def _loads(body: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in body.splitlines()]
-
-
 async def _of_run(session: AsyncSession, run_id: UUID) -> Version | None:
     found: Version | None = await session.scalar(select(Version).where(Version.run_id == run_id).with_for_update())
     return found
@@ -188,8 +191,8 @@ async def _add_fleets(session: AsyncSession, model: tables.ModelVersion) -> None
     found = {row.part: row.metrics for row in await session.scalars(by_part)}
     values = {
         "project": model.project,
-        "status": "TRAINING_COMPLETED",
-        "message": "; ".join(map(str, model.reasons)),
+        "status": states.VersionStatus.TRAINING_COMPLETED,
+        "message": "; ".join(model.reasons),
         "run_id": model.run_id,
         "model_version": model.version,
         "files": model.files,
@@ -204,5 +207,5 @@ async def _add_fleets(session: AsyncSession, model: tables.ModelVersion) -> None
 
 
 def _fail(version: Version, reason: str) -> None:
-    version.status, version.message = "TRAINING_FAILED", reason
+    version.status, version.message = states.VersionStatus.TRAINING_FAILED, reason
     log.warning("hosted model was not trained", project=version.project, version=version.name, reason=reason)

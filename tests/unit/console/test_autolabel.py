@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strop import autolabel
+from console import autolabel
 from strop_contracts import errors
 
 AT = datetime(2026, 11, 22, 8, tzinfo=UTC)

@@ -1,0 +1,33 @@
+"""Loops that run until the process stops, and the pauses between their rounds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""Runs until the event is set, then finishes the work in hand and returns."""
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> None:
+    """Wait for this many seconds, or until `stop` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def every(seconds: float, tick: Callable[[], Awaitable[object]]) -> Loop:
+    """Make a loop that calls `tick` and pauses for `seconds`, in turn; a tick that fails is logged and tried again."""
+
+    async def loop(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await tick()
+            except Exception:
+                log.exception("tick_failed", tick=getattr(tick, "__qualname__", str(tick)))
+            await pause(seconds, stop)
+
+    return loop

@@ -1,0 +1,126 @@
+"""One declaration per service: its tables, its events, its port, its image. Grants, routes and wiring are made from it.
+
+A service owns the tables of the module `tables/<package>.py`: nobody else writes them. Tests compare the grants in
+PostgreSQL, the import rules, the Dockerfile and docker-compose.yml with this file.
+"""
+
+from dataclasses import dataclass
+
+from strop_contracts import events, tables
+from strop_contracts.tables import accounts, kernel
+
+Tables = tuple[type[tables.Base], ...]
+
+
+def _of(module: str) -> Tables:
+    """Return the tables that are declared in a module, by name."""
+    mapped = [mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__module__ == module]
+    return tuple(sorted(mapped, key=lambda table: str(table.__tablename__)))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the rest of the system must know of a service."""
+
+    name: str  # of its folder, queue, image and container
+    consumes: tuple[type[events.Event], ...] = ()  # its queue receives them; without any it has no queue
+    reads: Tables = ()  # of other owners; tokens, for its control routes
+    writes_also: Tables = ()  # of other owners; an exception, with the reason beside it
+    signs_in: bool = False  # its pages sign people in: it writes users and tokens
+    published: int | None = None  # the port of this machine at which docker-compose.yml publishes its HTTP side
+    mqtt: bool = False  # it connects to the broker, with a certificate of its own
+    agent: bool = False  # its image contains the device agent, `strop_edge`
+
+    @property
+    def package(self) -> str:
+        """Its Python package."""
+        return self.name.replace("-", "_")
+
+    @property
+    def role(self) -> str:
+        """The PostgreSQL role it runs as."""
+        return f"strop_{self.package}"
+
+    @property
+    def owns(self) -> Tables:
+        """The tables that it alone writes."""
+        return _of(f"{tables.__name__}.{self.package}")
+
+    @property
+    def writes(self) -> Tables:
+        """All tables it may write: its own, those of the kernel, and the declared exceptions."""
+        return (
+            *self.owns,
+            *_of(kernel.__name__),
+            *(_of(accounts.__name__) if self.signs_in else ()),
+            *self.writes_also,
+        )
+
+
+INGEST = Service(
+    "ingest",
+    consumes=(events.ImageRequested, events.ImageDeclined),
+    reads=(accounts.Token, tables.Project, tables.GroundTruth, tables.ModelFile),
+    mqtt=True,
+)
+ROUTER = Service("router", consumes=(events.CaptureReceived,), reads=(accounts.Token, tables.Project, tables.Capture))
+LABELING_QUEUE = Service(
+    "labeling-queue",
+    consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled),
+    reads=(
+        *(tables.Project, tables.Device, tables.Capture, tables.Image, tables.DatasetItem),
+        *(tables.ModelVersion, tables.TrainingRun),
+    ),
+    signs_in=True,
+    published=8000,
+)
+TRAINER = Service(
+    "trainer",
+    consumes=(events.TrainingRequested, events.TrainingOrdered),
+    reads=(
+        *(accounts.Token, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
+        tables.Deployment,
+    ),
+    agent=True,  # it evaluates models with the code that runs them on devices
+)
+DEPLOYER = Service(
+    "deployer",
+    consumes=(events.ModelApproved, events.DeviceReported),
+    reads=(accounts.Token, tables.Device, tables.ModelVersion, tables.Policy),
+    mqtt=True,
+)
+CUSTOM_LABELS = Service(
+    "custom-labels",
+    consumes=(
+        *(events.ModelRegistered, events.TrainingFailed),
+        *(events.DatasetChangeRequested, events.ProjectDeletionRequested),
+    ),
+    reads=(accounts.Token, tables.Capture, tables.Device, tables.TrainingRun),
+    # It stores images of data sets, deletes models with their versions, and everything else with a project.
+    writes_also=(
+        *(tables.Image, tables.DatasetItem, tables.ModelVersion, tables.Evaluation),
+        *(tables.TrainingRun, tables.DatasetVersion, tables.TriggerDecision, tables.Policy),
+    ),
+    published=8001,
+    agent=True,  # hosted models run in it
+)
+CONSOLE = Service(
+    "console",
+    reads=(
+        *(tables.Project, tables.Device, tables.Image, tables.DatasetItem, tables.GroundTruth),
+        *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
+        *(tables.HostedDataset, tables.HostedEntry, tables.ProjectVersion),
+        # For the status and the ledger, which account for a capture in all services.
+        *(tables.Capture, tables.Route, tables.Upload, tables.LabelTask, tables.Deployment, tables.DeploymentDevice),
+    ),
+    signs_in=True,
+    published=8002,
+)
+
+ALL = (INGEST, ROUTER, LABELING_QUEUE, TRAINER, DEPLOYER, CUSTOM_LABELS, CONSOLE)
+"""Every service, in the order in which they start and stop: what feeds the others comes first."""
+
+
+def get(name: str) -> Service:
+    """Return the service of this name; KeyError if there is none."""
+    return {service.name: service for service in ALL}[name]
