@@ -11,6 +11,11 @@ from strop_wire import ids, messages, topics
 from tests import factories
 
 
+@pytest.fixture
+def runs_as() -> None:
+    """As the tables' owner: the tests write rows of all services."""
+
+
 async def look(runtime: app.Runtime, **journal: str) -> control.Ledger:
     async with runtime.sessions() as session:
         return await ledger.check(session, factories.PROJECT, journal)
