@@ -27,7 +27,8 @@ RUN mkdir -p /app/lib \
          cli) package=strop_cli; cp -r shared/* edge/* cli/* services/*/*/ /app/lib; cp -r migrations /app ;; \
          edge) package=strop_edge; cp -r shared/strop_wire shared/strop_image edge/* /app/lib ;; \
          *) package=$(basename "services/$SERVICE"/*/); cp -r shared/* "services/$SERVICE/$package" /app/lib; \
-            if grep -q '"strop-edge"' "services/$SERVICE/pyproject.toml"; then cp -r edge/* /app/lib; fi ;; \
+            if grep -q '"strop-edge"' "services/$SERVICE/pyproject.toml"; then cp -r edge/* /app/lib; fi; \
+            if ! grep -q '"strop\[web\]"' "services/$SERVICE/pyproject.toml"; then rm -r /app/lib/strop_web; fi ;; \
        esac \
     && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$package" > /app/run && chmod 755 /app/run \
     && python -m compileall -q /app/lib

@@ -110,7 +110,7 @@ def ingest(done: Done, ready: Event, relay: bool) -> None:
 
 async def _ingest(done: Done, ready: Event, relay: bool) -> None:
     stop = asyncio.Event()
-    async with app.runtime(Settings()) as runtime, asyncio.TaskGroup() as group:
+    async with app.runtime(Settings(), ingest_main.NAME) as runtime, asyncio.TaskGroup() as group:
         service = ingest_main.build(runtime)
         gc.freeze()  # as `app.serve` does
         for loop in service.loops:

@@ -1,7 +1,7 @@
-"""Writes what is written for machines about the wire, from the messages themselves.
+"""Generate the machine-readable description of the wire from the messages.
 
-`python -m strop_cli.asyncapi` (`make docs`) makes `docs/asyncapi.yaml` and the tables of fields in `docs/wire.md` anew; a
-test says when they are not what this would write.
+`python -m strop_cli.asyncapi` (`make docs`) writes `docs/asyncapi.yaml` and the tables of fields in `docs/wire.md`; a
+test fails if they are out of date.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SCHEMAS = "#/components/schemas/"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One topic, and what a device does there."""
+    """One topic and the device's action on it."""
 
     name: str
     action: str  # of the device: "send" or "receive"
@@ -45,7 +45,7 @@ CHANNELS = (
         "receive",
         topics.classify_request("{project}", "{device}"),
         None,
-        "Down: classify the latest image again, now. Any payload; of a JSON object the `id` is echoed in the answer.",
+        "Down: classify the latest image again, now. Any payload; the `id` of a JSON object is echoed in the response.",
     ),
     Channel(
         "prediction",
@@ -57,9 +57,9 @@ CHANNELS = (
 )
 
 INFO = f"""\
-What a device and Strop say to each other over MQTT, from the device's side: it sends what goes up and receives what goes
-down. QoS 1 everywhere, JSON of at most {MAX_PAYLOAD:,} bytes, unknown fields are to be ignored. docs/wire.md tells it as a story,
-with what happens over HTTP in between.
+Messages between a device and Strop over MQTT, from the device's side: it sends on topics that go up and receives on topics that
+go down. QoS 1 everywhere, JSON of at most {MAX_PAYLOAD:,} bytes; unknown fields are ignored. docs/wire.md describes the sequence,
+including the HTTP requests in between.
 """
 
 NAME = {"pattern": f"^{topics.NAME.pattern}$", "description": "Letters, digits, `_` and `-`; at most 63."}
@@ -87,7 +87,10 @@ def document() -> dict[str, Any]:
                 "device": {"description": f"The device's name within its project. {NAME['description']}"},
             },
             "securitySchemes": {
-                "certificate": {"type": "X509", "description": "The client's certificate is called PROJECT/DEVICE."}
+                "certificate": {
+                    "type": "X509",
+                    "description": "The common name of the client's certificate is PROJECT/DEVICE.",
+                }
             },
         },
     }
@@ -98,7 +101,7 @@ def _server() -> dict[str, Any]:
         "host": "broker.example:8883",
         "protocol": "secure-mqtt",
         "protocolVersion": "3.1.1",
-        "description": "Mosquitto, or AWS IoT Core. A broker for trials on one machine may take anybody, without TLS.",
+        "description": "Mosquitto, or AWS IoT Core. A test broker on one machine may accept any client, without TLS.",
         "security": [{"$ref": "#/components/securitySchemes/certificate"}],
         "bindings": {"mqtt": {"cleanSession": False, "keepAlive": 30}},
     }

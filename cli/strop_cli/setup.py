@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from custom_labels.projects import control as projects
 from ingest import enrolment
-from strop import app, auth, settings
+from strop import app, settings, tokens
 from strop_cli import connection
 from strop_contracts import topology
 
@@ -57,7 +57,7 @@ def setup(
         await register(runtime, Settings().token)
         if operator:
             async with runtime.sessions.begin() as session:
-                print(await auth.make_token(session, operator, "operator"))
+                print(await tokens.make(session, operator, "operator"))
         for project, name in (each.split("/", 1) for each in devices or []):
             await _enrol(runtime, project, name)
 
@@ -87,7 +87,7 @@ async def register(runtime: app.Runtime, token: str | None) -> None:
     """Accept this token as an operator's from now on."""
     if token:
         async with runtime.sessions.begin() as session:
-            await auth.register(session, OPERATOR, token)
+            await tokens.register(session, OPERATOR, token)
 
 
 async def _enrol(runtime: app.Runtime, project: str, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from strop import app, auth
+from strop import app, tokens
 from strop.settings import Settings
 from strop_cli import connection, envfile, isolation, setup
 from strop_contracts import services
@@ -135,14 +135,14 @@ class _Up:
             self._env["STROP_TOKEN"] = token = self._token()
             await setup.register(runtime, token)
             async with runtime.sessions.begin() as session:
-                link = await auth.make_token(session, setup.OPERATOR, "once")
+                link = await tokens.make(session, setup.OPERATOR, "once")
         return f"{self._env['STROP_URL']}/sign-in?token={link}"
 
     def _token(self) -> str:
         """Return the operator's token of this folder: created once, the same at every start."""
         path = self._stack.state / "token.env"
         if not path.exists():
-            envfile.write(path, {"STROP_TOKEN": auth.new_token("operator")})
+            envfile.write(path, {"STROP_TOKEN": tokens.new("operator")})
         return envfile.read(path)["STROP_TOKEN"]
 
     async def _announce(self, link: str) -> None:

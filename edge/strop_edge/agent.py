@@ -25,7 +25,7 @@ from strop_edge import (
     intake,
     journal,
     link,
-    model,
+    manifest,
     ondemand,
     progress,
     spool,
@@ -141,7 +141,7 @@ class Agent:
                 self._log_progress()
             if not self._intake.stuck:
                 self._heartbeat.beat()
-        except (OSError, sqlite3.Error, model.BadModel) as error:  # a full disk, most likely: classifying goes on
+        except (OSError, sqlite3.Error, manifest.BadModel) as error:  # a full disk, most likely: classifying goes on
             self._note(f"{type(error).__name__}: {error}")
 
     def _announce(self) -> None:

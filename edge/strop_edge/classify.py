@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from strop_edge import choose, counts, image, model, ondemand, spool, swap
+from strop_edge import choose, counts, image, manifest, ondemand, spool, swap
 from strop_wire import ids, messages
 
 RANKS = 10
@@ -21,6 +21,7 @@ class Seen:
 
     data: bytes
     pixels: image.Pixels
+    input: image.Input  # of the model that the pixels were prepared for
     phash: str
 
 
@@ -43,12 +44,11 @@ class Classifier:
     def take(self, data: bytes) -> None:
         """Classify one image and keep it if its turn comes; one that is bad is counted and left."""
         try:
-            picture = image.decode(data)
-            self._latest = Seen(data, image.prepare(picture), image.dhash(picture))
+            self._latest = self._see(data)
             with self._swapper.switching:
                 running, predictions = self._predict(self._latest)
                 self._counts.add(predictions[0])
-        except (image.BadImage, model.BadModel) as error:
+        except (image.BadImage, manifest.BadModel) as error:
             reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
             self._counts.lose(reason)
             self._on_error(f"{reason}: {name(data)}: {error}")
@@ -57,10 +57,21 @@ class Classifier:
         if choice.keep:
             self._keep(self._latest, predictions, choice, running.desired)
 
+    def _see(self, data: bytes) -> Seen:
+        wanted = self._running().model.manifest.input
+        picture = image.decode(data, wanted.resize)
+        return Seen(data, image.prepare(picture, wanted), wanted, image.dhash(picture))
+
+    def _running(self) -> swap.Installed:
+        assert self._swapper.running is not None, "the agent waits for the first model"
+        return self._swapper.running
+
     def _predict(self, seen: Seen) -> tuple[swap.Installed, tuple[messages.Prediction, ...]]:
-        running = self._swapper.running
-        assert running is not None, "the agent waits for the first model"
-        return running, running.model.rank(running.model.predict(seen.pixels[np.newaxis])[0])
+        """Classify with the running model. After a switch to one with another input, prepare the image again."""
+        running = self._running()
+        fits = seen.input == running.model.manifest.input
+        pixels = seen.pixels if fits else running.model.prepare(seen.data)
+        return running, running.model.rank(running.model.predict(pixels[np.newaxis])[0])
 
     def _keep(
         self,

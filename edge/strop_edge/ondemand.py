@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from strop_edge import choose, model
+from strop_edge import choose, manifest
 from strop_wire import ids, messages, topics
 
 
@@ -30,11 +30,11 @@ def read(payload: bytes, reply_to: str) -> Request:
     return Request(str(found)[:256] if found is not None else None, reply_to)
 
 
-def answer(request: Request, device: str, manifest: model.Manifest, best: messages.Prediction) -> messages.Answer:
-    label = choose.answer(best, manifest.thresholds)
+def answer(request: Request, device: str, described: manifest.Manifest, best: messages.Prediction) -> messages.Answer:
+    label = choose.answer(best, described.thresholds)
     shown = f"{best.confidence:.1%}"
     said = f"This is {label} ({shown})." if label else f"Nothing known: {best.label} is too unsure ({shown})."
-    return _answer(request, device, manifest.version, messages.Prediction(label, best.confidence), said)
+    return _answer(request, device, described.version, messages.Prediction(label, best.confidence), said)
 
 
 def nothing(request: Request, device: str, version: str | None, why: str) -> messages.Answer:

@@ -1,7 +1,7 @@
 """The models a device holds: files by their content, a folder per model, and one small file that says which one runs.
 
 models/files/{sha256}       every file once: a new head reuses the backbone that is here
-models/versions/{name}/     model.json, head.onnx, backbone.onnx; hard links into files/
+models/versions/{name}/     the files of a package; hard links into files/
 models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
 models/wanted.json          what the cloud asked for last, whether it runs by now or not
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strop_edge import disk, model
+from strop_edge import disk, manifest, model
 from strop_wire import messages
 
 POINTER, WANTED = "running.json", "wanted.json"
@@ -88,13 +88,13 @@ class Store:
     def load(self, desired: messages.Desired, threads: int) -> model.Model:
         """Load and verify; BadModel when the folder is not exactly what was asked for."""
         folder = self._version(desired)
-        if not _is_whole(folder / "model.json", desired.files["model.json"]):
-            raise model.BadModel("model.json is missing or altered")
+        if not _is_whole(folder / messages.MANIFEST, desired.files[messages.MANIFEST]):
+            raise manifest.BadModel("model.json is missing or altered")
         loaded = model.Model(folder, threads)
         if loaded.version != desired.model:
-            raise model.BadModel(f"model.json is of version {loaded.version}, expected {desired.model}")
-        if any(loaded.manifest.files[name].sha256 != desired.files[name].sha256 for name in loaded.manifest.files):
-            raise model.BadModel("model.json names other files than were asked for")
+            raise manifest.BadModel(f"model.json is of version {loaded.version}, expected {desired.model}")
+        if {**loaded.manifest.files, messages.MANIFEST: desired.files[messages.MANIFEST]} != desired.files:
+            raise manifest.BadModel("model.json lists other files than `desired`")
         return loaded
 
     def prune(self, running: Running) -> None:
@@ -109,7 +109,7 @@ class Store:
 
     def _version(self, desired: messages.Desired) -> Path:
         # Named by content: a version is a text from outside, and must not become a path.
-        return self._versions / desired.files["model.json"].sha256[:16]
+        return self._versions / desired.files[messages.MANIFEST].sha256[:16]
 
 
 def running(folder: Path) -> Running:

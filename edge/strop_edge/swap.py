@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from strop_edge import fetch, model, store, transfer
+from strop_edge import fetch, manifest, model, store, transfer
 from strop_wire import messages
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Swapper:
             try:
                 self.running = Installed(self._store.load(desired, self._threads), desired)
                 self.ready.set()
-            except (model.BadModel, OSError) as error:
+            except (manifest.BadModel, OSError) as error:
                 self._on_error(f"model {desired.model} does not load: {error}")
             else:
                 break
@@ -146,7 +146,7 @@ class Swapper:
                 return
             except Superseded:
                 log.info("deployment %s is superseded", desired.deployment)
-            except (model.BadModel, store.Corrupt) as error:
+            except (manifest.BadModel, store.Corrupt) as error:
                 self._fail(desired, str(error))
             except Exception as error:
                 log.exception("deployment %s", desired.deployment)

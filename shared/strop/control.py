@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, auth
+from strop import app, tokens
 from strop_contracts import control
 
 _SIGN_IN = {"WWW-Authenticate": "Bearer"}
@@ -34,12 +34,12 @@ Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
 
 async def operator(request: Request, session: Session) -> str:
     """Return the user of the operator's token; 401 without a valid token, 403 for a token of another kind."""
-    person = await auth.find(session, request)
-    if person is None or person.source != "api":
+    caller = await tokens.bearer(session, request)
+    if caller is None:
         raise HTTPException(401, "the operator's token is missing, unknown or expired", _SIGN_IN)
-    if not person.operator:
-        raise HTTPException(403, f"the token of {person.name} is not an operator's")
-    return person.name
+    if not caller.operator:
+        raise HTTPException(403, f"the token of {caller.user} is not an operator's")
+    return caller.user
 
 
 Operator = Annotated[str, Depends(operator)]

@@ -37,9 +37,9 @@ GONE = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60000",  # ms
-    "idle_in_transaction_session_timeout": "180000",  # ms; longer than a call to S3 or SQS with its retries
+    "idle_in_transaction_session_timeout": "60000",  # ms; no transaction waits for I/O but the relay's, see `outbox.SEND`
 }
-"""When the server gives up a client whose machine died without a word, and frees its locks: after a minute, not two hours."""
+"""When the server drops an unreachable client and releases its locks: after a minute, not two hours."""
 
 
 def engine(url: str, pool: int = 10, answer: float | None = None, role: str | None = None) -> AsyncEngine:

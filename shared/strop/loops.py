@@ -1,8 +1,8 @@
 """Loops that run until the process stops, and the pauses between their rounds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -17,6 +17,15 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
     """Wait for this many seconds, or until `stop` is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
+
+
+@contextmanager
+def isolated(**about: object) -> Iterator[None]:
+    """Log an error of the body with these fields instead of raising it: what one project fails at does not stop the others."""
+    try:
+        yield
+    except Exception:
+        log.exception("tick_failed", **about)
 
 
 def every(seconds: float, tick: Callable[[], Awaitable[object]]) -> Loop:

@@ -20,6 +20,9 @@ CLAIM = 200
 REST = 30.0
 """Most seconds that a queue in trouble is left alone."""
 
+SEND = 30.0
+"""Most seconds that a queue has to take the rows of a relay, which keeps them locked meanwhile."""
+
 
 async def add(session: AsyncSession, *happened: events.Event) -> None:
     """Write the events for every consumer's queue. Never commits: the caller's transaction decides."""
@@ -81,7 +84,8 @@ _WAITING = (
 async def _send(queues: sqs.Queues, queue: str, rows: list[tables.Outbox]) -> list[int]:
     """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others, nor does a queue."""
     try:
-        failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
+        async with asyncio.timeout(SEND):
+            failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
     except Exception:
         log.exception("cannot send, trying again", queue=queue, rows=len(rows))
         return []

@@ -123,8 +123,26 @@ class DatasetChangeRequested(Event):
     change_id: UUID
 
 
-class ProjectDeletionRequested(Event):
-    """A project without models, devices and captures is to go: first its objects, then its rows."""
+class ProjectDeleted(Event):
+    """A project was deleted: each service removes the project's rows and objects that it owns, and answers.
+
+    `deletion_id` differs for each deletion, because the name can be used again.
+    """
+
+    deletion_id: UUID
+
+
+class ProjectCleared(Event):
+    """A service has removed its part of a deleted project. After the last answer the name is free."""
+
+    deletion_id: UUID
+    service: str
+
+
+class HostedModelDeleted(Event):
+    """A hosted version was deleted: the trainer removes the model and its evaluations, unless a fleet may have it."""
+
+    model_version: int
 
 
 class ModelApproved(Event):

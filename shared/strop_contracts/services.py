@@ -25,7 +25,6 @@ class Service:
     name: str  # of its folder, queue, image and container
     consumes: tuple[type[events.Event], ...] = ()  # its queue receives them; without any it has no queue
     reads: Tables = ()  # of other owners; tokens, for its control routes
-    writes_also: Tables = ()  # of other owners; an exception, with the reason beside it
     signs_in: bool = False  # its pages sign people in: it writes users and tokens
     published: int | None = None  # the port of this machine at which docker-compose.yml publishes its HTTP side
     mqtt: bool = False  # it connects to the broker, with a certificate of its own
@@ -48,25 +47,24 @@ class Service:
 
     @property
     def writes(self) -> Tables:
-        """All tables it may write: its own, those of the kernel, and the declared exceptions."""
-        return (
-            *self.owns,
-            *_of(kernel.__name__),
-            *(_of(accounts.__name__) if self.signs_in else ()),
-            *self.writes_also,
-        )
+        """All tables it may write: its own, and those of the kernel and of sign-in."""
+        return (*self.owns, *_of(kernel.__name__), *(_of(accounts.__name__) if self.signs_in else ()))
 
 
 INGEST = Service(
     "ingest",
-    consumes=(events.ImageRequested, events.ImageDeclined),
+    consumes=(events.ImageRequested, events.ImageDeclined, events.ProjectDeleted),
     reads=(accounts.Token, tables.Project, tables.GroundTruth, tables.ModelFile),
     mqtt=True,
 )
-ROUTER = Service("router", consumes=(events.CaptureReceived,), reads=(accounts.Token, tables.Project, tables.Capture))
+ROUTER = Service(
+    "router",
+    consumes=(events.CaptureReceived, events.ProjectDeleted),
+    reads=(accounts.Token, tables.Project, tables.Capture),
+)
 LABELING_QUEUE = Service(
     "labeling-queue",
-    consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled),
+    consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled, events.ProjectDeleted),
     reads=(
         *(tables.Project, tables.Device, tables.Capture, tables.Image, tables.DatasetItem),
         *(tables.ModelVersion, tables.TrainingRun),
@@ -76,7 +74,10 @@ LABELING_QUEUE = Service(
 )
 TRAINER = Service(
     "trainer",
-    consumes=(events.TrainingRequested, events.TrainingOrdered),
+    consumes=(
+        *(events.TrainingRequested, events.TrainingOrdered),
+        *(events.HostedModelDeleted, events.ProjectDeleted),
+    ),
     reads=(
         *(accounts.Token, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
         tables.Deployment,
@@ -85,21 +86,19 @@ TRAINER = Service(
 )
 DEPLOYER = Service(
     "deployer",
-    consumes=(events.ModelApproved, events.DeviceReported),
-    reads=(accounts.Token, tables.Device, tables.ModelVersion, tables.Policy),
+    consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
+    reads=(accounts.Token, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(
     "custom-labels",
     consumes=(
         *(events.ModelRegistered, events.TrainingFailed),
-        *(events.DatasetChangeRequested, events.ProjectDeletionRequested),
+        *(events.DatasetChangeRequested, events.ProjectDeleted, events.ProjectCleared),
     ),
-    reads=(accounts.Token, tables.Capture, tables.Device, tables.TrainingRun),
-    # It stores images of data sets, deletes models with their versions, and everything else with a project.
-    writes_also=(
-        *(tables.Image, tables.DatasetItem, tables.ModelVersion, tables.Evaluation),
-        *(tables.TrainingRun, tables.DatasetVersion, tables.TriggerDecision, tables.Policy),
+    reads=(
+        *(accounts.Token, tables.Capture, tables.Device, tables.DatasetItem),
+        *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
     ),
     published=8001,
     agent=True,  # hosted models run in it
@@ -109,7 +108,7 @@ CONSOLE = Service(
     reads=(
         *(tables.Project, tables.Device, tables.Image, tables.DatasetItem, tables.GroundTruth),
         *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
-        *(tables.HostedDataset, tables.HostedEntry, tables.ProjectVersion),
+        *(tables.HostedDataset, tables.HostedEntry, tables.HostedImage, tables.ProjectVersion),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.LabelTask, tables.Deployment, tables.DeploymentDevice),
     ),

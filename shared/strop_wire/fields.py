@@ -30,6 +30,11 @@ _REFUSED_IN_FOLDER = re.compile(r"[/\\%]|^\.")
 _ESCAPED = re.compile(r"%(2[5EF]|5C)", re.IGNORECASE)
 
 
+FILE_NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Of a file in a model package, for a JSON Schema."""
+_FILE_NAME = re.compile(FILE_NAME_PATTERN)
+
+
 class Malformed(ValueError):
     """The message does not follow the wire format."""
 
@@ -125,6 +130,11 @@ def sha256(data: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise Malformed(f"{name}: expected 64 lower-case hexadecimal digits, got {_show(value)}")
     return value
+
+
+def is_file_name(name: object) -> bool:
+    """Return whether this names a file in a package: plain, not hidden, never a path."""
+    return isinstance(name, str) and _FILE_NAME.fullmatch(name) is not None
 
 
 def phash(data: dict[str, Any], name: str) -> str | None:

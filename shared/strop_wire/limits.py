@@ -11,6 +11,9 @@ from typing import Annotated, Any
 
 from strop_wire import fields
 
+MAX_FILE_BYTES = 2**31 - 1
+"""Of a file in a model package: ONNX takes no more in one file."""
+
 
 @dataclass(frozen=True, eq=False)
 class Limits:
@@ -23,11 +26,8 @@ def _whole(low: int, high: int) -> Limits:
     return Limits({"minimum": low, "maximum": high})
 
 
-FILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""Of a file in a model package: a plain name, never a path and never hidden."""
-MAX_FILE_BYTES = 2**31 - 1
-"""Of a file in a model package: ONNX takes no more in one file."""
-
+FileName = Annotated[str, Limits({"pattern": fields.FILE_NAME_PATTERN})]
+FileSize = Annotated[int, _whole(1, MAX_FILE_BYTES)]
 Uuid = Annotated[str, Limits({"format": "uuid"})]
 Time = Annotated[datetime, Limits({"format": "date-time"})]
 Share = Annotated[float, Limits({"minimum": 0, "maximum": 1})]

@@ -1,7 +1,7 @@
-"""One class per message. `loads` reads and checks, `dumps` writes; unknown fields are ignored, so the wire can grow.
+"""One class per message. `loads` parses and validates, `dumps` serialises. Unknown fields are ignored, so fields can be added.
 
-Times are ISO 8601 in UTC, sizes are bytes, confidences and probabilities run from 0 to 1. The types of the fields say
-their limits, and the texts beside them become the documentation for whoever writes a device (`limits`, `docs/wire.md`).
+Times are ISO 8601 in UTC, sizes are bytes, confidences and probabilities run from 0 to 1. The types of the
+fields define their limits, and the texts beside them become the documentation of the wire (`limits`, `docs/wire.md`).
 """
 
 import json
@@ -11,8 +11,11 @@ from typing import Annotated, Any, Self
 
 from strop_wire import VERSION, fields
 from strop_wire.limits import (
+    MAX_FILE_BYTES,
     Bytes,
     Count,
+    FileName,
+    FileSize,
     Label,
     Limits,
     Number,
@@ -35,11 +38,11 @@ BINS = 10
 
 
 class Message:
-    """What all messages share: they are JSON objects with a version."""
+    """The common part of all messages: they are JSON objects with a version."""
 
     def dumps(self) -> bytes:
-        """Write as JSON in UTF-8, which takes half of the bytes of escapes. Half a surrogate pair, of a file's name in an
-        error, becomes `?`: no reader takes it.
+        """Return JSON in UTF-8, which is half the size of escapes. An unpaired surrogate (a file's name in an error) becomes
+        `?`, because no reader accepts it.
         """
         body: dict[str, Any] = {"v": VERSION, **asdict(self)}  # type: ignore[call-overload]
         text = json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False, ensure_ascii=False)
@@ -54,11 +57,9 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One label and how sure the model is of it."""
+    """One label and the model's confidence in it."""
 
-    label: Annotated[
-        Label, "see Labels: the text as it is, slashes and joiners too; no control or invisible characters"
-    ]
+    label: Annotated[Label, "see Labels: any text, including slashes and joiners; no control or invisible characters"]
     confidence: Annotated[Share, "of the model"]
 
 
@@ -77,22 +78,24 @@ def _predictions(data: dict[str, Any]) -> tuple[Prediction, ...]:
 class Capture(Message):
     """Up, `capture`: a device kept an image and offers it. The image itself stays in the device's spool."""
 
-    id: Annotated[Uuid, "made by the device, version 7; the same at every repeat"]
+    id: Annotated[Uuid, "created by the device, version 7; the same in every repeat"]
     captured_at: Annotated[Time, "when the image was taken, by the device's clock"]
-    model: Annotated[Text64, "version of the model that predicted, such as `v3`"]
+    model: Annotated[Text64, "version of the model of the prediction, such as `v3`"]
     predictions: Annotated[
         tuple[Prediction, ...], Limits({"minItems": 1, "maxItems": 1000}), "all labels or the best few, best first"
     ]
-    reason: Annotated[str, Limits({"enum": REASONS}), "why it was kept; `audit` when nothing but the audit chose it"]
-    audit: Annotated[bool, "drawn at random before anything else was looked at"]
-    audit_probability: Annotated[Share, "with which probability audits are drawn"]
-    probability: Annotated[Share, "that such an image is kept under the device's policy, by audit or otherwise"]
+    reason: Annotated[str, Limits({"enum": REASONS}), "why it was kept; `audit` if only the audit selected it"]
+    audit: Annotated[bool, "drawn at random, before the prediction is evaluated"]
+    audit_probability: Annotated[Share, "probability of an audit"]
+    probability: Annotated[
+        Share, "inclusion probability: of keeping such an image under the device's policy, including the audit"
+    ]
     policy: Annotated[Number, "version of that policy, 0 for the defaults"]
     sha256: Annotated[Sha256, "of the image's bytes, lower-case hexadecimal"]
     size: Annotated[int, Limits({"minimum": 1, "maximum": MAX_IMAGE_BYTES}), "bytes of the image"]
-    content_type: Annotated[str, Limits({"enum": IMAGE_TYPES}), "what the image is"]
+    content_type: Annotated[str, Limits({"enum": IMAGE_TYPES}), "media type of the image"]
     phash: Annotated[Phash | None, "64-bit difference hash, lower-case hexadecimal"] = None
-    seen: Annotated[Positive, "how many near-identical frames this one stands for"] = 1
+    seen: Annotated[Positive, "number of near-identical frames that this one represents"] = 1
 
     @property
     def label(self) -> str:
@@ -134,31 +137,33 @@ ACTIONS = ("upload", "drop", "stored")
 
 @dataclass(frozen=True, slots=True)
 class CaptureGrant:
-    """What the device shall do with one capture. Only `drop` and `stored` free its spool."""
+    """The decision on one capture. Only `drop` and `stored` free the device's spool."""
 
     capture: Annotated[Uuid, "id of the capture"]
     action: Annotated[
-        str, Limits({"enum": ACTIONS}), "`upload`: PUT the image to `url`; `drop`: not wanted; `stored`: it is safe"
+        str,
+        Limits({"enum": ACTIONS}),
+        "`upload`: PUT the image to `url`; `drop`: declined; `stored`: verified and stored",
     ]
-    url: Annotated[Url | None, "for upload: a presigned address, good for an hour"] = None
-    headers: Annotated[dict[str, str], "for upload: to be sent exactly so, or the signature does not hold"] = field(
-        default_factory=dict
+    url: Annotated[Url | None, "for upload: a presigned URL, valid for an hour"] = None
+    headers: Annotated[dict[str, str], "for upload: headers to send unchanged; otherwise the signature is invalid"] = (
+        field(default_factory=dict)
     )
-    reason: Annotated[str | None, "for drop: why, in words"] = None
+    reason: Annotated[str | None, "for drop: the reason as text"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileGrant:
-    """Where to get one file of a model; the device checks hash and size."""
+    """The URL of one file of a model; the device verifies hash and size."""
 
     sha256: Annotated[Sha256, "of the file"]
     size: Annotated[Bytes, "bytes of the file"]
-    url: Annotated[Url, "a presigned GET, good for an hour; it takes ranges"]
+    url: Annotated[Url, "a presigned GET, valid for an hour; supports ranges"]
 
 
 @dataclass(frozen=True, slots=True)
 class Grant(Message):
-    """Down, `grant`: answers to captures and to `fetch`. URLs expire; announcing or fetching again renews them."""
+    """Down, `grant`: answers to captures and to `fetch`. URLs expire; a repeated announcement or `fetch` returns new ones."""
 
     captures: Annotated[
         tuple[CaptureGrant, ...], Limits({"maxItems": 1000}), "answers to captures, several in one message"
@@ -196,16 +201,16 @@ MEASURES = ("margin", "confidence")
 class Policy:
     """The part of a project's policy that a device applies alone."""
 
-    version: Annotated[Number, "0 for the defaults; to be named in every capture"] = 0
+    version: Annotated[Number, "0 for the defaults; every capture contains it"] = 0
     measure: Annotated[
         str,
         Limits({"enum": MEASURES}),
-        "what low and high are compared with: the best confidence less the second best, or the best",
+        "quantity compared with low and high: the highest confidence minus the second highest, or the highest",
     ] = "margin"
-    low: Annotated[Share, "below it an image is uncertain, and always kept"] = 0.6
-    high: Annotated[Share, "above it the model is very sure: kept with `high_rate`; at least `low`"] = 0.9
-    high_rate: Annotated[Share, "which share of the images above `high` is kept"] = 0.02
-    audit_rate: Annotated[Share, "which share of all images is kept as an audit, whatever the prediction"] = 0.05
+    low: Annotated[Share, "below it an image is uncertain and always kept"] = 0.6
+    high: Annotated[Share, "above it the model is very confident: kept with `high_rate`; at least `low`"] = 0.9
+    high_rate: Annotated[Share, "share of the images above `high` that is kept"] = 0.02
+    audit_rate: Annotated[Share, "share of all images that is kept as an audit, for any prediction"] = 0.05
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Self:
@@ -225,54 +230,71 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file of a model; `fetch` asks where to get it."""
+    """A file of a model; `fetch` requests its URL."""
 
     sha256: Annotated[Sha256, "of the file"]
-    size: Annotated[Bytes, "bytes of the file"]
+    size: Annotated[FileSize, "bytes of the file"]
 
 
-MODEL_FILES = ("model.json", "head.onnx", "backbone.onnx")
+MANIFEST = "model.json"
+"""The file of a package that lists the others."""
+MAX_FILES = 16
+"""Of one package, its manifest included: as many as one `fetch` asks for."""
+
+
+def model_files(data: Any) -> dict[str, ModelFile]:
+    """Read the files of a package by name; Malformed with the reason. A name is never a path."""
+    if not isinstance(data, dict) or not 1 <= len(data) <= MAX_FILES:
+        raise fields.Malformed(f"files: expected 1 to {MAX_FILES} files by name")
+    found = {}
+    for name, item in data.items():
+        if not fields.is_file_name(name) or not isinstance(item, dict):
+            raise fields.Malformed(f"files: expected objects by plain file name, got {name!r:.60}")
+        found[name] = ModelFile(fields.sha256(item, "sha256"), fields.whole(item, "size", 1, MAX_FILE_BYTES))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Desired(Message):
-    """Down, `desired`, retained: the model and policy this device shall run. No URLs: those expire."""
+    """Down, `desired`, retained: the model and policy that this device runs. It contains no URLs, because URLs expire."""
 
-    deployment: Annotated[Text64, "id of the deployment, a UUID: the answer in `state` names it"]
+    deployment: Annotated[Text64, "id of the deployment, a UUID; the answer in `state` refers to it"]
     model: Annotated[Text64, "version of the model, such as `v3`"]
-    files: Annotated[dict[str, ModelFile], Limits({"required": MODEL_FILES}), "by name; the backbone changes rarely"]
+    files: Annotated[
+        dict[FileName, ModelFile],
+        Limits({"required": (MANIFEST,), "maxProperties": MAX_FILES}),
+        "all files of the model by name; `model.json` lists the others and states what each is",
+    ]
     policy: Annotated[Policy, "which images to keep from now on"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
         data = fields.load(payload)
-        files = {
-            name: ModelFile(fields.sha256(item, "sha256"), fields.whole(item, "size", 0, 2**40))
-            for name, item in fields.mapping(data, "files").items()
-            if isinstance(item, dict)
-        }
-        if missing := [name for name in MODEL_FILES if name not in files]:
-            raise fields.Malformed(f"files: {', '.join(missing)} missing")
+        files = model_files(data.get("files"))
+        if MANIFEST not in files:
+            raise fields.Malformed(f"files: {MANIFEST} missing")
         return cls(
             deployment=fields.text(data, "deployment", 64),
             model=fields.text(data, "model", 64),
-            files={name: files[name] for name in MODEL_FILES},
+            files=files,
             policy=Policy.read(fields.mapping(data, "policy")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Message):
-    """Up, `fetch`: the device asks where to get these files of a model."""
+    """Up, `fetch`: the device requests the URLs of model files."""
 
-    files: Annotated[tuple[Sha256, ...], Limits({"minItems": 1, "maxItems": 16}), "hashes, as `desired` names them"]
+    files: Annotated[
+        tuple[Sha256, ...], Limits({"minItems": 1, "maxItems": MAX_FILES}), "hashes, as `desired` names them"
+    ]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:
         data = fields.load(payload)
         wanted = data.get("files")
-        if not isinstance(wanted, list) or not 1 <= len(wanted) <= 16:
-            raise fields.Malformed("files: expected a list of 1 to 16 hashes")
+        if not isinstance(wanted, list) or not 1 <= len(wanted) <= MAX_FILES:
+            raise fields.Malformed(f"files: expected a list of 1 to {MAX_FILES} hashes")
         return cls(tuple(fields.sha256({"files": item}, "files") for item in wanted))
 
 
@@ -283,9 +305,9 @@ OUTCOMES = ("installed", "failed")
 class Outcome:
     """The answer to one `desired`."""
 
-    deployment: Annotated[Uuid, "the one of `desired`"]
-    outcome: Annotated[str, Limits({"enum": OUTCOMES}), "`failed` only for what is wrong with the model itself"]
-    reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: what went wrong, in words"] = ""
+    deployment: Annotated[Uuid, "the deployment of `desired`"]
+    outcome: Annotated[str, Limits({"enum": OUTCOMES}), "`failed` only for a fault of the model itself"]
+    reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: the cause as text"] = ""
 
 
 MAX_LOST = 300
@@ -293,38 +315,38 @@ MAX_LOST = 300
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An announced capture that the device no longer has: its image will never come."""
+    """An announced capture whose image the device lost; it will not be uploaded."""
 
     capture: Annotated[Uuid, "id of the capture"]
-    reason: Annotated[Text64, "why, as in `dropped`"]
+    reason: Annotated[Text64, "a reason of `dropped`"]
 
 
 @dataclass(frozen=True, slots=True)
 class State(Message):
-    """Up, `state`: how the device is. Counts are cumulative since `boot`, so a repeated message changes nothing."""
+    """Up, `state`: the state of the device. Counts are cumulative since `boot`, so a repeated message is idempotent."""
 
-    boot: Annotated[Uuid, "made anew at each start of the agent"]
-    sequence: Annotated[Count, "grows by one with each state of a boot; an older one changes nothing"]
-    at: Annotated[Time, "when it was said, by the device's clock"]
+    boot: Annotated[Uuid, "created at each start of the agent"]
+    sequence: Annotated[Count, "increments with each state of a boot; an older state is ignored"]
+    at: Annotated[Time, "time of the message, by the device's clock"]
     model: Annotated[Text64 | None, "version of the running model; null before the first"]
     agent: Annotated[Text64, "version of the agent's software"]
-    policy: Annotated[Number, "version of the policy that is applied"] = 0
+    policy: Annotated[Number, "version of the applied policy"] = 0
     answer: Annotated[Outcome | None, "to the latest `desired`; repeated in every state"] = None
-    spool_items: Annotated[Count, "images that wait in the spool"] = 0
-    spool_bytes: Annotated[Count, "and their bytes"] = 0
+    spool_items: Annotated[Count, "images in the spool"] = 0
+    spool_bytes: Annotated[Count, "bytes of the images in the spool"] = 0
     classified: Annotated[Count, "images classified since boot"] = 0
     dropped: Annotated[dict[str, Count], "images lost since boot, by reason"] = field(default_factory=dict)
     counts: Annotated[
         dict[Label, Annotated[list[Count], Limits({"minItems": BINS, "maxItems": BINS})]],
-        "images since boot by predicted label: ten numbers, of the best confidence below 0.1, 0.2, … and up to 1",
+        "images since boot by predicted label: ten counts, for a highest confidence below 0.1, 0.2, … and up to 1",
     ] = field(default_factory=dict)
     errors: Annotated[
-        tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest few, in words"
+        tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest errors as text"
     ] = ()
     lost: Annotated[
         tuple[Lost, ...],
         Limits({"maxItems": MAX_LOST}),
-        "announced captures that were lost since; each is told in every state until the cloud answers `drop` or `stored` for it",
+        "announced captures that the device lost; each is repeated in every state until the cloud answers `drop` or `stored`",
     ] = ()
 
     @classmethod
@@ -385,16 +407,16 @@ def _outcome(data: dict[str, Any]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Message):
-    """Up, `response/prediction/…`: the answer to a classify request. The label is empty when nothing passes."""
+    """Up, `response/prediction/…`: the response to a classify request. The label is empty if no label reaches its threshold."""
 
     id: Annotated[Uuid, "of this answer, version 7"]
-    request: Annotated[str | None, "the `id` of the request, when it carried one"]
-    at: Annotated[Time, "when it was said, by the device's clock"]
-    device: Annotated[Text256, "who answers"]
-    model: Annotated[Text64 | None, "version of the model; null when there is none yet"]
-    label: Annotated[str, "empty when nothing passes its threshold"]
-    confidence: Annotated[Share, "of the best label, also when that did not pass"]
-    message: Annotated[str, "the same as a sentence for people"]
+    request: Annotated[str | None, "the `id` of the request, if present"]
+    at: Annotated[Time, "time of the message, by the device's clock"]
+    device: Annotated[Text256, "name of the device"]
+    model: Annotated[Text64 | None, "version of the model; null before the first"]
+    label: Annotated[str, "empty if no label reaches its threshold"]
+    confidence: Annotated[Share, "of the best label, even below its threshold"]
+    message: Annotated[str, "the result as a sentence"]
 
     @classmethod
     def loads(cls, payload: bytes) -> Self:

@@ -112,7 +112,7 @@ async def fill(runtime: app.Runtime) -> None:
     ]
     await judged.arrange(runtime, shots, files=await colours.stored(runtime, judged.PROJECT))
     async with runtime.sessions.begin() as session:
-        session.add(run := tables.TrainingRun(project=judged.PROJECT, state="running", trigger="hosted"))
+        session.add(run := tables.TrainingRun(project=judged.PROJECT, state="running", trigger="order"))
         await session.flush()
         trains = {"name": "waiting", "status": "TRAINING_IN_PROGRESS", "run_id": run.id}
         session.add(tables.ProjectVersion(project=judged.PROJECT, output={}, **trains))

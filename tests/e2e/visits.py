@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
-from strop import app, auth
+from strop import app, tokens
 from strop.settings import Settings
 
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
@@ -34,7 +34,7 @@ async def serving(settings: Settings, builds: Mapping[str, app.Build], port: int
 
 async def link(runtime: app.Runtime, url: str, user: str = "ada") -> str:
     async with runtime.sessions.begin() as session:
-        return f"{url}/sign-in?token={await auth.make_token(session, user, 'once')}"
+        return f"{url}/sign-in?token={await tokens.make(session, user, 'once')}"
 
 
 async def sign_in(page: Page, runtime: app.Runtime, url: str, user: str = "ada") -> None:

@@ -44,13 +44,13 @@ def measure(package: Path, heldout: Path) -> Accuracy:
 
 
 def _right(loaded: model.Model, files: Sequence[Path]) -> int:
-    found = loaded.predict(np.stack([_pixels(file) for file in files]))
+    found = loaded.predict(np.stack([_pixels(loaded, file) for file in files]))
     return sum(loaded.labels[best] == file.parent.name for best, file in zip(found.argmax(axis=1), files, strict=True))
 
 
-def _pixels(file: Path) -> image.Pixels:
+def _pixels(loaded: model.Model, file: Path) -> image.Pixels:
     try:
-        return image.load(decoder.read(file))
+        return loaded.prepare(decoder.read(file))
     except decoder.BadImage as error:
         raise errors.Refused(f"{file}: {error}") from error
 

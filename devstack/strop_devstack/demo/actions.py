@@ -6,7 +6,7 @@ from pathlib import Path
 from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
-from strop import app, auth
+from strop import app, tokens
 from strop_cli import datasets
 from trainer import triggers
 
@@ -36,4 +36,4 @@ async def train(runtime: app.Runtime, project: str) -> None:
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
     """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
-        return f"{url}/sign-in?token={await auth.make_token(session, 'you', 'once')}"
+        return f"{url}/sign-in?token={await tokens.make(session, 'you', 'once')}"

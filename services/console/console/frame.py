@@ -16,8 +16,9 @@ from console.outcomes import Files
 from console.pictures import Pictures
 from console.rekognition import Rekognition
 from console.settings import Settings
-from strop import app, auth, shell
+from strop import app
 from strop_contracts import errors
+from strop_web import auth, shell
 
 HERE = Path(__file__).parent
 

@@ -6,8 +6,8 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console import autolabel, frame
-from strop import shell
 from strop_contracts import errors
+from strop_web import shell
 
 pages = frame.router()
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select, true, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import rules
 from strop_contracts import errors, states, tables
 
 SAMPLES = 8
+
+IMAGES: tuple[type[tables.Image] | type[tables.HostedImage], ...] = (tables.Image, tables.HostedImage)
+"""Where images are: those of devices and base data sets, and those of hosted data sets."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ async def require_project(session: AsyncSession, project: str) -> tables.Project
 
 async def overviews(session: AsyncSession) -> list[Overview]:
     projects = (await session.scalars(select(tables.Project).order_by(tables.Project.name))).all()
-    images = select(tables.Image.project, func.count()).group_by(tables.Image.project)
-    counts = dict((await session.execute(images)).all())
+    images = union(*(select(table.project, table.sha256) for table in IMAGES)).subquery()
+    by_project = select(images.c.project, func.count()).group_by(images.c.project)
+    counts: dict[str, int] = dict((await session.execute(by_project)).tuples().all())
     found = await _versions(session, None)
     samples = await _samples(session)
     return [
@@ -87,13 +91,22 @@ async def overviews(session: AsyncSession) -> list[Overview]:
 
 async def _samples(session: AsyncSession) -> dict[str, list[str]]:
     """A few images of each project: any will do, so those with the smallest hashes."""
-    table = tables.Image
-    few = select(table.sha256).where(table.project == tables.Project.name).order_by(table.sha256).limit(SAMPLES)
-    chosen = few.correlate(tables.Project).lateral()
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, sha256 in await session.execute(select(tables.Project.name, chosen.c.sha256).join(chosen, true())):
-        found[name].append(sha256)
-    return found
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in IMAGES:
+        few = select(table.sha256).where(table.project == tables.Project.name).order_by(table.sha256).limit(SAMPLES)
+        chosen = few.correlate(tables.Project).lateral()
+        for name, sha256 in await session.execute(select(tables.Project.name, chosen.c.sha256).join(chosen, true())):
+            found[name].add(sha256)
+    return defaultdict(list, {name: sorted(hashes)[:SAMPLES] for name, hashes in found.items()})
+
+
+async def content_type(session: AsyncSession, project: str, sha256: str) -> str:
+    """Return the content type of an image; NotFound if the project has no such image."""
+    for table in IMAGES:
+        named = select(table.content_type).where(table.project == project, table.sha256 == sha256)
+        if kind := await session.scalar(named):
+            return kind
+    raise errors.NotFound("There is no such image.")
 
 
 async def versions(session: AsyncSession, project: str) -> list[Version]:

@@ -7,8 +7,8 @@ from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console import frame, gallery, queries
-from strop import shell
 from strop_contracts import errors
+from strop_web import shell
 
 pages = frame.router()
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from console import control, data, evaluating, frame, imports, results, trying, versions
-from strop import shell, signin, storage
-from strop_contracts import errors, tables
+from console import control, data, evaluating, frame, imports, queries, results, trying, versions
+from strop import storage
+from strop_web import shell, signin
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
 pages = frame.router()
@@ -21,19 +21,16 @@ async def console_files(path: str, request: Request) -> Response:
 async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
     """An image as it was stored."""
     async with runtime.sessions() as session:
-        found = await session.get(tables.Image, (project, sha256))
-    if found is None:
-        raise errors.NotFound("There is no such image.")
+        kind = await queries.content_type(session, project, sha256)
     body = await runtime.storage.get(storage.image_key(project, sha256))
-    return Response(body, media_type=found.content_type, headers=shell.FOREVER)
+    return Response(body, media_type=kind, headers=shell.FOREVER)
 
 
 @pages.get("/thumbnails/{project}/{sha256}")
 async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: frame.With) -> Response:
     """The same, small."""
     async with runtime.sessions() as session:
-        if await session.get(tables.Image, (project, sha256)) is None:
-            raise errors.NotFound("There is no such image.")
+        await queries.content_type(session, project, sha256)
     body = await tools.pictures.thumbnail(project, sha256)
     return Response(body, media_type="image/jpeg", headers=shell.FOREVER)
 

@@ -2,33 +2,26 @@
 
 import asyncio
 
-from deployer import control, handlers, metrics, mqtt_target, settings, ticks
-from strop import app, consumer, loops, mqtt
+from deployer import control, handlers, metrics, publishing, settings, settling, targets
+from strop import app, consumer, loops
 from strop.settings import Settings
-from strop_wire import ids
 
 NAME = "deployer"
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    own, common = settings.Settings(), runtime.settings
-    # It only publishes, so its session holds nothing: a fresh client id keeps two copies from pushing each other out.
-    client = mqtt.Mqtt(common.mqtt_url, f"strop-deployer-{ids.new_id()}", tls=mqtt.tls_context(common))
-    table = handlers.table(own.stages, own.online_window)
-    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table)
-    ticking = ticks.Ticks(runtime.sessions, mqtt_target.MqttTarget(client), own)
-    settle, send = loops.every(own.tick, ticking.settle), loops.every(own.tick, ticking.send)
+    own = settings.Settings()
+    target = targets.build(own.target, runtime)
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime, own))
+    settle = loops.every(own.tick, settling.Settling(runtime.sessions, own).tick)
+    publish = loops.every(own.tick, publishing.Publishing(runtime.sessions, target, own).tick)
 
-    async def send_connected(stop: asyncio.Event) -> None:
-        client.start()
-        try:
-            await send(stop)
-        finally:
-            await asyncio.to_thread(client.stop)
+    async def publish_connected(stop: asyncio.Event) -> None:
+        async with target.opened():
+            await publish(stop)
 
-    return app.Service(
-        [reader.run, settle, send_connected], control.router, measured=metrics.GAUGES, ready=client.connected.is_set
-    )
+    running = [reader.run, settle, publish_connected]
+    return app.Service(running, control.router, measured=metrics.GAUGES, ready=target.ready)
 
 
 if __name__ == "__main__":

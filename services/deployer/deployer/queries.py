@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -150,7 +150,7 @@ async def bring_forward(session: AsyncSession, deployment: D, count: int, online
     """Move online devices of later stages into the open one."""
     chosen = (
         select(DD.device)
-        .join(tables.Device, _is_device())
+        .join(tables.Device, is_device())
         .where(DD.deployment_id == deployment.id, DD.stage > deployment.stage, _online(online_window))
         .order_by(DD.stage, DD.device)
         .limit(count)
@@ -179,7 +179,7 @@ async def progress(session: AsyncSession, deployment: D, online_window: float) -
             count(~opened, online).label("reserve"),
             func.extract("epoch", func.clock_timestamp() - deployment.stage_at).label("age"),
         )
-        .join(tables.Device, _is_device())
+        .join(tables.Device, is_device())
         .where(DD.deployment_id == deployment.id)
     )
     found = counts.one()._asdict() | {
@@ -199,85 +199,22 @@ async def unsettled(session: AsyncSession) -> list[str]:
     return list(await session.scalars(select(D.project).where(wanted).distinct().order_by(D.project)))
 
 
-def _is_device() -> Any:
+def is_device() -> ColumnElement[bool]:
+    """Join a deployment's row of a device with the device."""
     return and_(tables.Device.project == DD.project, tables.Device.name == DD.device)
 
 
 def _online(window: float) -> Any:
-    return tables.Device.seen_at > func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, window)
-
-
-# --- what is to be published ---
-
-
-async def forget_sent(session: AsyncSession) -> None:
-    """Publish everything again: the broker may have lost what it retained."""
-    withdrawn = exists().where(D.id == DD.deployment_id, D.state == states.DeploymentState.ROLLED_BACK)
-    await session.execute(update(DD).where(DD.current, DD.sent_at.is_not(None), ~withdrawn).values(sent_at=None))
+    return tables.Device.seen_at > func.clock_timestamp() - seconds(window)
 
 
 async def withdraw(session: AsyncSession, deployment: D) -> None:
-    """Have the retained `desired` of a deployment's devices cleared: no other model is there to take its place."""
+    """Withdraw the orders of a deployment's devices: no other model takes the place of this one."""
     await session.execute(update(DD).where(DD.deployment_id == deployment.id, DD.current).values(sent_at=None))
 
 
-async def due(session: AsyncSession, limit: int, resend_after: float) -> Sequence[Row[Any]]:
-    """The devices to be told, with all that their `desired` says; locked, so that nobody withdraws it meanwhile.
-
-    Due is what was never sent or forgotten, what was sent with an older policy, and, when the device has been seen since,
-    what it left unanswered or no longer runs.
-    """
-    newest = (
-        select(tables.Policy.project, tables.Policy.version, tables.Policy.body)
-        .ext(distinct_on(tables.Policy.project))
-        .order_by(tables.Policy.project, tables.Policy.version.desc())
-        .subquery()
-    )
-    version = func.coalesce(newest.c.version, 0)
-    runs_another = tables.Device.model.is_distinct_from(func.concat("v", D.model_version))
-    neglected = and_(
-        DD.sent_at < tables.Device.seen_at,
-        DD.sent_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, resend_after),
-        or_(DD.state == states.InstallState.SENT, and_(DD.state == states.InstallState.INSTALLED, runs_another)),
-    )
-    stale = and_(D.state != states.DeploymentState.ROLLED_BACK, or_(DD.policy.is_distinct_from(version), neglected))
-    statement = (
-        select(
-            DD.project,
-            DD.device,
-            DD.deployment_id,
-            D.state,
-            D.model_version,
-            tables.ModelVersion.files,
-            version.label("policy"),
-            newest.c.body.label("policy_body"),
-        )
-        .join(D, D.id == DD.deployment_id)
-        .join(tables.Device, _is_device())
-        .join(
-            tables.ModelVersion,
-            and_(tables.ModelVersion.project == D.project, tables.ModelVersion.version == D.model_version),
-        )
-        .outerjoin(newest, newest.c.project == DD.project)
-        .where(DD.current, or_(DD.sent_at.is_(None), stale))
-        .order_by(DD.sent_at.nulls_first())
-        .limit(limit)
-        .with_for_update(of=DD, skip_locked=True)
-    )
-    return (await session.execute(statement)).all()
-
-
-async def mark_sent(session: AsyncSession, keys: Sequence[tuple[UUID, str]], policy: int) -> None:
-    """Note what the target has taken; an answer that was quicker stays."""
-    await session.execute(
-        update(DD)
-        .where(tuple_(DD.deployment_id, DD.device).in_(keys))
-        .values(
-            sent_at=func.clock_timestamp(),
-            policy=policy,
-            state=case((DD.state == states.InstallState.WAITING, states.InstallState.SENT), else_=DD.state),
-        )
-    )
+def seconds(number: float) -> ColumnElement[timedelta]:
+    return func.make_interval(0, 0, 0, 0, 0, 0, number)
 
 
 # --- answers ---

@@ -1,4 +1,4 @@
-"""What the deployer can be told, beside what every service can."""
+"""The settings of the deployer, beside those of every service."""
 
 from typing import Annotated, Self
 
@@ -13,18 +13,26 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STROP_DEPLOYER_", frozen=True)
 
+    target: str = Field("mqtt", description="how devices are reached: `mqtt`, or `recording`, which delivers nothing")
     stages: list[Share] = Field([0.25, 1.0], description="cumulative shares of the fleet, as JSON; the last is 1")
-    stage_timeout: float = Field(3600, gt=0, description="after so long a silent device no longer holds its stage")
+    stage_timeout: float = Field(
+        3600, gt=0, description="after this time a device without an answer no longer blocks its stage"
+    )
     failure_share: float = Field(0.2, ge=0, lt=1, description="above this share of failed installs all roll back")
     minimum_share: float = Field(
-        0.5, ge=0, lt=1, description="of the devices told, so many must have installed before the next stage opens"
+        0.5,
+        ge=0,
+        lt=1,
+        description="share of the devices with a published order that must have installed before the next stage opens",
     )
     online_window: float = Field(300, gt=0, description="a device seen within this time counts as online")
-    resend_after: float = Field(300, gt=0, description="a device that was seen but did not answer is told again")
-    batch: int = Field(
-        100, ge=1, le=1000, description="devices told at most per tick (AWS IoT Core: 100 a second per connection)"
+    resend_after: float = Field(
+        300, gt=0, description="the order is published again for a device that was seen since and did not answer"
     )
-    tick: float = Field(1, gt=0, description="pause between two looks at the running deployments")
+    batch: int = Field(
+        100, ge=1, le=1000, description="most orders published per tick (AWS IoT Core: 100 a second per connection)"
+    )
+    tick: float = Field(1, gt=0, description="pause between two ticks")
 
     @model_validator(mode="after")
     def _stages_rise_to_all(self) -> Self:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ingest import announcements, answers, control, handlers, metrics, objects, slots
+from ingest import announcements, answers, clearing, control, handlers, metrics, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
 
@@ -39,7 +39,12 @@ class Ingest:
         self._broker = broker = mqtt.Mqtt(settings.mqtt_url, client_id, filters, tls=self._tls)
         tell = answers.Answers(store, broker)
         listening = announcements.Announcements(make, broker, tell)
-        table = handlers.table(handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), listening)
+        table = handlers.table(
+            handlers.Decisions(make, store, tell),
+            objects.Objects(make, store, tell),
+            listening,
+            clearing.of(self._runtime),
+        )
         reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
         broker.start()
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers, objects, places, queries, rules
-from strop import consumer, db, storage
+from strop import clearing, consumer, db, storage
 from strop_contracts import errors, events, states, tables
 
 
@@ -67,12 +67,17 @@ async def _captures(
     return [capture for capture, _ in found.values()]
 
 
-def table(decisions: Decisions, files: objects.Objects, listening: announcements.Announcements) -> consumer.Handlers:
+def table(
+    decisions: Decisions,
+    files: objects.Objects,
+    listening: announcements.Announcements,
+    projects: clearing.Clearing,
+) -> consumer.Handlers:
     return consumer.Handlers(
         long_batch={
             events.ImageRequested: decisions.on_images_requested,
             events.ImageDeclined: decisions.on_images_declined,
             objects.ObjectsChanged: files.on_objects_changed,
         },
-        long={rules.MessageRetried: listening.retry},
+        long={rules.MessageRetried: listening.retry, events.ProjectDeleted: projects.on_project_deleted},
     )

@@ -290,7 +290,7 @@ async def _add(session: AsyncSession, table: type[tables.Base], **values: Any) -
 async def has_project(session: AsyncSession, name: str) -> bool:
     """Is there such a project? One that is being deleted counts no more."""
     found = await session.get(tables.Project, name)
-    return found is not None and not found.deleting
+    return found is not None and found.deletion_id is None
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:

@@ -9,7 +9,7 @@ NAME = "labeling-queue"
 
 def build(runtime: app.Runtime) -> app.Service:
     bucket = runtime.storage
-    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(bucket), needs=bucket.reach)
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime), needs=bucket.reach)
     return app.Service([reader.run], web.router, metrics.GAUGES)
 
 

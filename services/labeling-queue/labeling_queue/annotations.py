@@ -6,13 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import metrics, queries, rules
+from labeling_queue import kinds, metrics, queries, rules
 from strop import outbox
 from strop_contracts import errors, events, states, tables
 from strop_wire import ids
 
 FOLDER = states.AnswerSource.FOLDER
-"""Author and source of what somebody labelled by moving a file: the bucket does not tell us who."""
+"""Author and source of a label given by moving a file: the bucket does not report who moved it."""
 
 
 async def submit(
@@ -21,17 +21,18 @@ async def submit(
     """Record an answer; the same one again changes nothing. Refused when the task is not the author's to answer."""
     task, holder = await queries.lock(session, task_id)
     standing = _standing(await queries.history(session, task_id))
-    given = rules.Given(standing.author, _read(standing)) if standing else None
-    if standing and given == rules.Given(author, answer):
-        return standing
-    rules.check_turn(author, given, holder)
+    repeated = [each for each in standing if each.author == author and _read(each) == answer]
+    if repeated:
+        return repeated[-1]
+    given = [_given(each) for each in standing]
+    rules.check_turn(author, given, holder, is_open=task.state == states.TaskState.OPEN)
     return await _record(session, task, author, source, answer)
 
 
 async def file(session: AsyncSession, event: events.LabelFiled) -> None:
-    """Take a move by hand for an answer, over whatever was answered before it; our own moves change nothing.
+    """Record a file moved by hand as an answer that overrides those before it; our own moves change nothing.
 
-    Of a move that we hear of late, the newer answer is left standing, and the file is moved to where that one says.
+    If a move is reported after a newer answer, that answer stands, and the file is moved to its folder.
     """
     task = await queries.lock_of_capture(session, event.capture_id)
     if task and task.project != event.project:
@@ -39,16 +40,16 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
     if task is None:
         raise errors.RetryLater(f"the image of capture {event.capture_id} is not stored yet")
     answer = rules.read_answer(states.AnswerKind.LABEL, event.label)
-    given = await queries.history(session, task.id)
-    standing = _standing(given)
-    if standing and _read(standing) == answer:
+    history = await queries.history(session, task.id)
+    newest = next(reversed(_standing(history)), None)
+    if newest and _read(newest) == answer:
         return
-    if rules.is_echo(answer, event.at, _ended(given, standing)):
+    if rules.is_echo(answer, event.at, _ended(history, newest)):
         return
-    if standing and standing.at > event.at:
+    if newest and newest.at > event.at:
         session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=event.at))
         about = {"project": task.project, "capture_id": task.capture_id, "device": task.device}
-        await outbox.add(session, events.ImageLabeled(**about, label=standing.label, author=standing.author))
+        await outbox.add(session, events.ImageLabeled(**about, label=newest.label, author=newest.author))
     else:
         await _record(session, task, FOLDER, FOLDER, answer)
 
@@ -66,10 +67,8 @@ async def undo(
     task, _ = await queries.lock(session, annotation.task_id)
     now = await queries.now(session)
     annotation.undone_at = now
-    standing = _standing(await queries.history(session, task.id))
-    if standing is None:
-        task.state, task.leased_by, task.leased_until = states.TaskState.OPEN, author, now + rules.LEASE
-    await _agree(session, task, author, standing)
+    if await _conclude(session, task, author):
+        task.leased_by, task.leased_until = author, now + rules.LEASE
     return annotation, task
 
 
@@ -98,8 +97,8 @@ async def _record(
     annotation = _annotation(task, author, source, answer)
     session.add(annotation)
     await session.flush()  # the database sets its time
-    task.state, task.leased_by, task.leased_until = states.TaskState.DONE, None, None
-    await _agree(session, task, author, annotation)
+    task.leased_by, task.leased_until = None, None
+    await _conclude(session, task, author)
     metrics.ANNOTATIONS.labels(task.project, answer.answer).inc()
     return annotation
 
@@ -111,28 +110,28 @@ def _annotation(
     return tables.Annotation(id=ids.uuid7(), **about, answer=answer.answer, label=answer.label, **times)
 
 
-async def _agree(
-    session: AsyncSession, task: tables.LabelTask, author: str, standing: tables.Annotation | None
-) -> None:
-    """Bring the ground truth in line with the answer that stands, and say so."""
-    label = standing.label if standing else None
+async def _conclude(session: AsyncSession, task: tables.LabelTask, author: str) -> bool:
+    """Update the task and the ground truth from the answers that stand, and announce a change; returns whether it is open.
+
+    `author` gave an answer or took one back.
+    """
+    conclusion = kinds.of(task).conclude([_given(each) for each in _standing(await queries.history(session, task.id))])
+    task.state = states.TaskState.OPEN if conclusion.open else states.TaskState.DONE
+    truth = conclusion.truth
     capture = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
-    before = await session.get(tables.GroundTruth, task.capture_id)
-    if standing and rules.settles(_read(standing)):
-        author = standing.author
-        await session.merge(
-            tables.GroundTruth(**capture, sha256=task.sha256, label=label, author=author, at=standing.at)
-        )
-    elif before:
+    if truth:
+        about = {"label": truth.label, "author": truth.author}
+        await session.merge(tables.GroundTruth(**capture, **about, sha256=task.sha256, at=truth.at))
+        await outbox.add(session, events.ImageLabeled(**capture, **about))
+    elif before := await session.get(tables.GroundTruth, task.capture_id):
         await session.delete(before)
-    else:
-        return
-    await outbox.add(session, events.ImageLabeled(**capture, label=label, author=author))
+        await outbox.add(session, events.ImageLabeled(**capture, label=None, author=author))
+    return conclusion.open
 
 
-def _standing(given: Sequence[tables.Annotation]) -> tables.Annotation | None:
-    """The newest answer that was not taken back."""
-    return next((annotation for annotation in reversed(given) if annotation.undone_at is None), None)
+def _standing(history: Sequence[tables.Annotation]) -> list[tables.Annotation]:
+    """The answers that were not taken back, oldest first."""
+    return [annotation for annotation in history if annotation.undone_at is None]
 
 
 def _ended(given: Sequence[tables.Annotation], standing: tables.Annotation | None) -> dict[str, datetime]:
@@ -140,6 +139,10 @@ def _ended(given: Sequence[tables.Annotation], standing: tables.Annotation | Non
     gone = [annotation for annotation in given if annotation is not standing and annotation.label]
     ends = ((annotation.label, annotation.undone_at or (standing and standing.at)) for annotation in gone)
     return {label: end for label, end in ends if label and end}
+
+
+def _given(annotation: tables.Annotation) -> rules.Given:
+    return rules.Given(annotation.author, _read(annotation), annotation.at)
 
 
 def _read(annotation: tables.Annotation) -> rules.Answer:

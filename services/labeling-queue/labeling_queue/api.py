@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, progress, queries, rules, schemas
-from strop import app, auth, shell, storage
-from strop_contracts import states
+from labeling_queue import annotations, kinds, progress, queries, rules, schemas
+from strop import app, storage
+from strop_contracts import states, tables
+from strop_web import auth, shell
 from strop_wire import messages
 
 
@@ -81,7 +82,7 @@ async def next_tasks(project: Project, me: Me, session: Session, count: Count = 
     """
     await queries.require_project(session, project)
     leased = await queries.lease(session, project, me.name, count)
-    return [schemas.Task.of(*row) for row in await queries.details(session, leased)]
+    return [_present(*row) for row in await queries.details(session, leased)]
 
 
 @router.post("/tasks/{task}/answer", summary="Answer a task", responses={400: UNREADABLE, 404: NOT_FOUND, 409: REFUSED})
@@ -109,7 +110,7 @@ async def unskip(task: Task, me: Me, session: Session) -> schemas.Task:
     """
     await annotations.unskip(session, task, me.name)
     (row,) = await queries.details(session, [task])
-    return schemas.Task.of(*row)
+    return _present(*row)
 
 
 @router.post("/annotations/undo", summary="Take back your latest answer", responses={400: UNREADABLE, 404: NOT_FOUND})
@@ -122,7 +123,7 @@ async def undo(wanted: schemas.Undo, me: Me, session: Session) -> schemas.Undone
     rows = await queries.details(session, [task.id]) if task.state == states.TaskState.OPEN else []
     return schemas.Undone(
         annotation=schemas.Annotation.model_validate(annotation),
-        task=schemas.Task.of(*rows[0]) if rows else None,
+        task=_present(*rows[0]) if rows else None,
     )
 
 
@@ -166,6 +167,10 @@ async def image(task: Task, request: Request, opened: Annotated[app.Runtime, Dep
         found = await queries.image(session, task)
     body = await opened.storage.get(storage.image_key(found.project, found.sha256))
     return Response(body, media_type=found.content_type, headers=shell.FOREVER)
+
+
+def _present(task: tables.LabelTask, capture: tables.Capture, found: tables.Image) -> schemas.Task:
+    return kinds.of(task).present(task, capture, found)
 
 
 def today() -> datetime:

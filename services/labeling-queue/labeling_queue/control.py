@@ -1,6 +1,6 @@
 """Control routes of tokens: create them for programs, people and operators."""
 
-from strop import auth, control
+from strop import control, tokens
 from strop_contracts import control as documents
 
 router = control.router("labeling-queue")
@@ -15,4 +15,4 @@ async def caller(user: control.Operator) -> documents.Caller:
 @router.post("/tokens", status_code=201)
 async def create(wanted: documents.NewToken, session: control.Session) -> documents.Token:
     """Create a token, and its user if missing. The token is not shown again."""
-    return documents.Token(token=await auth.make_token(session, wanted.user, wanted.kind))
+    return documents.Token(token=await tokens.make(session, wanted.user, wanted.kind))

@@ -1,6 +1,10 @@
-"""The copies of images for people to look into: `raw_field_data/…` until labelled, then `labeled_field_data/{label}/…`."""
+"""The copies of images in folders for people: `raw_field_data/…` until labelled, then `labeled_field_data/{label}/…`."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,28 +12,72 @@ from labeling_queue import queries, rules
 from strop import db, storage
 from strop_contracts import errors, events, tables
 
+TIMEOUT = 20.0
+"""Most seconds for the requests of one move."""
+
+LEASE = timedelta(seconds=30)
+"""How long a move keeps others of the same capture away: longer than TIMEOUT, so that no request is on its way when it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a copy belongs, and where it may be as well. `leased_until` is the token of the lease."""
+
+    task_id: UUID
+    leased_until: datetime
+    original: str
+    target: str
+    others: Sequence[str]
+
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The bucket's folders of captures, labelled and not yet labelled."""
+    """Moves the copies: lease and commit, call S3, release and commit."""
 
+    make: db.Sessions
     storage: storage.Storage
 
-    async def on_image_labeled(self, event: events.ImageLabeled, session: AsyncSession) -> None:
-        """Put the capture's copy where its ground truth says, and nowhere else.
+    async def on_image_labeled(self, event: events.ImageLabeled) -> None:
+        """Put the capture's copy into the folder of its ground truth, and delete it from all others. Idempotent.
 
-        The ground truth of now counts, not the event's, since events may overtake each other; moves of one capture take
-        turns, so the last one sees the last answer. The copy is made from the image itself, so a move that broke off
-        half-way is completed when it comes again.
+        The ground truth of now counts, not the event's: events have no order. Moves of one capture take turns by a lease,
+        so the last one sees the last answer; RetryLater while another one runs. The copy is made from the image itself, so
+        a move that was interrupted is completed by the next one.
         """
-        await db.lock(session, f"copy of {event.capture_id}")
-        capture = await session.get(tables.Capture, event.capture_id)
-        if capture is None:
-            raise errors.InvalidMessage(f"there is no capture {event.capture_id}")
-        truth = await session.get(tables.GroundTruth, capture.id)
-        target = rules.copy_key(capture, truth.label if truth else None)
-        if await self.storage.size(target) is None:
-            await self.storage.copy(storage.image_key(capture.project, capture.sha256), target)
-        for label in {None, *await queries.labels_given(session, capture.id)}:
-            if (key := rules.copy_key(capture, label)) != target:
-                await self.storage.delete(key)
+        async with self.make.begin() as session:
+            move = await _lease(session, event.capture_id)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await self._move(move)
+        except TimeoutError:
+            raise  # its requests may still have an effect: the lease ends by itself
+        except Exception:
+            await self._release(move)
+            raise
+        await self._release(move)
+
+    async def _move(self, move: Move) -> None:
+        if await self.storage.size(move.target) is None:
+            await self.storage.copy(move.original, move.target)
+        for key in move.others:
+            await self.storage.delete(key)
+
+    async def _release(self, move: Move) -> None:
+        async with self.make.begin() as session:
+            await queries.release_copy(session, move.task_id, move.leased_until)
+
+
+async def _lease(session: AsyncSession, capture_id: UUID) -> Move:
+    capture = await session.get(tables.Capture, capture_id)
+    task = await queries.lock_of_capture(session, capture_id)
+    if capture is None or task is None:
+        raise errors.InvalidMessage(f"there is no capture {capture_id} with a label task")
+    now = await queries.clock(session)
+    if task.copy_leased_until and task.copy_leased_until > now:
+        raise errors.RetryLater(f"the copy of capture {capture_id} is being moved")
+    task.copy_leased_until = until = now + LEASE
+    truth = await session.get(tables.GroundTruth, capture_id)
+    target = rules.copy_key(capture, truth.label if truth else None)
+    keys = {rules.copy_key(capture, label) for label in {None, *await queries.labels_given(session, capture_id)}}
+    original = storage.image_key(capture.project, capture.sha256)
+    return Move(task.id, until, original, target, sorted(keys - {target}))

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, folders, queries
-from strop import consumer, metrics, storage
+from labeling_queue import annotations, clearing, folders, kinds, queries
+from strop import app, consumer, metrics
 from strop_contracts import errors, events
 from strop_wire import fields
 
@@ -16,7 +16,8 @@ async def on_images_stored(stored: Sequence[events.ImageStored], session: AsyncS
     wanted = {event.capture_id for event in stored}
     captures = await queries.captures(session, wanted)
     errors.require_captures(wanted, [capture.id for capture in captures])
-    await queries.add_tasks(session, captures)
+    for name, kind in kinds.KINDS.items():
+        await queries.add_tasks(session, name, kind.tasks(captures))
     for capture in captures:
         metrics.CAPTURE_SECONDS.labels("task").observe((datetime.now(UTC) - capture.at).total_seconds())
 
@@ -29,8 +30,12 @@ async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> Non
         raise errors.InvalidMessage(str(error)) from error
 
 
-def table(bucket: storage.Storage) -> consumer.Handlers:
+def table(runtime: app.Runtime) -> consumer.Handlers:
     return consumer.Handlers(
         batch={events.ImageStored: on_images_stored},
-        one={events.LabelFiled: on_label_filed, events.ImageLabeled: folders.Folders(bucket).on_image_labeled},
+        one={events.LabelFiled: on_label_filed},
+        long={
+            events.ImageLabeled: folders.Folders(runtime.sessions, runtime.storage).on_image_labeled,
+            events.ProjectDeleted: clearing.of(runtime).on_project_deleted,
+        },
     )

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import rules
+from labeling_queue.kinds import base
 from strop import db
 from strop_contracts import errors, states, tables
 from strop_wire import ids
@@ -20,6 +21,18 @@ Annotation = tables.Annotation
 async def now(session: AsyncSession) -> datetime:
     """The database's time, which all leases go by."""
     return (await session.execute(select(func.now()))).scalar_one()
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """The database's time at this moment, after any wait for a lock."""
+    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
+
+
+async def release_copy(session: AsyncSession, task_id: UUID, until: datetime) -> None:
+    """End the lease on the copy of a task's image, if it still has this token."""
+    mine = update(Task).where(Task.id == task_id, Task.copy_leased_until == until)
+    await session.execute(mine.values(copy_leased_until=None))
 
 
 async def require_project(session: AsyncSession, project: str) -> None:
@@ -34,18 +47,19 @@ async def captures(session: AsyncSession, ids: Collection[UUID]) -> Sequence[tab
     return (await session.scalars(found)).all()
 
 
-async def add_tasks(session: AsyncSession, captures: Iterable[tables.Capture]) -> None:
-    """Make each capture's task, once."""
+async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTask]) -> None:
+    """Make these tasks; a capture that has one keeps it."""
     rows = [
         {
             "id": ids.uuid7(),
-            "project": capture.project,
-            "capture_id": capture.id,
-            "device": capture.device,
-            "sha256": capture.sha256,
-            "priority": rules.priority(capture.sha256, capture.margin, audit=capture.audit),
+            "kind": kind,
+            "project": task.capture.project,
+            "capture_id": task.capture.id,
+            "device": task.capture.device,
+            "sha256": task.capture.sha256,
+            "priority": task.priority,
         }
-        for capture in captures
+        for task in tasks
     ]
     await db.insert_many(session, Task, rows)
 

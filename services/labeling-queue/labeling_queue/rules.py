@@ -1,6 +1,6 @@
 """What the labeling queue decides: pure functions, no clock, no database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from strop_contracts import errors, states, tables
 from strop_wire import fields, messages
 
 LEASE = timedelta(minutes=10)
-"""How long a task is kept for a person who shows no sign of life; the page renews it while it shows the image."""
+"""How long a task is kept for a person; the page renews the lease while it shows the image."""
 
 SKIPPED = 3.0
 """Added to the priority of a skipped task: priorities lie between 0 and 1, so it comes after all others."""
@@ -60,22 +60,23 @@ def settles(answer: Answer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An answer that stands, and whose it is."""
+    """An answer that stands: whose it is, and when it was given."""
 
     author: str
     answer: Answer
+    at: datetime
 
 
-def check_turn(author: str, standing: Given | None, holder: str | None) -> None:
+def check_turn(author: str, standing: Sequence[Given], holder: str | None, *, is_open: bool) -> None:
     """Refuse an answer to a task that is not the author's to answer (any more).
 
-    `standing` is None while the task is open; `holder` is whoever has it on lease at this moment. A person whose lease
-    ran out may still answer as long as nobody else took the task.
+    `standing`: the answers that were not taken back, oldest first. `holder`: who has the task on lease at this moment. A
+    person whose lease ran out may still answer unless somebody else took the task.
     """
-    if standing and standing.author == author:
-        raise errors.Refused("You answered this image already: take that answer back first.")
-    if standing:
+    if not is_open and standing[-1].author != author:
         raise errors.Refused("Somebody else answered this image in the meantime.")
+    if any(each.author == author for each in standing):
+        raise errors.Refused("You answered this image already: take that answer back first.")
     if holder not in {None, author}:
         raise errors.Refused("Your time for this image ran out and somebody else has it now.")
 

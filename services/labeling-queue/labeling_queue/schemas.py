@@ -1,16 +1,15 @@
 """What the API takes and gives, as its documentation shows it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from strop_contracts import states, tables
+from strop_contracts import states
 from strop_wire import fields, topics
 
 NAME = f"^{topics.NAME.pattern}$"
-SHOWN_PREDICTIONS = 5
 
 # From a year on whose first and last moments are of the same era in every zone.
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))]
@@ -35,6 +34,7 @@ class Task(BaseModel):
     """An image that waits for an answer, leased to you."""
 
     id: UUID = Field(description="To answer or skip it by.")
+    kind: str = Field(description="What is asked: `image`, one label for one image. Other kinds may be added.")
     image: str = Field(description="Path of the image's bytes on this server.")
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
@@ -44,23 +44,6 @@ class Task(BaseModel):
     model: str = Field(description="Version of the model that predicted.")
     predictions: list[Prediction] = Field(description="The model's best guesses, best first.")
     leased_until: datetime = Field(description="Ask for the next tasks again before then to keep this one.")
-
-    @classmethod
-    def of(cls, task: tables.LabelTask, capture: tables.Capture, image: tables.Image) -> Self:
-        return cls.model_validate(
-            {
-                "id": task.id,
-                "image": f"/api/tasks/{task.id}/image",
-                "width": image.width,
-                "height": image.height,
-                "device": task.device,
-                "captured_at": capture.captured_at,
-                "audit": capture.audit,
-                "model": capture.model,
-                "predictions": capture.predictions[:SHOWN_PREDICTIONS],
-                "leased_until": task.leased_until,
-            }
-        )
 
 
 class Answer(BaseModel):

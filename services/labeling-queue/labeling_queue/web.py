@@ -12,8 +12,9 @@ from pydantic import AwareDatetime
 
 from labeling_queue import api, control, progress, queries, rules
 from labeling_queue.api import Session
-from strop import auth, deadletters, shell, signin
+from strop import deadletters
 from strop_contracts import errors
+from strop_web import auth, shell, signin
 
 HERE = Path(__file__).parent
 

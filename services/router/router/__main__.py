@@ -8,7 +8,7 @@ NAME = "router"
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    reading = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.HANDLERS)
+    reading = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime))
     return app.Service([reading.run], control.router)
 
 

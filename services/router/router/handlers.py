@@ -6,8 +6,8 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from router import metrics, policies, queries, rules
-from strop import consumer, outbox
+from router import clearing, metrics, policies, queries, rules
+from strop import app, consumer, outbox
 from strop_contracts import errors, events
 
 
@@ -43,4 +43,8 @@ def _follows(project: str, each: queries.Announced, decision: rules.Decision) ->
     return events.ImageDeclined(project=project, capture_id=each.id, device=each.device, reason=decision.reason)
 
 
-HANDLERS = consumer.Handlers(batch={events.CaptureReceived: on_captures_received})
+def table(runtime: app.Runtime) -> consumer.Handlers:
+    return consumer.Handlers(
+        batch={events.CaptureReceived: on_captures_received},
+        long={events.ProjectDeleted: clearing.of(runtime).on_project_deleted},
+    )

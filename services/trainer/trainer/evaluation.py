@@ -11,7 +11,6 @@ import numpy as np
 
 from strop import stats
 from strop_contracts import documents
-from strop_edge import image
 from strop_edge.model import Model
 from trainer import features, rejection
 
@@ -57,8 +56,8 @@ def _outcome(model: Model, sha256: str, label: str, row: features.Features, nove
 def check(model: Model, images: Sequence[features.View], found: features.Features) -> None:
     """Take these images the device's way, file to probabilities; Disagreement when cached features say something else."""
     for view, row in zip(images, found, strict=True):
-        direct = model.predict(image.load(view.path.read_bytes())[None])[0]
-        worst = float(np.abs(direct - model.probabilities(row[None])[0]).max())
+        direct = model.predict(model.prepare(view.path.read_bytes())[None])[0]
+        worst = float(np.abs(direct - model.assess_features(row[None])[0][0]).max())
         if worst > _TOLERANCE:
             raise Disagreement(f"{view.sha256}: a device would answer otherwise, by {worst:.4f}")
 

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, consumer, outbox
 from strop_contracts import events
-from trainer import queries
+from trainer import clearing, queries
 from trainer.runs import Runs
 from trainer.settings import Settings
 
@@ -14,9 +14,17 @@ async def on_training_ordered(event: events.TrainingOrdered, session: AsyncSessi
     await outbox.add(session, events.TrainingRequested(project=event.project, run_id=event.run_id))
 
 
+async def on_hosted_model_deleted(event: events.HostedModelDeleted, session: AsyncSession) -> None:
+    """Delete the rows of a model that only the Custom Labels API used. Its files stay until the project is deleted."""
+    await queries.delete_hosted(session, event.project, event.model_version)
+
+
 def table(runtime: app.Runtime, settings: Settings) -> consumer.Handlers:
     """Training outlasts a transaction: its handler holds a lease on the run."""
     return consumer.Handlers(
-        one={events.TrainingOrdered: on_training_ordered},
-        long={events.TrainingRequested: Runs(runtime, settings).carry_out},
+        one={events.TrainingOrdered: on_training_ordered, events.HostedModelDeleted: on_hosted_model_deleted},
+        long={
+            events.TrainingRequested: Runs(runtime, settings).carry_out,
+            events.ProjectDeleted: clearing.of(runtime).on_project_deleted,
+        },
     )

@@ -47,7 +47,8 @@ def write(
     document = {
         **asdict(source),
         "labels": list(labels),
-        "input": model.INPUT,
+        "input": {"size": image.STANDARD.size, "resize": image.STANDARD.resize},
+        "graphs": ["backbone.onnx", "head.onnx"],
         "temperature": trained.temperature,
         "strength": trained.strength,
         "thresholds": dict(zip(labels, trained.thresholds, strict=True)),
@@ -62,7 +63,7 @@ def write(
     document["samples"] = [_sample(loaded, path) for path in samples]
     manifest.write_text(json.dumps(document))
     model.Model(folder).self_test()
-    return {name: _file(folder / name) for name in messages.MODEL_FILES}
+    return {name: _file(folder / name) for name in (messages.MANIFEST, "head.onnx", "backbone.onnx")}
 
 
 def _sample(loaded: model.Model, path: Path) -> dict[str, object]:
@@ -70,7 +71,7 @@ def _sample(loaded: model.Model, path: Path) -> dict[str, object]:
     picture.thumbnail((_SAMPLE_SIDE * 4, _SAMPLE_SIDE))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=_SAMPLE_QUALITY)
-    row = loaded.predict(image.load(body.getvalue())[None])[0]
+    row = loaded.predict(loaded.prepare(body.getvalue())[None])[0]
     return {"jpeg": base64.b64encode(body.getvalue()).decode(), "probabilities": [round(float(p), 6) for p in row]}
 
 

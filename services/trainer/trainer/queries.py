@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,7 +37,8 @@ _LABELS = text(
 
 
 async def projects(session: AsyncSession) -> Sequence[str]:
-    return (await session.scalars(select(tables.Project.name))).all()
+    """Return the names of all projects, without those that are being deleted."""
+    return (await session.scalars(select(tables.Project.name).where(tables.Project.deletion_id.is_(None)))).all()
 
 
 async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
@@ -202,3 +203,13 @@ async def add_files(session: AsyncSession, project: str, files: documents.Files)
     """Let devices fetch these files by hash; the backbone is usually there already."""
     rows = [{"project": project, "sha256": f.sha256, "key": f.key, "size": f.size} for f in files.values()]
     await session.execute(insert(tables.ModelFile).values(rows).on_conflict_do_nothing())
+
+
+async def delete_hosted(session: AsyncSession, project: str, version: int) -> None:
+    """Delete a hosted model and its evaluations; nothing if it was approved for a fleet, or is gone."""
+    model = await session.get(tables.ModelVersion, (project, version), with_for_update=True)
+    if model is None or model.state != states.ModelState.HOSTED:
+        return
+    table = tables.Evaluation
+    await session.execute(delete(table).where(table.project == project, table.model_version == version))
+    await session.delete(model)

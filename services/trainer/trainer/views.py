@@ -53,7 +53,7 @@ def _moved(picture: Image.Image, random: np.random.Generator) -> image.Pixels:
     """Turned, shifted, nearer, perhaps mirrored, in slightly other light: another shot of the same thing."""
     side = min(picture.size)
     left, top = (picture.width - side) / 2, (picture.height - side) / 2
-    size = (image.RESIZE, image.RESIZE)
+    size = (image.STANDARD.resize, image.STANDARD.resize)
     middle = picture.resize(size, Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     turn, near = np.radians(random.uniform(-_MOVED_TURN, _MOVED_TURN)), random.uniform(_MOVED_NEAR, 1)
     shift = random.uniform(-_MOVED_SHIFT, _MOVED_SHIFT, 2)
@@ -66,13 +66,15 @@ def _moved(picture: Image.Image, random: np.random.Generator) -> image.Pixels:
 
 def _cut(middle: Image.Image, turn: float, near: float, shift: NDArray[np.float64]) -> Image.Image:
     """Scale this part of the picture to the model's size. What lies outside of the picture is its reflection."""
-    border = image.RESIZE // 4
+    border = image.STANDARD.resize // 4
     padded = Image.fromarray(np.pad(np.asarray(middle), ((border, border), (border, border), (0, 0)), "reflect"))
-    scale, centre = near * image.RESIZE / image.SIZE, padded.width / 2 + shift
-    a, b, middle_out = scale * np.cos(turn), scale * np.sin(turn), image.SIZE / 2
+    scale, centre = near * image.STANDARD.resize / image.STANDARD.size, padded.width / 2 + shift
+    a, b, middle_out = scale * np.cos(turn), scale * np.sin(turn), image.STANDARD.size / 2
     x, y = centre[0] - (a + b) * middle_out, centre[1] - (a - b) * middle_out
     matrix = (float(a), float(b), float(x), float(-b), float(a), float(y))
-    return padded.transform((image.SIZE, image.SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    return padded.transform(
+        (image.STANDARD.size, image.STANDARD.size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    )
 
 
 def _degraded(pixels: image.Pixels, random: np.random.Generator) -> image.Pixels:
@@ -89,7 +91,7 @@ def _turned(picture: Image.Image, degrees: float) -> Image.Image:
     """Turn about the middle, and come so near that no corner is empty."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     near = 1 / (abs(cos) + abs(sin))
-    a, b, middle = float(cos * near), float(sin * near), image.SIZE / 2
+    a, b, middle = float(cos * near), float(sin * near), image.STANDARD.size / 2
     matrix = (a, b, middle * (1 - a - b), -b, a, middle * (1 + b - a))
     return picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from strop_contracts.documents.base import Document, Sha256
-from strop_wire import limits
+from strop_wire import fields, limits
 
-FileName = Annotated[str, StringConstraints(pattern=limits.FILE_NAME_PATTERN)]
+FileName = Annotated[str, StringConstraints(pattern=fields.FILE_NAME_PATTERN)]
 
 
 class StoredFile(Document):

@@ -54,6 +54,7 @@ class Base(DeclarativeBase):
         dict[str, int]: JSONB,
         list[Any]: JSONB,
         list[str]: JSONB,
+        list[float]: JSONB,
         int: BigInteger,
         **_STATES,
     }

@@ -17,7 +17,8 @@ class Project(Base):
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(primary_key=True)
     tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    deleting: Mapped[bool] = mapped_column(server_default=text("false"))  # its objects go first, then the row
+    deletion_id: Mapped[UUID | None]  # set once it is deleted; the row stays until every service has cleared its part
+    uncleared: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))  # services that have not answered yet
     at: Mapped[datetime] = created()
 
 
@@ -43,7 +44,7 @@ class HostedDataset(Base):
 
 
 class HostedEntry(Base):
-    """One line of a data set's manifest. The image is in `images` when `sha256` is set and no error stands against it."""
+    """One line of a data set's manifest. The image is in `hosted_images` if `sha256` is set."""
 
     __tablename__ = "hosted_entries"
     __table_args__ = (Index(None, "dataset_id", "position"),)
@@ -54,6 +55,19 @@ class HostedEntry(Base):
     labels: Mapped[list[Any]]  # class names
     sha256: Mapped[str | None]
     errors: Mapped[list[Any]]  # [{"code", "message"}]
+    at: Mapped[datetime] = created()
+
+
+class HostedImage(Base):
+    """An image of a hosted data set, stored once at `{project}/images/{sha256}`, verified."""
+
+    __tablename__ = "hosted_images"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    content_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
     at: Mapped[datetime] = created()
 
 

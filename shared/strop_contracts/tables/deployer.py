@@ -1,7 +1,6 @@
 """The tables that deployer owns."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
@@ -28,7 +27,7 @@ class Deployment(Base):
     previous_version: Mapped[int | None]
     kind: Mapped[states.DeploymentKind]
     state: Mapped[states.DeploymentState] = mapped_column(server_default=text("'running'"))
-    stages: Mapped[list[Any]]  # cumulative shares of the fleet, such as [0.25, 1.0]
+    stages: Mapped[list[float]]  # cumulative shares of the fleet, such as [0.25, 1.0]
     stage: Mapped[int] = mapped_column(server_default=text("0"))
     reason: Mapped[str | None]
     at: Mapped[datetime] = created()
@@ -42,6 +41,7 @@ class DeploymentDevice(Base):
     __tablename__ = "deployment_devices"
     __table_args__ = (
         Index("uq_deployment_devices_current", "project", "device", unique=True, postgresql_where=text("current")),
+        Index("ix_deployment_devices_leased", "project", "device", postgresql_where=text("leased_until is not null")),
     )
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
     device: Mapped[str] = mapped_column(primary_key=True)
@@ -50,6 +50,7 @@ class DeploymentDevice(Base):
     current: Mapped[bool] = mapped_column(server_default=text("false"))  # the device follows this deployment
     state: Mapped[states.InstallState] = mapped_column(server_default=text("'waiting'"))
     reason: Mapped[str | None]
-    sent_at: Mapped[datetime | None]  # None: its `desired` is to be published, for the first time or again
+    leased_until: Mapped[datetime | None]  # an order is on its way to the device: no other is published until then
+    sent_at: Mapped[datetime | None]  # None: its order is to be published, for the first time or again
     policy: Mapped[int | None]  # the version of the policy in it
     answered_at: Mapped[datetime | None]

@@ -20,6 +20,7 @@ class LabelTask(Base):
         Index("ix_label_tasks_mine", "project", "leased_by", postgresql_where=text("state = 'open'")),
     )
     id: Mapped[UUID] = new_id()
+    kind: Mapped[str] = mapped_column(server_default=text("'image'"))  # one that `labeling_queue.kinds` has registered
     project: Mapped[str]
     capture_id: Mapped[UUID]
     device: Mapped[str]
@@ -28,6 +29,7 @@ class LabelTask(Base):
     priority: Mapped[float]  # smaller comes first: the margin of the prediction; audits spread evenly
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
+    copy_leased_until: Mapped[datetime | None]  # the copy in the folders is being moved
     at: Mapped[datetime] = created()
 
 

@@ -6,7 +6,7 @@ import httpx
 
 from console import __main__ as main
 from labeling_queue import __main__ as labeling
-from strop import app, auth
+from strop import app, tokens
 from tests import judged
 from tests.integration.console.conftest import Ask
 
@@ -31,7 +31,7 @@ async def test_who_is_not_signed_in_sees_nothing(runtime: app.Runtime) -> None:
 
 async def test_a_sign_in_link_works_once_at_the_consoles_own_address(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        token = await auth.make_token(session, "ada", "once")
+        token = await tokens.make(session, "ada", "once")
     async with stranger(runtime) as ada, stranger(runtime) as other:
         shown = await other.get("/console/sign-in", params={"token": token})
         first = await ada.post("/console/sign-in", data={"token": token})
@@ -77,7 +77,7 @@ async def test_scripts_and_styles_are_served_those_of_all_pages_too(runtime: app
 
 async def test_links_lead_only_to_pages_that_this_port_has(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        headers = {"Authorization": f"Bearer {await auth.make_token(session, 'ada', 'api')}"}
+        headers = {"Authorization": f"Bearer {await tokens.make(session, 'ada', 'api')}"}
     async with stranger(runtime) as alone, stranger(runtime, labeling) as together:
         apart = (await alone.get("/console", headers=headers)).text
         both = (await together.get("/console", headers=headers)).text

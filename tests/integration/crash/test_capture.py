@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -24,12 +24,10 @@ IMAGES = [factories.picture(seed) for seed in range(6)]
 async def others(runtime: app.Runtime, dying: str, point: str) -> AsyncIterator[None]:
     """The other services of the way, in this process; their relay too, unless a relay shall die: it would be quicker."""
     stop = asyncio.Event()
-    services = [
-        import_module(f"{package}.__main__").build(runtime) for name, package in PACKAGES.items() if name != dying
-    ]
-    async with asyncio.TaskGroup() as group:
-        for service in services:
-            for loop in service.loops:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        for name in PACKAGES.keys() - {dying}:
+            own = await stack.enter_async_context(app.runtime(runtime.settings, name))
+            for loop in import_module(f"{PACKAGES[name]}.__main__").build(own).loops:
                 group.create_task(loop(stop))
         if point != "relay:sent":
             group.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.02))

@@ -22,7 +22,7 @@ async def answered(runtime: app.Runtime, fleet: list[labs.PahoDevice]) -> None:
         assert not await runtime.queues.send("deployer", [sqs.Outgoing(event.dumps())])
 
 
-@pytest.mark.parametrize("point", ["deployer:committed", "deployer:told"])
+@pytest.mark.parametrize("point", ["deployer:committed", "deployer:published"])
 async def test_a_model_is_deployed_once_and_to_every_device(
     runtime: app.Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

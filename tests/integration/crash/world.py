@@ -20,10 +20,10 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
 
 from deployer import __main__ as deployer
-from ingest import announcements, answers, handlers, objects
+from ingest import announcements, answers, clearing, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, auth, consumer, mqtt, outbox, sqs, storage
+from strop import app, consumer, mqtt, outbox, sqs, storage, tokens
 from strop_contracts import tables
 from strop_wire import messages, topics
 from tests import factories
@@ -163,7 +163,10 @@ class World:
         tell = answers.Answers(store, radio)
         self.listening = announcements.Announcements(make, radio, tell)
         table = handlers.table(
-            handlers.Decisions(make, store, tell), objects.Objects(make, store, tell), self.listening
+            handlers.Decisions(make, store, tell),
+            objects.Objects(make, store, tell),
+            self.listening,
+            clearing.of(self.runtime),
         )
         reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
         return {"ingest": reading}
@@ -187,7 +190,7 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
-            tokens = {name: await auth.make_token(session, name, "api") for name in PEOPLE}
+            tokens = {name: await tokens.make(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
         for name, token in tokens.items():
             headers = {"Authorization": f"Bearer {token}"}

@@ -1,6 +1,7 @@
 """A project about colours, and a trainer that delivers at once: a tiny model of the real format, with made-up figures."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class Colours:
         ]  # fmt: skip
         key = f"{ordered.project}/outcomes.jsonl"
         await self.runtime.storage.put(key, documents.lines(outcomes))
-        async with self.runtime.sessions.begin() as session:
+        async with roles.arranging(self.runtime).begin() as session:
             run = {"id": ordered.run_id, "project": ordered.project, "state": "succeeded", "trigger": "order"}
             session.add(tables.TrainingRun(**run, manifest=ordered.manifest))
             await session.flush()
@@ -137,9 +138,11 @@ FIGURES = {
 }  # fmt: skip
 
 
-async def stored(runtime: app.Runtime, project: str, **changes: Any) -> dict[str, Any]:
+async def stored(
+    runtime: app.Runtime, project: str, make: Callable[..., packages.Package] = packages.package, **changes: Any
+) -> dict[str, Any]:
     """Put the files of a tiny model; returns what a row says of them. `changes` replace keys of model.json."""
-    package = packages.package(**{"assumed_thresholds": {"red": 0.5, "green": 0.5, "blue": 0.5}, **changes})
+    package = make(**{"assumed_thresholds": {"red": 0.5, "green": 0.5, "blue": 0.5}, **changes})
     files = {}
     for name, body in package.contents.items():
         files[name] = {"sha256": storage.digest(body), "size": len(body), "key": f"{project}/models/v1/{name}"}

@@ -151,7 +151,7 @@ class Deployment:
             self._places[f"@{request['DatasetType']}"] = parsed["DatasetArn"]
         async with roles.arranging(self._runtime).begin() as session:
             await session.execute(update(tables.HostedDataset).values(status="CREATE_COMPLETE"))
-            await session.execute(update(tables.Project).values(deleting=False))
+            await session.execute(update(tables.Project).values(deletion_id=None))
 
     async def _post(self, operation: str, body: bytes) -> httpx.Response:
         headers = {"X-Amz-Target": f"RekognitionService.{operation}", "Content-Type": "application/x-amz-json-1.1"}

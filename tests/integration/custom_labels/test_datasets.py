@@ -32,7 +32,7 @@ async def test_a_manifest_becomes_a_data_set(
     body = factories.picture(0, (80, 64))
     assert await runtime.storage.get(storage.image_key("flowers", storage.digest(body))) == body
     async with roles.arranging(runtime)() as session:
-        image = await session.get_one(tables.Image, ("flowers", storage.digest(body)))
+        image = await session.get_one(tables.HostedImage, ("flowers", storage.digest(body)))
     assert (image.size, image.content_type, image.width, image.height) == (len(body), "image/jpeg", 80, 64)
     (in_project,) = (await rekognition.describe_projects())["ProjectDescriptions"]
     assert [(each["DatasetArn"], each["DatasetType"]) for each in in_project["Datasets"]] == [(arn, "TRAIN")]
@@ -234,4 +234,4 @@ async def test_a_data_set_is_copied_into_another_project_with_its_images(
         sha256 = storage.digest(factories.picture(seed, (80, 64)))
         assert await runtime.storage.size(storage.image_key("other", sha256))
         async with roles.arranging(runtime)() as session:
-            await session.get_one(tables.Image, ("other", sha256))
+            await session.get_one(tables.HostedImage, ("other", sha256))

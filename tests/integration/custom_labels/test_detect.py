@@ -1,5 +1,6 @@
 """DetectCustomLabels: images in the request and in S3, what is answered, and what is refused."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from custom_labels.hosting import detect, pool
 from strop import app
+from tests.integration.custom_labels import colours
 from tests.integration.custom_labels.colours import Colours, add_version, stored, strange_head
 from tests.integration.custom_labels.conftest import Bucket, Rekognition
 from tests.unit.edge import packages
@@ -60,6 +62,17 @@ async def test_images_come_in_the_request_or_from_s3_and_bad_ones_are_refused(
     assert await fails(in_s3) == "ImageTooLargeException"
     monkeypatch.setattr(pool, "WAITING", 0)
     assert await fails({"Bytes": packages.RED}) == "ProvisionedThroughputExceededException"
+
+
+@pytest.mark.parametrize("make", [packages.whole, packages.larger])
+async def test_a_package_of_another_shape_is_hosted(
+    lab: Colours, runtime: app.Runtime, make: Callable[..., packages.Package]
+) -> None:
+    files = await stored(runtime, colours.PROJECT, make)
+    arn = await add_version(runtime, files=files, status="STARTING", min_units=1, started_at=datetime.now(UTC))
+    await lab.reaches(arn, "RUNNING")
+
+    assert await names(lab, arn, {"Bytes": packages.GREEN}) == ["green"]
 
 
 async def test_only_a_model_that_runs_answers(lab: Colours, runtime: app.Runtime) -> None:

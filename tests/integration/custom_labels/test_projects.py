@@ -7,8 +7,9 @@ from botocore.exceptions import ClientError
 
 from strop import app
 from strop_contracts import tables
+from strop_wire import ids
 from tests import factories, roles, wait
-from tests.integration.custom_labels.conftest import Bucket, Rekognition
+from tests.integration.custom_labels.conftest import Rekognition
 
 
 async def names(rekognition: Rekognition, **request: Any) -> list[str]:
@@ -75,25 +76,24 @@ async def test_projects_come_in_pages_and_by_name_and_feature(rekognition: Rekog
     assert await names(rekognition, Features=["CONTENT_MODERATION"]) == []
 
 
-async def test_a_deleted_project_goes_with_its_objects(
-    rekognition: Rekognition, runtime: app.Runtime, bucket: Bucket
+async def test_deletion_asks_every_service_and_clears_its_own_part(
+    rekognition: Rekognition, runtime: app.Runtime
 ) -> None:
     arn = (await rekognition.create_project(ProjectName="flowers"))["ProjectArn"]
-    (await rekognition.create_project(ProjectName="flowers2"))
     await runtime.storage.put("flowers/images/abc", b"image")
     await runtime.storage.put("flowers2/images/abc", b"image")
     await rekognition.create_dataset(ProjectArn=arn, DatasetType="TRAIN")
 
     assert (await rekognition.delete_project(ProjectArn=arn))["Status"] == "DELETING"
 
-    async def gone() -> bool:
-        return await names(rekognition) == ["flowers2"]
+    async def cleared() -> bool:
+        async with roles.arranging(runtime)() as session:
+            return "custom-labels" not in (await session.get_one(tables.Project, "flowers")).uncleared
 
-    await wait.until(gone)
+    await wait.until(cleared)
     assert [key async for key in runtime.storage.keys("")] == ["flowers2/images/abc"]
-    again = await rekognition.create_project(ProjectName="flowers")
-    assert (await rekognition.describe_projects(ProjectNames=["flowers"]))["ProjectDescriptions"][0]["Datasets"] == []
-    assert again["ProjectArn"] != arn
+    (described,) = (await rekognition.describe_projects(ProjectNames=["flowers"]))["ProjectDescriptions"]
+    assert (described["Status"], described["Datasets"]) == ("DELETING", [])
     assert (await rekognition.fails("delete_project", ProjectArn=arn)).startswith("ResourceNotFoundException: ")
 
 
@@ -102,7 +102,7 @@ async def test_a_project_that_is_being_deleted_is_no_longer_there_and_its_name_n
 ) -> None:
     arn = (await rekognition.create_project(ProjectName="flowers"))["ProjectArn"]
     async with roles.arranging(runtime).begin() as session:
-        (await session.get_one(tables.Project, "flowers")).deleting = True
+        (await session.get_one(tables.Project, "flowers")).deletion_id = ids.uuid7()
 
     (described,) = (await rekognition.describe_projects())["ProjectDescriptions"]
     assert described["Status"] == "DELETING"

@@ -112,7 +112,7 @@ async def test_a_training_that_fails_says_why_and_the_waiter_gives_up(lab: Colou
     await lab.datasets()
     arn = await lab.order()
     ordered, _ = await lab.taken()
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         failed = events.TrainingFailed(project=colours.PROJECT, run_id=ordered.run_id, reason="the disk is full")
         await outbox.add(session, failed)
 
@@ -283,7 +283,7 @@ async def test_what_cannot_be_copied_says_why(lab: Colours, runtime: app.Runtime
 
 async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Runtime) -> None:
     await add_version(runtime, "v2")  # somebody's own name
-    async with runtime.sessions.begin() as session:
+    async with roles.arranging(runtime).begin() as session:
         for number in (1, 2):
             model = await factories.make_model(session, number, colours.PROJECT, "refused")
             model.reasons = ["not better"]

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deployer import mqtt_target, ticks
+from deployer.targets import mqtt as mqtt_target
 from strop import app, mqtt
 from tests.integration.deployer import lab as labs
 
@@ -26,5 +26,5 @@ async def target(runtime: app.Runtime) -> AsyncIterator[mqtt_target.MqttTarget]:
 
 
 @pytest.fixture
-def ticking(runtime: app.Runtime, target: mqtt_target.MqttTarget) -> ticks.Ticks:
-    return ticks.Ticks(runtime.sessions, target, labs.QUICK)
+def ticking(runtime: app.Runtime, target: mqtt_target.MqttTarget) -> labs.Ticking:
+    return labs.Ticking(runtime.sessions, target, labs.QUICK)

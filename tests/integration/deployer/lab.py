@@ -9,11 +9,12 @@ from uuid import UUID
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from deployer import handlers, rollouts, ticks
+from deployer import handlers, publishing, rollouts, settling
 from deployer.settings import Settings
-from strop import app
+from deployer.targets import base
+from strop import app, db
 from strop_contracts import events, tables
 from strop_wire import ids, messages, topics
 from tests import factories, roles, wait
@@ -22,7 +23,10 @@ STAGES = [0.25, 1.0]
 QUICK = Settings(stages=STAGES, stage_timeout=3600, tick=0.05)
 
 DESIRED = messages.Desired(
-    "0", "v1", {name: messages.ModelFile("0" * 64, 1) for name in messages.MODEL_FILES}, messages.Policy()
+    "0",
+    "v1",
+    {name: messages.ModelFile("0" * 64, 1) for name in ("model.json", "head.onnx", "backbone.onnx")},
+    messages.Policy(),
 )
 
 
@@ -66,6 +70,9 @@ class PahoDevice:
 
     async def hears_empty(self) -> None:
         assert await asyncio.wait_for(self._heard.get(), wait.PATIENCE) is None
+
+    def nothing_heard(self) -> bool:
+        return self._heard.empty()
 
     def heard(self) -> list[messages.Desired | None]:
         """What has come and was not looked at yet."""
@@ -167,6 +174,27 @@ class Lab:
         async with roles.arranging(self.runtime).begin() as session:
             session.add(tables.Policy(project=self.project, version=version, body=body))
 
+    async def lose_files(self, version: int) -> None:
+        """Damage a model version: no order can be made of it."""
+        damage = text(
+            """update model_versions set files = '{"head.onnx": {}}' where project = :project and version = :v"""
+        )
+        async with roles.arranging(self.runtime).begin() as session:
+            await session.execute(damage, {"project": self.project, "v": version})
+
+    async def damage_stages(self) -> None:
+        """Damage the newest deployment: no late device can be given a stage."""
+        newest = (await self.deployments())[-1]
+        async with roles.arranging(self.runtime).begin() as session:
+            await session.execute(
+                update(tables.Deployment).where(tables.Deployment.id == newest.id).values(stages=["all"])
+            )
+
+    async def end_leases(self) -> None:
+        """Let the leases of orders run out."""
+        async with roles.arranging(self.runtime).begin() as session:
+            await session.execute(update(tables.DeploymentDevice).values(leased_until=datetime.now(UTC)))
+
     async def backdate(self, seconds: float) -> None:
         """Let time pass for the newest deployment: its stage, and what it sent."""
         newest, passed = (await self.deployments())[-1], timedelta(seconds=seconds)
@@ -176,12 +204,20 @@ class Lab:
             await session.execute(update(DD).where(DD.deployment_id == newest.id).values(sent_at=DD.sent_at - passed))
 
 
-async def turn(ticking: ticks.Ticks) -> None:
+class Ticking:
+    """The ticks of one copy of the service, called by the test."""
+
+    def __init__(self, make: db.Sessions, target: base.Target, settings: Settings = QUICK) -> None:
+        self.settle = settling.Settling(make, settings).tick
+        self.publish = publishing.Publishing(make, target, settings).tick
+
+
+async def turn(ticking: Ticking) -> None:
     await ticking.settle()
-    await ticking.send()
+    await ticking.publish()
 
 
-async def finish(lab: Lab, ticking: ticks.Ticks, fleet: Sequence[PahoDevice]) -> None:
+async def finish(lab: Lab, ticking: Ticking, fleet: Sequence[PahoDevice]) -> None:
     """Let the running deployment succeed on all of the fleet."""
     while "running" in {state for _, _, state in await lab.history()}:
         await turn(ticking)

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import pytest
 
-from deployer import ticks
 from strop_contracts import errors
 from strop_wire import ids
 from tests.integration.deployer import lab as labs
@@ -74,29 +73,29 @@ class TestModelApproved:
 
 
 class TestDeviceReported:
-    async def test_a_failure_is_kept_with_its_reason(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_failure_is_kept_with_its_reason(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired, failed="disk full")
 
             assert await state(lab, device) == ("failed", "disk full")
 
-    async def test_a_device_that_failed_and_tries_again_may_install(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_device_that_failed_and_tries_again_may_install(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired, failed="disk full")
             await lab.answers(device, desired)
 
             assert await state(lab, device) == ("installed", None)
 
-    async def test_an_older_report_that_comes_late_changes_nothing(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_an_older_report_that_comes_late_changes_nothing(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             answer = {"deployment_id": UUID((await device.hears()).deployment), "outcome": "installed"}
             now = datetime.now(UTC)
             await lab.reported(device, "v1", **answer, at=now)
@@ -104,10 +103,10 @@ class TestDeviceReported:
 
             assert await state(lab, device) == ("installed", None)
 
-    async def test_a_repeated_answer_leaves_the_time_of_the_first(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_repeated_answer_leaves_the_time_of_the_first(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             desired = await device.hears()
             await lab.answers(device, desired)
             first = (await lab.rows())[device.name].answered_at
@@ -115,20 +114,20 @@ class TestDeviceReported:
 
             assert (await lab.rows())[device.name].answered_at == first
 
-    async def test_an_answer_to_another_deployment_is_ignored(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_an_answer_to_another_deployment_is_ignored(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             await lab.reported(device, None, deployment_id=ids.uuid7(), outcome="failed")
 
             assert await state(lab, device) == ("sent", None)
 
     async def test_a_device_that_runs_the_target_model_counts_as_installed(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
-            await ticking.send()
+            await ticking.publish()
             await lab.reported(device, "v1")
 
             assert await state(lab, device) == ("installed", None)

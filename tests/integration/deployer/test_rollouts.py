@@ -1,13 +1,12 @@
 import pytest
 
-from deployer import ticks
 from strop_contracts import errors
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish
 
 
 class TestRollBackOnCommand:
-    async def test_the_current_model_goes_back_to_the_one_before(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_the_current_model_goes_back_to_the_one_before(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(3) as fleet:
             await three_good_models(lab, ticking, fleet)
             back = await lab.roll_back()
@@ -19,7 +18,7 @@ class TestRollBackOnCommand:
             assert (await lab.deployments())[2].reason == "the operator says so"
 
     async def test_asked_again_it_goes_further_back_until_nothing_is_left(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(1) as fleet:
             await three_good_models(lab, ticking, fleet)
@@ -32,7 +31,7 @@ class TestRollBackOnCommand:
             with pytest.raises(errors.Refused, match="no earlier good model"):
                 await lab.roll_back()
 
-    async def test_a_version_can_be_named(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_version_can_be_named(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as fleet:
             await three_good_models(lab, ticking, fleet)
             await lab.roll_back(1)
@@ -41,27 +40,27 @@ class TestRollBackOnCommand:
             assert (await lab.history())[2:] == [(3, "rollout", "rolled_back"), (1, "rollback", "succeeded")]
 
     async def test_after_a_named_version_a_failed_rollout_returns_to_that_one(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(1) as (device,):
             await three_good_models(lab, ticking, [device])
             await lab.roll_back(1)
             await finish(lab, ticking, [device])
             await lab.approve(4)
-            await ticking.send()
+            await ticking.publish()
             await lab.answers(device, await device.hears(), failed="disk full")
             await ticking.settle()
 
             assert (await lab.history())[-2:] == [(4, "rollout", "rolled_back"), (1, "rollback", "running")]
 
     async def test_a_running_rollout_is_taken_back_from_those_it_has_reached(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
             await lab.approve(2)
-            await ticking.send()
+            await ticking.publish()
             await lab.roll_back()
             await finish(lab, ticking, fleet)
 
@@ -99,7 +98,7 @@ class TestRollBackOnCommand:
             assert await lab.history() == [(1, "rollout", "running")]
 
 
-async def three_good_models(lab: labs.Lab, ticking: ticks.Ticks, fleet: list[labs.PahoDevice]) -> None:
+async def three_good_models(lab: labs.Lab, ticking: labs.Ticking, fleet: list[labs.PahoDevice]) -> None:
     for version in (1, 2, 3):
         await lab.approve(version)
         await finish(lab, ticking, fleet)

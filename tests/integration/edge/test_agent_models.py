@@ -56,6 +56,28 @@ def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
 
 
+@pytest.mark.parametrize("package", [packages.whole("v2"), packages.larger("v2")], ids=["one file", "larger input"])
+def test_a_package_of_another_shape_is_fetched_and_classifies(
+    cloud: Cloud, start_agent: Start, feed: Feed, package: packages.Package
+) -> None:
+    agent = start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+
+    cloud.offer(package, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+    feed.pour(packages.GREEN)
+    cloud.wait(lambda: len(cloud.captures) > 1)
+
+    assert state.answer
+    assert state.answer.outcome == "installed"
+    assert [(capture.model, capture.label) for capture in cloud.captures] == [("v1", "red"), ("v2", "green")]
+    assert {sha for fetch in cloud.fetches for sha in fetch.files} >= {file.sha256 for file in package.files.values()}
+    assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
+
+
 def test_counts_before_a_switch_are_reported_under_the_old_model(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     agent = start_agent(state_every=60.0)
     cloud.offer(V1, "d1", ALL)

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import enrolment
 from strop_contracts import errors, tables
+from strop_wire import ids
 
 
 async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSession) -> None:
@@ -54,7 +55,7 @@ async def test_a_project_that_a_topic_cannot_hold_takes_no_devices(session: Asyn
 
 
 async def test_a_project_that_is_being_deleted_takes_no_devices(session: AsyncSession) -> None:
-    session.add(tables.Project(name="flowers", deleting=True))
+    session.add(tables.Project(name="flowers", deletion_id=ids.uuid7()))
     await session.flush()
 
     with pytest.raises(errors.NotFound, match="there is no project flowers"):

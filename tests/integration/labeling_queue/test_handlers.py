@@ -3,18 +3,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
-from labeling_queue import annotations, handlers, queries, rules
+from labeling_queue import annotations, folders, handlers, queries, rules
 from strop import app, consumer, storage
 from strop_contracts import errors, events, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import Store
 
+OPEN_TRANSACTIONS = text(
+    "select * from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()"
+)
+
 
 async def handle(runtime: app.Runtime, event: events.Event) -> None:
-    table = handlers.table(runtime.storage)
+    table = handlers.table(runtime)
     await consumer.Consumer("labeling-queue", runtime.sessions, runtime.queues, table)._handle([event])
 
 
@@ -46,7 +50,16 @@ async def truth(runtime: app.Runtime, capture: tables.Capture) -> str | None:
 async def move(runtime: app.Runtime, capture: tables.Capture, label: str | None = None) -> None:
     """Handle the event about a new ground truth; what it says must not matter."""
     event = {"project": capture.project, "capture_id": capture.id, "device": capture.device, "author": "ada"}
-    await handle(runtime, events.ImageLabeled(**event, label=label))
+    labeled = events.ImageLabeled(**event, label=label)
+
+    async def done() -> bool:
+        try:
+            await handle(runtime, labeled)
+        except errors.RetryLater:
+            return False
+        return True
+
+    await wait.until(done)
 
 
 async def copies(runtime: app.Runtime) -> list[str]:
@@ -240,8 +253,53 @@ async def test_a_move_whose_image_is_away_fails_so_that_it_comes_again(runtime: 
     await answer(runtime, capture, "can")
     await runtime.storage.delete(storage.image_key(capture.project, capture.sha256))
 
-    with pytest.raises(storage.NoSuchObject):
-        await move(runtime, capture, "can")
+    for _ in range(2):  # the second time it fails for the same reason: no lease is left
+        with pytest.raises(storage.NoSuchObject):
+            await move(runtime, capture, "can")
+
+
+async def test_no_transaction_is_open_while_a_copy_is_moved(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    slow = Slow(runtime.storage)
+    event = {"project": capture.project, "capture_id": capture.id, "device": capture.device, "author": "ada"}
+    labeled = events.ImageLabeled(**event, label="can")
+    moving = asyncio.create_task(folders.Folders(runtime.sessions, slow).on_image_labeled(labeled))
+    await slow.asked.wait()
+    async with roles.arranging(runtime)() as session:
+        assert not (await session.execute(OPEN_TRANSACTIONS)).all()
+    with pytest.raises(errors.RetryLater):
+        await handle(runtime, labeled)
+
+    slow.free.set()
+    await moving
+
+    assert await copies(runtime) == ["labeled_field_data/can"]
+
+
+async def test_a_move_that_was_killed_is_repeated_when_its_lease_ends(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    async with roles.arranging(runtime).begin() as session:
+        ended = await queries.now(session)
+        await session.execute(update(tables.LabelTask).values(copy_leased_until=ended))
+
+    await move(runtime, capture, "can")
+
+    assert await copies(runtime) == ["labeled_field_data/can"]
+
+
+class Slow(storage.Storage):
+    """Copies when it is set free."""
+
+    def __init__(self, real: storage.Storage) -> None:
+        vars(self).update(vars(real))
+        self.asked, self.free = asyncio.Event(), asyncio.Event()
+
+    async def copy(self, source: str, target: str) -> None:
+        self.asked.set()
+        await self.free.wait()
+        await super().copy(source, target)
 
 
 async def test_a_label_for_no_capture_is_invalid(runtime: app.Runtime, store: Store) -> None:

@@ -11,7 +11,7 @@ from console import __main__ as console
 from ingest import control as ingest
 from labeling_queue import control as labeling_queue
 from router import __main__ as router
-from strop import app, auth
+from strop import app, tokens
 from strop.settings import Settings
 from tests import factories
 
@@ -21,7 +21,7 @@ POLICY = f"/api/control/router/projects/{factories.PROJECT}/policy"
 async def token(runtime: app.Runtime, kind: str) -> dict[str, str]:
     """Return the header of a new token."""
     async with runtime.sessions.begin() as session:
-        return {"Authorization": f"Bearer {await auth.make_token(session, 'ann', kind)}"}
+        return {"Authorization": f"Bearer {await tokens.make(session, 'ann', kind)}"}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_registered_token_is_accepted_and_registering_is_idempotent(
 ) -> None:
     for _ in range(2):
         async with runtime.sessions.begin() as session:
-            await auth.register(session, "operator", "chosen")
+            await tokens.register(session, "operator", "chosen")
 
     answer = await client.get("/api/control/labeling-queue/caller", headers={"Authorization": "Bearer chosen"})
 

@@ -48,7 +48,7 @@ async def test_a_client_that_is_gone_is_given_up(runtime: app.Runtime) -> None:
     """As far as it shows without pulling a cable: what the server and we have agreed on."""
     async with runtime.sessions() as session:
         agreed = {name: await session.scalar(text(f"show {name}")) for name in db.GONE}
-    assert agreed["idle_in_transaction_session_timeout"] == "3min"
+    assert agreed["idle_in_transaction_session_timeout"] == "1min"
     assert [agreed[f"tcp_keepalives_{name}"] for name in ("idle", "interval", "count")] == ["30", "10", "3"]
 
     impatient = db.engine(runtime.settings.database_url, answer=0.1)

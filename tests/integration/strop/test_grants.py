@@ -46,7 +46,7 @@ async def test_grants_in_postgres_are_those_declared(template: str) -> None:
     assert await granted(template) == declared
 
 
-async def test_every_table_is_written_by_its_owner_alone_beside_declared_exceptions(template: str) -> None:
+async def test_every_table_is_written_by_its_owner_alone(template: str) -> None:
     writers: dict[str, set[str]] = defaultdict(set)
     for role, by_table in (await granted(template)).items():
         for table, privileges in by_table.items():
@@ -55,8 +55,7 @@ async def test_every_table_is_written_by_its_owner_alone_beside_declared_excepti
 
     for service in services.ALL:
         for table in service.owns:
-            exceptions = {each.role for each in services.ALL if table in each.writes_also}
-            assert writers[table.__tablename__] == {service.role} | exceptions
+            assert writers[table.__tablename__] == {service.role}
     owned = {table.__tablename__ for service in services.ALL for table in service.owns}
     shared = {"inbox", "outbox", "dead_letters", "users", "tokens"}
     assert owned | shared == {table.name for table in tables.Base.metadata.sorted_tables}

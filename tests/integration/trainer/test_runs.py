@@ -11,7 +11,7 @@ from sqlalchemy import update
 from strop import storage
 from strop_contracts import documents, errors, events, tables
 from strop_edge.model import Model
-from strop_wire import ids, messages
+from strop_wire import ids
 from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -32,7 +32,7 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
     assert made.labels == ["ring", "square", "stripes"]
     assert made.reasons[0].startswith("first model, base:")
     assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
-    for name in messages.MODEL_FILES:
+    for name in made.files:
         body = await lab.runtime.storage.get(made.files[name].key)
         assert (storage.digest(body), len(body)) == (made.files[name].sha256, made.files[name].size)
         (tmp_path / name).write_bytes(body)
@@ -224,9 +224,10 @@ async def test_a_silent_trainer_keeps_its_lease(lab):
 async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
     run, mine = await leased(lab)
     await take_over(lab, run.id)
-    for name in messages.MODEL_FILES:
+    names = ("model.json", "head.onnx", "backbone.onnx")
+    for name in names:
         (tmp_path / name).write_bytes(name.encode())
-    files = {name: {"sha256": storage.digest(name.encode()), "size": len(name)} for name in messages.MODEL_FILES}
+    files = {name: {"sha256": storage.digest(name.encode()), "size": len(name)} for name in names}
     result = {"files": files, "labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
 
     with pytest.raises(lease.Lost):

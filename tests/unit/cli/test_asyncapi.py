@@ -77,11 +77,10 @@ def test_the_limits_of_the_page_are_those_of_the_code() -> None:
     policy, put = rules.Policy(), inspect.signature(storage.Storage.presign_put)
     assert f"at most {MAX_PAYLOAD:,} bytes" in PAGE
     assert f"| image | {messages.MAX_IMAGE_BYTES // 2**20} MiB, {decoder.MAX_PIXELS // 10**6} million pixels" in PAGE
-    assert (
-        f"| uploads | {policy.device_per_hour} an hour of a device and {policy.fleet_per_hour:,} of a project" in PAGE
-    )
+    limits = f"{policy.device_per_hour} per hour and device, {policy.fleet_per_hour:,} per hour and project"
+    assert f"| uploads | {limits}" in PAGE
     assert put.parameters["seconds"].default == 3600
-    assert "good for one hour" in PAGE
+    assert "valid for one hour" in PAGE
 
 
 def test_every_message_has_an_example() -> None:

@@ -21,25 +21,38 @@ FEATURES = 1280
 DIRECTIONS = np.linalg.qr(np.random.default_rng(7).normal(size=(FEATURES, 3)))[0].T.astype(np.float32)
 
 
-def backbone() -> bytes:
+def _features(axes: tuple[int, int] = (1, 2)) -> list[Any]:
     """Mean colour -> 1280 features of length 1."""
-    nodes = [
+    return [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("Add", ["pixels", "one"], ["lifted"]),  # black must have a length, too
-        helper.make_node("ReduceMean", ["lifted"], ["colour"], axes=[1, 2], keepdims=0),
+        helper.make_node("ReduceMean", ["lifted"], ["colour"], axes=axes, keepdims=0),
         helper.make_node("MatMul", ["colour", "directions"], ["laid"]),
         helper.make_node("LpNormalization", ["laid"], ["features"], axis=1, p=2),
     ]
-    images = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 224, 224, 3])
+
+
+def backbone(size: int = 224) -> bytes:
+    """A first graph; only with a size of 224 does it take uint8 in the order of Strop's own backbones."""
+    nodes = _features() if size == 224 else _features((2, 3))
+    images = _images(size)
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES])
     constants = {"one": np.ones(1, np.float32), "directions": DIRECTIONS}
     return _model(nodes, images, features, constants)
 
 
-def head(scale: float = 10.0, labels: int = 3, offset: float = 0.0, *, novelty: bool = False) -> bytes:
+def _images(size: int) -> Any:
+    if size == 224:
+        return helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", size, size, 3])
+    return helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, size, size])
+
+
+def head(
+    scale: float = 10.0, labels: int = 3, offset: float = 0.0, *, novelty: bool = False, joined: bool = False
+) -> bytes:
     """Softmax over how red, green and blue it is; a larger scale makes it surer, `offset` is added afterwards.
 
-    With `novelty`, a second output: how much it lacks of any of them.
+    With `novelty`, a second output: how much it lacks of any of them. `joined`: with the first graph before it, in one file.
     """
     weights = np.zeros((FEATURES, labels), np.float32)
     weights[:, :3] = DIRECTIONS.T * scale
@@ -51,6 +64,9 @@ def head(scale: float = 10.0, labels: int = 3, offset: float = 0.0, *, novelty: 
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES])
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", labels])
     constants = {"weights": weights, "offset": np.full(1, offset, np.float32), "whole": np.full(1, scale, np.float32)}
+    if joined:
+        constants |= {"one": np.ones(1, np.float32), "directions": DIRECTIONS}
+        return _model([*_features(), *nodes], _images(224), probabilities, constants)
     if not novelty:
         return _model(nodes, features, probabilities, constants)
     nodes += [
@@ -111,14 +127,13 @@ class Package:
         return folder
 
     def desired(self, deployment: str = "d1", policy: messages.Policy | None = None) -> messages.Desired:
-        files = {name: self.files[name] for name in messages.MODEL_FILES}
-        return messages.Desired(deployment, self.version, files, policy or messages.Policy(version=1))
+        return messages.Desired(deployment, self.version, self.files, policy or messages.Policy(version=1))
 
 
 def package(version: str = "v1", scale: float = 10.0, *, backbone: bytes = BACKBONE, **changes: Any) -> Package:
     """A package; `changes` replace keys of model.json, or the head with `head=`."""
     head_bytes = changes.pop("head", None) or head(scale)
-    parts = {"backbone.onnx": backbone, "head.onnx": head_bytes}
+    parts = changes.pop("parts", None) or {"backbone.onnx": backbone, "head.onnx": head_bytes}
     manifest = {
         "version": version,
         "labels": list(LABELS),
@@ -138,3 +153,24 @@ def sample(jpeg: bytes, scale: float = 10.0) -> dict[str, Any]:
     colour = np.asarray(Image.open(io.BytesIO(jpeg)), np.float32).mean((0, 1)) + 1
     shares = np.exp(colour / np.linalg.norm(colour) * scale)
     return {"jpeg": base64.b64encode(jpeg).decode(), "probabilities": (shares / shares.sum()).tolist()}
+
+
+def whole(version: str = "v1", scale: float = 10.0, **changes: Any) -> Package:
+    """The same model in one ONNX file: no head of its own."""
+    return package(
+        version, scale, **{"parts": {"model.onnx": head(scale, joined=True)}, "graphs": ["model.onnx"], **changes}
+    )
+
+
+def larger(version: str = "v1", scale: float = 10.0, **changes: Any) -> Package:
+    """Like EfficientNet-Lite2: 260 pixels, channels first, scaled by mean and std; the second file has another name, too."""
+    parts = {"trunk.onnx": backbone(260), "top.onnx": head(scale)}
+    wanted = {
+        "size": 260,
+        "resize": 292,
+        "filter": "bilinear",
+        "layout": "nchw",
+        "mean": [0.0] * 3,
+        "std": [1 / 255] * 3,
+    }
+    return package(version, scale, **{"parts": parts, "graphs": ["trunk.onnx", "top.onnx"], "input": wanted, **changes})

@@ -75,7 +75,7 @@ def test_garbage_in_exif_does_not_cost_the_image() -> None:
 def test_a_large_jpeg_is_scaled_while_decoding_but_never_below_what_is_needed() -> None:
     decoded = image.decode(packages.encoded(scene(4000, 3000)))
 
-    assert image.RESIZE <= min(decoded.size) < 2 * image.RESIZE
+    assert image.STANDARD.resize <= min(decoded.size) < 2 * image.STANDARD.resize
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from strop_edge import image, model
-from strop_wire import messages
+from strop_edge import image, manifest, model
 from tests.unit.edge import packages
 
 
@@ -34,7 +34,7 @@ def test_features_have_length_1_and_lead_to_the_same_probabilities(loaded: model
 
     assert features.shape == (3, 1280)
     assert np.linalg.norm(features, axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.array_equal(loaded.probabilities(features), loaded.predict(images))
+    assert np.array_equal(loaded.assess_features(features)[0], loaded.predict(images))
 
 
 def test_no_images_give_no_predictions(loaded: model.Model) -> None:
@@ -87,10 +87,25 @@ def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
         ({"labels": []}, "missing or repeat"),
         ({"labels": ["red", "green", "blue\u202e"]}, r"U\+202E"),
         ({"labels": ["red", "green", "green "]}, "repeat"),
-        ({"input": {"size": 260, "resize": 300}}, "all that this agent prepares"),
+        ({"input": {"size": 2000, "resize": 2000}}, "size: expected a whole number from 16"),
+        ({"input": {"size": 224, "resize": 200}}, "resize: expected a whole number from 224"),
+        ({"input": {"size": 224, "resize": 256, "gamma": 2.2}}, "cannot apply gamma"),
+        ({"input": {"size": 224, "resize": 256, "filter": "box"}}, "filter: expected one of bicubic"),
+        ({"input": {"size": 224, "resize": 256, "mean": [0.5, 0.5, 0.5]}}, "both mean and std"),
+        ({"input": {"size": 224, "resize": 256, "mean": [0, 0, 0], "std": [1, 1, 0]}}, "std: expected a number"),
+        ({"input": {"size": 224, "resize": 256, "mean": [0, 0], "std": [1, 1]}}, "expected 3 numbers"),
+        ({"input": {"size": 260, "resize": 300}}, "onnxruntime"),
+        ({"graphs": []}, "one or two different"),
+        ({"graphs": ["head.onnx", "head.onnx"]}, "one or two different"),
+        ({"graphs": ["other.onnx"]}, "other.onnx missing in files"),
+        ({"files": {"../head.onnx": {"sha256": "0" * 64, "size": 1}}}, "by plain file name"),
+        ({"files": {f"{n}.onnx": {"sha256": "0" * 64, "size": 1} for n in range(17)}}, "1 to 16 files"),
+        ({"files": {"head.onnx": {"sha256": "0" * 64, "size": 2**31}}}, "size: expected a whole number"),
+        ({"files": {"head.onnx": {"sha256": "0"}}}, "sha256: expected 64"),
+        ({"samples": [packages.sample(packages.RED)] * 33}, "at most 32 objects"),
         ({"thresholds": {"red": 2}}, "red: expected a number"),
         ({"version": ""}, "version"),
-        ({"files": {}}, "backbone.onnx"),
+        ({"files": {}}, "1 to 16 files"),
         ({"head": packages.head(offset=float("nan"))}, "not numbers from 0 to 1"),
         ({"head": packages.head(offset=1.0)}, "not numbers from 0 to 1"),
         ({"head": packages.head(labels=4)}, r"gives \(1, 4\)"),
@@ -101,12 +116,12 @@ def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
         ({"assumed_thresholds": {"red": -1}}, "red: expected a number"),
         ({"head": packages.head(offset=float("inf"), novelty=True)}, "novelty is not a number"),
     ],
-    ids=range(18),
+    ids=range(33),
 )
 def test_a_package_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     folder = packages.package(**changes).write(tmp_path)
 
-    with pytest.raises(model.BadModel, match=reason):
+    with pytest.raises(manifest.BadModel, match=reason):
         model.Model(folder)
 
 
@@ -117,16 +132,16 @@ def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
 
-    with pytest.raises(model.BadModel, match=f"{name}: sha256"):
+    with pytest.raises(manifest.BadModel, match=f"{name}: sha256"):
         model.Model(folder)
 
 
-@pytest.mark.parametrize("name", messages.MODEL_FILES)
+@pytest.mark.parametrize("name", packages.package().contents)
 def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     folder = packages.package().write(tmp_path)
     (folder / name).unlink()
 
-    with pytest.raises(model.BadModel, match="unreadable"):
+    with pytest.raises(manifest.BadModel, match="unreadable"):
         model.Model(folder)
 
 
@@ -135,7 +150,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
     folder = packages.package().write(tmp_path)
     (folder / "model.json").write_bytes(text.encode("latin-1"))
 
-    with pytest.raises(model.BadModel, match=r"model\.json"):
+    with pytest.raises(manifest.BadModel, match=r"model\.json"):
         model.Model(folder)
 
 
@@ -162,7 +177,7 @@ def off_by(difference: float) -> list[dict[str, Any]]:
 def test_the_self_test_refuses_a_machine_that_sees_otherwise(tmp_path: Path, samples: Any, reason: str) -> None:
     loaded = model.Model(packages.package(samples=samples).write(tmp_path))
 
-    with pytest.raises(model.BadModel, match=reason):
+    with pytest.raises(manifest.BadModel, match=reason):
         loaded.self_test()
 
 
@@ -177,7 +192,7 @@ def test_models_with_the_same_backbone_share_it_and_the_last_one_frees_it(tmp_pa
     key = (first.manifest.files["backbone.onnx"].sha256, threads)
     assert key in model._sessions
 
-    assert first._backbone is second._backbone
+    assert first._first is second._first
 
     del first, second
     gc.collect()
@@ -187,11 +202,51 @@ def test_models_with_the_same_backbone_share_it_and_the_last_one_frees_it(tmp_pa
 def test_the_manifest_tells_what_it_read() -> None:
     package = packages.package(thresholds={"red": 0.7})
 
-    manifest = model.Manifest.loads(package.contents["model.json"])
+    read = manifest.Manifest.loads(package.contents["model.json"])
 
-    assert manifest.labels == packages.LABELS
-    assert manifest.thresholds == {"red": 0.7}
-    assert manifest.files == {name: package.files[name] for name in ("backbone.onnx", "head.onnx")}
+    assert read.labels == packages.LABELS
+    assert read.thresholds == {"red": 0.7}
+    assert read.files == {name: package.files[name] for name in ("backbone.onnx", "head.onnx")}
     assert json.loads(package.contents["model.json"])["samples"][0]["probabilities"] == list(
-        manifest.samples[0].probabilities
+        read.samples[0].probabilities
     )
+
+
+@pytest.mark.parametrize("package", [packages.whole(), packages.larger()], ids=["one file", "larger input"])
+def test_a_package_of_another_shape_predicts_and_passes_its_self_test(
+    tmp_path: Path, package: packages.Package
+) -> None:
+    loaded = model.Model(package.write(tmp_path))
+
+    (found,) = loaded.predict(loaded.prepare(packages.GREEN)[np.newaxis])
+
+    assert loaded.rank(found)[0].label == "green"
+    loaded.self_test()
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_mean_and_std_are_applied_by_channel(layout: str) -> None:
+    wanted = image.Input.read(
+        {"size": 16, "resize": 16, "layout": layout, "mean": [0.5, 0.4, 0.3], "std": [0.5, 0.25, 1]}
+    )
+    pixels = image.load(packages.encoded(Image.new("RGB", (16, 16), (255, 51, 0)), "PNG"), wanted)
+
+    found = wanted.tensor(pixels[np.newaxis])
+
+    assert found.dtype == np.float32
+    assert found.shape == ((1, 16, 16, 3) if layout == "nhwc" else (1, 3, 16, 16))
+    first = found[0, 0, 0] if layout == "nhwc" else found[0, :, 0, 0]
+    assert first == pytest.approx([1.0, -0.8, -0.3], abs=1e-6)
+
+
+def test_a_crop_is_the_middle_of_the_scaled_image() -> None:
+    picture = Image.new("RGB", (100, 100), "red")
+    picture.paste("blue", (20, 20, 80, 80))
+
+    assert (image.prepare(picture, image.Input(48, 100, "bilinear")) == (0, 0, 255)).all()
+    assert (image.prepare(picture, image.Input(100, 100))[0, 0] == (255, 0, 0)).all()
+
+
+def test_a_manifest_over_the_limit_is_refused() -> None:
+    with pytest.raises(manifest.BadModel, match="over the limit"):
+        manifest.Manifest.loads(b" " * (manifest.MAX_BYTES + 1))

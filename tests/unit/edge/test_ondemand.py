@@ -1,6 +1,6 @@
 import pytest
 
-from strop_edge import model, ondemand
+from strop_edge import manifest, ondemand
 from strop_wire import messages
 from tests.unit.edge import packages
 
@@ -55,8 +55,8 @@ def test_without_model_or_image_the_answer_says_so(version: str | None, why: str
 
 
 def answer(thresholds: dict[str, float]) -> messages.Answer:
-    manifest = model.Manifest.loads(packages.package(thresholds=thresholds).contents["model.json"])
-    return ondemand.answer(ondemand.Request("r", "reply"), "cam", manifest, BEST)
+    described = manifest.Manifest.loads(packages.package(thresholds=thresholds).contents["model.json"])
+    return ondemand.answer(ondemand.Request("r", "reply"), "cam", described, BEST)
 
 
 def test_the_alias_has_the_topics_of_the_walkthrough() -> None:

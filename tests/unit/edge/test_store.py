@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from strop_edge import model, store
+from strop_edge import manifest, store
 from strop_wire import messages
 from tests.unit.edge import packages
 
@@ -74,7 +74,7 @@ def test_a_file_that_rots_counts_as_missing(models: store.Store, tmp_path: Path)
     rot(tmp_path / "files" / file.sha256)
 
     assert models.missing(desired) == {"backbone.onnx": file}
-    with pytest.raises(model.BadModel, match="sha256"):
+    with pytest.raises(manifest.BadModel, match="sha256"):
         models.load(desired, threads=1)
 
 
@@ -89,7 +89,7 @@ def test_a_manifest_other_than_desired_is_refused(models: store.Store) -> None:
     (folder,) = (models._folder / "versions").iterdir()
     rot(folder / "model.json")
 
-    with pytest.raises(model.BadModel, match=r"model\.json is missing or altered"):
+    with pytest.raises(manifest.BadModel, match=r"model\.json is missing or altered"):
         models.load(desired, threads=1)
 
 
@@ -97,7 +97,7 @@ def test_a_manifest_of_another_version_is_refused(models: store.Store) -> None:
     desired = deliver(models, V1)
     other = messages.Desired(desired.deployment, "v9", desired.files, desired.policy)
 
-    with pytest.raises(model.BadModel, match="of version v1, expected v9"):
+    with pytest.raises(manifest.BadModel, match="of version v1, expected v9"):
         models.load(other, threads=1)
 
 
@@ -105,7 +105,7 @@ def test_files_other_than_the_manifest_names_are_refused(models: store.Store) ->
     mixed = packages.Package("v1", {**V1.contents, "head.onnx": V2.contents["head.onnx"]})
     desired = deliver(models, mixed)
 
-    with pytest.raises(model.BadModel, match=r"head\.onnx: sha256"):
+    with pytest.raises(manifest.BadModel, match=r"head\.onnx: sha256"):
         models.load(desired, threads=1)
 
 
@@ -145,7 +145,7 @@ def test_pruning_keeps_what_current_and_previous_need(models: store.Store, tmp_p
     }
     assert models.load(two, 1).version == "v2"
     assert models.load(three, 1).version == "v3"
-    with pytest.raises(model.BadModel):
+    with pytest.raises(manifest.BadModel):
         models.load(one, 1)
 
 

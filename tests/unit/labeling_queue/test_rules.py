@@ -68,22 +68,22 @@ def test_only_an_unclear_answer_leaves_the_truth_open(answer: str, *, settled: b
 
 @pytest.mark.parametrize("holder", [None, "ada"])
 def test_an_open_task_may_be_answered_by_its_holder_or_when_nobody_holds_it(holder: str | None) -> None:
-    rules.check_turn("ada", None, holder)
+    rules.check_turn("ada", [], holder, is_open=True)
 
 
 @pytest.mark.parametrize(
     ("standing", "holder", "reason"),
     [
         (None, "bob", "ran out and somebody else has it"),
-        (rules.Given("bob", CAN), None, "Somebody else answered"),
-        (rules.Given("ada", CAN), None, "take that answer back first"),
+        (rules.Given("bob", CAN, NOW), None, "Somebody else answered"),
+        (rules.Given("ada", CAN, NOW), None, "take that answer back first"),
     ],
 )
 def test_a_task_that_is_not_yours_any_more_is_refused_with_the_reason(
     standing: rules.Given | None, holder: str | None, reason: str
 ) -> None:
     with pytest.raises(errors.Refused, match=reason):
-        rules.check_turn("ada", standing, holder)
+        rules.check_turn("ada", [standing] if standing else [], holder, is_open=standing is None)
 
 
 @pytest.mark.parametrize(

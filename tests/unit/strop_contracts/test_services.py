@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from strop_contracts import services, tables
+from strop_contracts import events, services, tables
 from tests.conftest import ROOT
 
 each = pytest.mark.parametrize("service", services.ALL, ids=lambda service: service.name)
@@ -44,7 +44,8 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     named = {getattr(tables, first or second) for first, second in names} - {tables.Base}
 
     assert named <= {*service.writes, *service.reads}
-    assert {*service.reads, *service.writes_also} <= named
+    by_kernel = {tables.Project} if events.ProjectDeleted in service.consumes else set()  # see `strop.clearing`
+    assert set(service.reads) <= named | by_kernel
 
 
 @each
@@ -70,14 +71,20 @@ def test_import_rules_cover_every_service() -> None:
     without_agent = next(
         set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_edge"]
     )
+    without_pages = next(
+        set(each["source_modules"]) for each in contracts.values() if each.get("forbidden_modules") == ["strop_web"]
+    )
+    assert without_pages == {service.package for service in services.ALL if not service.signs_in}
     assert without_agent == {service.package for service in services.ALL if not service.agent}
 
 
 @each
-def test_a_service_depends_on_the_agent_where_declared(service: services.Service) -> None:
+def test_a_service_depends_on_agent_and_pages_where_declared(service: services.Service) -> None:
     member = tomllib.loads((ROOT / "services" / service.name / "pyproject.toml").read_text())
 
-    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent  # the Dockerfile goes by this line
+    # The Dockerfile goes by these lines.
+    assert ("strop-edge" in member["project"]["dependencies"]) == service.agent
+    assert ("strop[web]" in member["project"]["dependencies"]) == service.signs_in
 
 
 def test_prometheus_scrapes_every_service() -> None:

@@ -57,12 +57,14 @@ grants = st.builds(
 policies = st.tuples(whole, st.sampled_from(["margin", "confidence"]), shares, shares, shares, shares).map(
     lambda p: messages.Policy(p[0], p[1], min(p[2:4]), max(p[2:4]), p[4], p[5])
 )
-files = st.builds(messages.ModelFile, hashes, st.integers(0, 2**40))
+files = st.builds(messages.ModelFile, hashes, st.integers(1, 2**31 - 1))
 desired = st.builds(
     messages.Desired,
     deployment=ids,
     model=texts(64),
-    files=st.fixed_dictionaries(dict.fromkeys(messages.MODEL_FILES, files)),
+    files=st.dictionaries(st.from_regex(fields.FILE_NAME_PATTERN, fullmatch=True), files, max_size=15).flatmap(
+        lambda others: files.map(lambda manifest: {**others, messages.MANIFEST: manifest})
+    ),
     policy=policies,
 )
 fetches = st.builds(messages.Fetch, st.lists(hashes, min_size=1, max_size=16).map(tuple))

@@ -192,10 +192,27 @@ def test_a_policy_whose_low_is_above_high_is_malformed() -> None:
         messages.Policy.read(body)
 
 
-def test_a_desired_without_all_its_files_is_malformed() -> None:
-    body = {"deployment": "d", "model": "v1", "files": {"model.json": {"sha256": "0" * 64, "size": 1}}}
+FILE = {"sha256": "0" * 64, "size": 1}
 
-    with pytest.raises(fields.Malformed, match=r"head\.onnx, backbone\.onnx missing"):
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (None, "1 to 16 files"),
+        ({}, "1 to 16 files"),
+        ({"model.onnx": FILE}, "model.json missing"),
+        ({"model.json": FILE, "../x": FILE}, "plain file name"),
+        ({"model.json": FILE, ".hidden": FILE}, "plain file name"),
+        ({"model.json": FILE, "a/b": FILE}, "plain file name"),
+        ({"model.json": FILE, "x.onnx": "0"}, "plain file name"),
+        ({"model.json": FILE, "x.onnx": {**FILE, "size": 2**31}}, "size: expected a whole number"),
+        ({f"{number}": FILE for number in range(17)}, "1 to 16 files"),
+    ],
+)
+def test_a_desired_with_files_that_no_package_has_is_malformed(files: Any, reason: str) -> None:
+    body = {"deployment": "d", "model": "v1", "files": files}
+
+    with pytest.raises(fields.Malformed, match=reason):
         messages.Desired.loads(json.dumps(body).encode())
 
 

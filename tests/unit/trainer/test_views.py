@@ -42,7 +42,7 @@ def test_views_of_one_kind_differ_by_their_number(picture):
 def test_every_view_is_what_a_model_takes(view, size):
     found = views.render(Image.new("RGB", size, "white"), view, SHA)
 
-    assert found.shape == (image.SIZE, image.SIZE, 3)
+    assert found.shape == (image.STANDARD.size, image.STANDARD.size, 3)
     assert found.dtype == np.uint8
 
 
@@ -55,14 +55,14 @@ def test_a_moved_view_has_no_empty_corner():
 
 
 def test_turning_leaves_no_empty_corner():
-    white = np.full((image.SIZE, image.SIZE, 3), 255, np.uint8)
+    white = np.full((image.STANDARD.size, image.STANDARD.size, 3), 255, np.uint8)
     turned = np.asarray(views._turned(Image.fromarray(white), 25))
 
     assert turned.min() == 255
 
 
 def test_turning_keeps_the_middle_in_the_middle():
-    dot = np.zeros((image.SIZE, image.SIZE, 3), np.uint8)
+    dot = np.zeros((image.STANDARD.size, image.STANDARD.size, 3), np.uint8)
     dot[104:120, 104:120] = 255
 
     turned = np.asarray(views._turned(Image.fromarray(dot), 17))[..., 0]

@@ -7,14 +7,14 @@ from custom_labels.api.call import Operation
 from custom_labels.datasets import entries
 from custom_labels.datasets import operations as datasets
 from custom_labels.hosting import operations as hosting
+from custom_labels.projects import deletion, policies
 from custom_labels.projects import operations as projects
-from custom_labels.projects import policies
 from custom_labels.versions import operations as versions
 
 TABLE: Mapping[str, Operation] = {
     "CreateProject": projects.create,
     "DescribeProjects": projects.describe,
-    "DeleteProject": projects.delete,
+    "DeleteProject": deletion.delete,
     "CreateDataset": datasets.create,
     "DescribeDataset": datasets.describe,
     "UpdateDatasetEntries": entries.update,

@@ -18,6 +18,9 @@ from pydantic import ConfigDict, TypeAdapter
 
 from custom_labels.api import arns, faults
 
+FEATURE = "CUSTOM_LABELS"
+"""The one feature of Rekognition's projects that is served."""
+
 Problem = str
 
 _LARGEST_INTEGER = 2**31 - 1

@@ -5,7 +5,7 @@ from typing import Any
 from custom_labels.api import arns, faults
 from custom_labels.api.call import Call
 from custom_labels.datasets import operations as datasets
-from custom_labels.projects import operations as projects
+from custom_labels.projects import queries as projects
 from custom_labels.versions import operations as versions
 from strop_contracts import tables
 

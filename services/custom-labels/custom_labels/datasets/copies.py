@@ -12,7 +12,7 @@ from custom_labels.datasets import loading, manifest, splitting
 from strop import app, storage
 from strop_contracts import tables
 from strop_contracts.tables import HostedEntry as Entry
-from strop_contracts.tables import Image
+from strop_contracts.tables import HostedImage as Image
 
 
 async def images(runtime: app.Runtime, source: UUID, target: tables.HostedDataset) -> None:

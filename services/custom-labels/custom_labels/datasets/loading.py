@@ -95,7 +95,7 @@ async def write(session: AsyncSession, dataset: tables.HostedDataset, taken: Tak
     """Upsert the rows. An entry that was there keeps its position."""
     # Rows beside the statement, not in it: that would be too many parameters for one.
     if images_ := {image["sha256"]: image for image in taken.images}:
-        await session.execute(insert(tables.Image).on_conflict_do_nothing(), list(images_.values()))
+        await session.execute(insert(tables.HostedImage).on_conflict_do_nothing(), list(images_.values()))
     if taken.entries:
         rows = insert(tables.HostedEntry)
         changes = {name: rows.excluded[name] for name in ("line", "labels", "sha256", "errors")}

@@ -10,7 +10,7 @@ from custom_labels import buckets
 from custom_labels.api import arns, faults
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes
-from custom_labels.projects import operations as projects
+from custom_labels.projects import queries as projects
 from strop_contracts import states
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry

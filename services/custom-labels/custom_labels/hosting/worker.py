@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from custom_labels import image_rules
 from custom_labels.hosting import framing
-from strop_edge import model
+from strop_edge import manifest, model
 from strop_image import decoder
 
 
@@ -60,7 +60,7 @@ def serve(folder: Path, source: BinaryIO, sink: BinaryIO) -> None:
     try:
         loaded = model.Model(folder)
         loaded.self_test()
-    except model.BadModel as error:
+    except manifest.BadModel as error:
         _tell(sink, {"failed": str(error)})
         return
     _tell(sink, {"ready": loaded.version})

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from custom_labels.api import arns, faults, paging
 from custom_labels.api.call import Call
-from custom_labels.projects import operations as projects
+from custom_labels.projects import queries
 from strop_contracts.tables import ProjectPolicy as Policy
 
 MOST = 5
@@ -21,7 +21,7 @@ _ACTIONS = {"rekognition:copyprojectversion", "rekognition:*", "*"}
 async def put(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Add a policy, or replace the revision that the caller knows."""
     check_document(request["PolicyDocument"])
-    project = await projects.find(call, request["ProjectArn"], lock=True)
+    project = await queries.find(call, request["ProjectArn"], lock=True)
     policy = await call.session.get(Policy, (project.name, request["PolicyName"]))
     if policy is None:
         policy = await _new(call, project.name, request)
@@ -44,7 +44,7 @@ async def _new(call: Call, project: str, request: dict[str, Any]) -> Policy:
 
 
 async def list_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    project = await projects.find(call, request["ProjectArn"])
+    project = await queries.find(call, request["ProjectArn"])
     size, after = request.get("MaxResults", MOST), paging.read("ListProjectPolicies", request)
     wanted = select(Policy).where(Policy.project == project.name).order_by(Policy.name).limit(size + 1)
     found = list(await call.session.scalars(wanted.where(Policy.name > after) if after is not None else wanted))
@@ -65,7 +65,7 @@ async def list_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    project = await projects.find(call, request["ProjectArn"], lock=True)
+    project = await queries.find(call, request["ProjectArn"], lock=True)
     policy = await call.session.get(Policy, (project.name, request["PolicyName"]))
     if policy is None:
         raise faults.ResourceNotFoundException(f"The project has no policy {request['PolicyName']}.")

@@ -7,14 +7,15 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 
 from custom_labels import buckets
-from custom_labels.api import arns, faults, paging
+from custom_labels.api import arns, faults, paging, shapes
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes
 from custom_labels.datasets import operations as datasets
-from custom_labels.projects import operations as projects
+from custom_labels.projects import queries as projects
 from custom_labels.versions import results, selection
 from custom_labels.versions.training import Training
-from strop_contracts import documents, states, tables
+from strop import outbox
+from strop_contracts import documents, events, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import ProjectVersion as Version
 
@@ -183,7 +184,7 @@ def _description(call: Call, version: Version) -> dict[str, Any]:
         "KmsKeyId": version.kms_key_id,
         "SourceProjectVersionArn": version.source_arn,
         "VersionDescription": version.description,
-        "Feature": projects.FEATURE,
+        "Feature": shapes.FEATURE,
         "FeatureConfig": None if threshold is None else {"ContentModeration": {"ConfidenceThreshold": threshold}},
         **version.results,
     }
@@ -198,26 +199,16 @@ def _first(status: states.VersionStatus) -> str:
 
 
 async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """Delete a version. What the trainer registered of a model that no fleet may get goes with it; objects stay until the
-    project goes.
-    """
+    """Delete a version. The trainer deletes its model unless a fleet may have it; objects stay until the project is deleted."""
     version = await find(call, request["ProjectVersionArn"], lock=True)
     if version.status in BUSY:
         raise faults.ResourceInUseException(f"The version is {version.status}: {_first(version.status)} first.")
     await call.session.execute(delete_rows(Dataset).where(Dataset.version_id == version.id))
     if version.model_version is not None:
-        await _forget_hosted(call, version.project, version.model_version)
+        gone = events.HostedModelDeleted(project=version.project, model_version=version.model_version)
+        await outbox.add(call.session, gone)
     await call.session.delete(version)
     return {"Status": "DELETING"}
-
-
-async def _forget_hosted(call: Call, project: str, number: int) -> None:
-    model = await call.session.get(tables.ModelVersion, (project, number))
-    if model is None or model.state != "hosted":
-        return
-    of_model = tables.Evaluation.project == project, tables.Evaluation.model_version == number
-    await call.session.execute(delete_rows(tables.Evaluation).where(*of_model))
-    await call.session.delete(model)
 
 
 async def copy(call: Call, request: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def places(request: Request) -> list[tuple[str, str]]:
 
 def static(folder: Path) -> StaticFiles:
     """A service's own scripts and styles, over those of everybody."""
-    return StaticFiles(directory=folder, packages=[("strop", "static")])
+    return StaticFiles(directory=folder, packages=[("strop_web", "static")])
 
 
 async def file(files: StaticFiles, path: str, request: Request) -> Response:

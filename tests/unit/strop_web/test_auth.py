@@ -1,6 +1,6 @@
 import pytest
 
-from strop import auth
+from strop_web import auth
 
 
 @pytest.mark.parametrize(

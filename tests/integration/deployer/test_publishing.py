@@ -1,31 +1,40 @@
-"""How devices are told: what is sent, when it is sent again, and what a crash or a second copy may do to it."""
+"""When orders are published, when again, and what a crash or a second copy does to them."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 
 import pytest
+from sqlalchemy import text
 
-from deployer import mqtt_target, ticks
+from deployer.targets import base
+from deployer.targets import mqtt as mqtt_target
 from strop import app, mqtt
 from strop_wire import messages
-from tests import brokers
+from tests import brokers, roles
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish, turn
 
 pytestmark = brokers.each
 
+OPEN_TRANSACTIONS = text(
+    "select * from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()"
+)
 
-class TestSending:
+
+class TestPublishing:
     async def test_a_kill_between_publish_and_commit_sends_again(
         self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
     ) -> None:
         async with lab.fleet(1) as fleet:
             await lab.approve(1)
             with pytest.raises(Killed):
-                await turn(ticks.Ticks(runtime.sessions, Dies(target), labs.QUICK))
+                await turn(labs.Ticking(runtime.sessions, Dies(target), labs.QUICK))
             first = await fleet[0].hears()
-            assert (await lab.rows())["cam-0"].state == "waiting"
+            await turn(labs.Ticking(runtime.sessions, target, labs.QUICK))
+            assert (await lab.rows())["cam-0"].state == "waiting"  # its order may still be on the way
+            await lab.end_leases()
 
-            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+            await turn(labs.Ticking(runtime.sessions, target, labs.QUICK))
 
             assert await fleet[0].hears() == first
             assert (await lab.rows())["cam-0"].state == "sent"
@@ -36,9 +45,10 @@ class TestSending:
         async with lab.fleet(1) as fleet:
             await lab.approve(1)
             with pytest.raises(Killed):
-                await turn(ticks.Ticks(runtime.sessions, Dies(target), labs.QUICK))
+                await turn(labs.Ticking(runtime.sessions, Dies(target), labs.QUICK))
             await lab.answers(fleet[0], await fleet[0].hears())
-            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+            await lab.end_leases()
+            await turn(labs.Ticking(runtime.sessions, target, labs.QUICK))
 
             row = (await lab.rows())["cam-0"]
             assert row.state == "installed"
@@ -49,11 +59,11 @@ class TestSending:
     ) -> None:
         async with lab.fleet(2) as (unlucky, lucky):
             await lab.approve(1, [1.0])
-            await turn(ticks.Ticks(runtime.sessions, Refuses(target, unlucky.name), labs.QUICK))
+            await turn(labs.Ticking(runtime.sessions, Refuses(target, unlucky.name), labs.QUICK))
             rows = await lab.rows()
             assert (rows[unlucky.name].state, rows[lucky.name].state) == ("waiting", "sent")
 
-            await turn(ticks.Ticks(runtime.sessions, target, labs.QUICK))
+            await turn(labs.Ticking(runtime.sessions, target, labs.QUICK))
 
             assert (await unlucky.hears()).model == "v1"
 
@@ -63,10 +73,10 @@ class TestSending:
         async with lab.fleet(8) as fleet, mqtt.connect(lab.url, labs.unique_client_id()) as client:
             await client.connected.wait()
             pair = [
-                ticks.Ticks(runtime.sessions, each, labs.QUICK) for each in (target, mqtt_target.MqttTarget(client))
+                labs.Ticking(runtime.sessions, each, labs.QUICK) for each in (target, mqtt_target.MqttTarget(client))
             ]
-            for each in pair:  # each has seen its connection
-                await each.send()
+            for each in pair:  # each has observed its connection
+                await each.publish()
             await lab.model(1)
             await asyncio.gather(lab.approved(1), lab.approved(1))
             heard: dict[str, list[str]] = {device.name: [] for device in fleet}
@@ -81,29 +91,99 @@ class TestSending:
             assert heard == {device.name: ["v1"] for device in fleet}
             assert await lab.history() == [(1, "rollout", "succeeded")]
 
-    async def test_while_one_copy_sends_the_other_leaves_it_alone(
+    async def test_while_one_copy_publishes_to_a_device_the_other_serves_another(
         self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
     ) -> None:
-        async with lab.fleet(2):
+        async with lab.fleet(2) as fleet:
             await lab.approve(1, [1.0])
             one_each = labs.QUICK.model_copy(update={"batch": 1})
             slow = Waits(target)
-            sending = asyncio.create_task(ticks.Ticks(runtime.sessions, slow, one_each).send())
+            publishing = asyncio.create_task(labs.Ticking(runtime.sessions, slow, one_each).publish())
             await slow.asked.wait()
-            await ticks.Ticks(runtime.sessions, target, one_each).send()
-            assert {row.state for row in (await lab.rows()).values()} == {"waiting"}
+            other = labs.Ticking(runtime.sessions, target, one_each)
+            for _ in range(2):
+                await other.publish()
+            assert sorted(row.state for row in (await lab.rows()).values()) == ["sent", "waiting"]
 
             slow.free.set()
-            await sending
+            await publishing
 
-            assert {row.state for row in (await lab.rows()).values()} == {"waiting", "sent"}
+            assert {row.state for row in (await lab.rows()).values()} == {"sent"}
+            for device in fleet:
+                assert (await device.hears()).model == "v1"
+            assert [device.heard() for device in fleet] == [[], []]
+
+    async def test_no_transaction_is_open_while_the_target_is_called(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        async with lab.fleet(1):
+            await lab.approve(1, [1.0])
+            slow = Waits(target)
+            publishing = asyncio.create_task(labs.Ticking(runtime.sessions, slow).publish())
+            await slow.asked.wait()
+            async with roles.arranging(runtime)() as session:
+                assert not (await session.execute(OPEN_TRANSACTIONS)).all()
+
+            slow.free.set()
+            await publishing
+
+    async def test_a_rollback_during_a_publication_is_published_after_it(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget, ticking: labs.Ticking
+    ) -> None:
+        async with lab.fleet(1) as (device,):
+            await lab.approve(1)
+            await finish(lab, ticking, [device])
+            await lab.approve(2, [1.0])
+            slow = Waits(target)
+            publishing = asyncio.create_task(labs.Ticking(runtime.sessions, slow).publish())
+            await slow.asked.wait()
+            await lab.roll_back()
+            await turn(ticking)
+            assert device.heard() == []
+
+            slow.free.set()
+            await publishing
+            await turn(ticking)
+
+            assert [(await device.hears()).model for _ in range(2)] == ["v2", "v1"]
+
+    async def test_a_withdrawal_during_a_first_publication_is_published_after_it(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget, ticking: labs.Ticking
+    ) -> None:
+        async with lab.fleet(1) as (device,):
+            await lab.approve(1, [1.0])
+            slow = Waits(target)
+            publishing = asyncio.create_task(labs.Ticking(runtime.sessions, slow).publish())
+            await slow.asked.wait()
+            await lab.roll_back()
+            slow.free.set()
+            await publishing
+            await turn(ticking)
+
+            assert (await device.hears()).model == "v1"
+            await device.hears_empty()
+
+    async def test_a_project_that_fails_does_not_stop_the_others(
+        self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
+    ) -> None:
+        poisoned = labs.Lab(runtime, "a-poisoned-project")
+        async with poisoned.fleet(3), lab.fleet(1) as (device,):
+            for each in (poisoned, lab):
+                await each.approve(1, [1.0])
+            await poisoned.lose_files(1)
+            ticking = labs.Ticking(runtime.sessions, target, labs.QUICK.model_copy(update={"batch": 3}))
+            while device.nothing_heard():
+                await turn(ticking)
+
+            assert (await lab.rows())[device.name].state == "sent"
+            assert {row.state for row in (await poisoned.rows()).values()} == {"waiting"}
 
     async def test_more_devices_than_a_batch_are_told_in_several_ticks(
         self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
     ) -> None:
         async with lab.fleet(5) as fleet:
             await lab.approve(1, [1.0])
-            ticking = ticks.Ticks(runtime.sessions, target, labs.QUICK.model_copy(update={"batch": 2}))
+            ticking = labs.Ticking(runtime.sessions, target, labs.QUICK.model_copy(update={"batch": 2}))
             told = []
             for _ in range(3):
                 await turn(ticking)
@@ -113,7 +193,7 @@ class TestSending:
             for device in fleet:
                 await device.hears()
 
-    async def test_nothing_is_said_twice_without_need(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_nothing_is_said_twice_without_need(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(3) as fleet:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
@@ -126,9 +206,9 @@ class TestSending:
             assert [device.heard() for device in fleet] == [[], [], []]
 
 
-class TestSendingAgain:
+class TestPublishingAgain:
     async def test_a_new_policy_goes_to_everybody_under_the_deployment_each_follows(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
@@ -149,7 +229,7 @@ class TestSendingAgain:
                 assert (desired.deployment, desired.model) == expected
 
     async def test_a_policy_that_cannot_be_read_does_not_stop_a_rollout(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(1) as fleet:
             await lab.set_policy(1, low="much", budget_per_hour=10)
@@ -161,7 +241,7 @@ class TestSendingAgain:
             assert fleet[0].heard() == []
 
     async def test_a_device_that_was_seen_but_did_not_answer_is_told_again(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(2) as (silent, away):
             await lab.approve(1, [1.0])
@@ -178,7 +258,7 @@ class TestSendingAgain:
             assert silent.heard() == []
             assert away.heard() == []
 
-    async def test_a_device_that_lost_its_model_is_told_again(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_device_that_lost_its_model_is_told_again(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
             await finish(lab, ticking, [device])
@@ -203,41 +283,36 @@ class Killed(BaseException):
 
 
 class Dies:
-    """Takes the message, and then the process ends."""
+    """Accepts the orders, and then the process is killed."""
 
-    def __init__(self, real: mqtt_target.MqttTarget) -> None:
+    def __init__(self, real: base.Target) -> None:
         self._real = real
+        self.opened, self.ready, self.observe = real.opened, real.ready, real.observe
 
-    @property
-    def epoch(self) -> int | None:
-        return self._real.epoch
-
-    async def send(self, project: str, device: str, desired: messages.Desired | None) -> None:
-        await self._real.send(project, device, desired)
+    async def publish(self, orders: Sequence[base.Order]) -> Collection[base.Assignment]:
+        await self._real.publish(orders)
         raise Killed
 
 
 class Refuses(Dies):
-    """Does not take what is for one device."""
+    """Does not accept the order of one device."""
 
-    def __init__(self, real: mqtt_target.MqttTarget, device: str) -> None:
+    def __init__(self, real: base.Target, device: str) -> None:
         super().__init__(real)
         self._device = device
 
-    async def send(self, project: str, device: str, desired: messages.Desired | None) -> None:
-        if device == self._device:
-            raise TimeoutError
-        await self._real.send(project, device, desired)
+    async def publish(self, orders: Sequence[base.Order]) -> Collection[base.Assignment]:
+        return await self._real.publish([order for order in orders if order.assignment.device != self._device])
 
 
 class Waits(Dies):
-    """Takes the message when it is set free."""
+    """Publishes once it is set free."""
 
-    def __init__(self, real: mqtt_target.MqttTarget) -> None:
+    def __init__(self, real: base.Target) -> None:
         super().__init__(real)
         self.asked, self.free = asyncio.Event(), asyncio.Event()
 
-    async def send(self, project: str, device: str, desired: messages.Desired | None) -> None:
+    async def publish(self, orders: Sequence[base.Order]) -> Collection[base.Assignment]:
         self.asked.set()
         await self.free.wait()
-        await self._real.send(project, device, desired)
+        return await self._real.publish(orders)

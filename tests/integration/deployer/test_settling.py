@@ -1,4 +1,7 @@
-from deployer import rules, ticks
+import structlog
+
+from deployer import rules
+from deployer.targets import recording
 from strop import app
 from strop_wire import messages
 from tests import factories, roles
@@ -8,7 +11,7 @@ from tests.integration.deployer.lab import finish, turn
 
 class TestStages:
     async def test_the_second_stage_is_told_only_after_the_first_has_installed(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
@@ -35,7 +38,7 @@ class TestStages:
             assert deployment.at < deployment.stage_at < deployment.finished_at
             assert {row.state for row in (await lab.rows()).values()} == {"installed"}
 
-    async def test_a_fleet_of_one_gets_its_model(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_fleet_of_one_gets_its_model(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(1) as fleet:
             await lab.approve(1)
             await turn(ticking)
@@ -46,7 +49,7 @@ class TestStages:
             assert await lab.history() == [(1, "rollout", "succeeded")]
 
     async def test_a_device_that_was_away_finds_its_desired_when_it_returns(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(3) as fleet:
             await lab.approve(1, [1.0])
@@ -63,7 +66,7 @@ class TestStages:
 
             assert (await lab.rows())["sleeper"].state == "installed"
 
-    async def test_when_the_canary_stays_away_others_stand_in(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_when_the_canary_stays_away_others_stand_in(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
             (canary,) = await lab.stage(fleet, 0)
@@ -83,7 +86,7 @@ class TestStages:
             assert (await lab.deployments())[0].stage == 1
 
     async def test_a_device_never_heard_does_not_hold_up_the_one_that_is_online(
-        self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
+        self, lab: labs.Lab, runtime: app.Runtime, ticking: labs.Ticking
     ) -> None:
         line_7, line_8 = (labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8"))
         async with roles.arranging(runtime).begin() as session:
@@ -105,7 +108,7 @@ class TestStages:
         assert (await lab.rows())["line-8"].state == "installed"
 
     async def test_a_fleet_first_enrolled_and_then_switched_on_does_not_wait_for_the_dark_canary(
-        self, lab: labs.Lab, runtime: app.Runtime, ticking: ticks.Ticks
+        self, lab: labs.Lab, runtime: app.Runtime, ticking: labs.Ticking
     ) -> None:
         devices = [labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8")]
         async with roles.arranging(runtime).begin() as session:
@@ -129,15 +132,20 @@ class TestStages:
         async with lab.fleet(4):
             await lab.approve(1)
             (before,) = await lab.deployments()
-            ticking = ticks.Ticks(runtime.sessions, Unreachable(), labs.QUICK)
+            target = recording.RecordingTarget()
+            target.generation = None
+            ticking = labs.Ticking(runtime.sessions, target)
             await lab.backdate(4000)
             await turn(ticking)
 
             (after,) = await lab.deployments()
             assert after.stage_at > before.stage_at
             assert {row.state for row in (await lab.rows()).values()} == {"waiting"}
+            assert target.published == []
 
-    async def test_a_project_without_devices_waits_for_the_first_one(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_project_without_devices_waits_for_the_first_one(
+        self, lab: labs.Lab, ticking: labs.Ticking
+    ) -> None:
         async with lab.fleet(0):
             await lab.approve(1)
             await turn(ticking)
@@ -151,7 +159,7 @@ class TestStages:
 
 
 class TestLateDevices:
-    async def test_a_late_joiner_gets_the_version_its_stage_allows(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_late_joiner_gets_the_version_its_stage_allows(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
@@ -173,7 +181,7 @@ class TestLateDevices:
                 assert (await lab.rows())[late].state == "installed"
 
     async def test_a_device_enrolled_after_the_end_gets_the_current_model(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(2) as fleet:
             await lab.approve(1)
@@ -188,7 +196,7 @@ class TestLateDevices:
 
 
 class TestRollback:
-    async def test_a_failing_canary_takes_the_whole_fleet_back(self, lab: labs.Lab, ticking: ticks.Ticks) -> None:
+    async def test_a_failing_canary_takes_the_whole_fleet_back(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
@@ -215,7 +223,7 @@ class TestRollback:
             assert back.finished_at > back.at
 
     async def test_a_model_that_was_taken_back_does_not_come_again_by_itself(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(2) as fleet:
             await lab.approve(1)
@@ -229,7 +237,7 @@ class TestRollback:
             assert [version for version, _, _ in await lab.history()] == [1, 2, 1]
 
     async def test_a_first_rollout_that_fails_stops_and_is_cleared_at_the_broker(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(2) as fleet:
             await lab.approve(1)
@@ -249,7 +257,7 @@ class TestRollback:
                 assert (await again.hears()).model == "v2"  # and not the retained v1 before it
 
     async def test_devices_on_a_model_taken_back_are_led_home_though_a_newer_one_came_meanwhile(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(8) as fleet:
             await lab.approve(1)
@@ -269,7 +277,7 @@ class TestRollback:
 
 class TestSuperseding:
     async def test_a_newer_model_takes_the_place_of_a_running_rollout(
-        self, lab: labs.Lab, ticking: ticks.Ticks
+        self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
@@ -289,10 +297,21 @@ class TestSuperseding:
             assert (await lab.deployments())[2].previous_version == 1
 
 
-class Unreachable:
-    """Must not be asked to send."""
+class TestIsolation:
+    async def test_a_project_that_fails_does_not_stop_the_others(
+        self, lab: labs.Lab, runtime: app.Runtime, ticking: labs.Ticking
+    ) -> None:
+        poisoned = labs.Lab(runtime, "a-poisoned-project")
+        async with poisoned.fleet(1), lab.fleet(1) as (device,):
+            for each in (poisoned, lab):
+                await each.approve(1, [1.0])
+                await turn(ticking)
+            await poisoned.damage_stages()
+            async with poisoned.joins("late"):
+                await lab.answers(device, await device.hears())
+                with structlog.testing.capture_logs() as logged:
+                    await ticking.settle()
 
-    epoch = None
-
-    async def send(self, *_: object) -> None:
-        raise AssertionError
+            assert [entry["project"] for entry in logged if entry["event"] == "tick_failed"] == [poisoned.project]
+            assert await lab.history() == [(1, "rollout", "succeeded")]
+            assert await poisoned.history() == [(1, "rollout", "running")]

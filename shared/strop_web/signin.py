@@ -10,7 +10,8 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from strop import app, auth, shell
+from strop import app
+from strop_web import auth, shell
 
 FORM_COOKIE = "strop_sign_in"
 """Holds the same random text as a hidden field of the form: another site's page cannot make them agree."""

@@ -1,0 +1,8 @@
+"""What the deployer removes of a deleted project: the rows of its tables."""
+
+from strop import app, clearing
+from strop_contracts import services
+
+
+def of(runtime: app.Runtime) -> clearing.Clearing:
+    return clearing.Clearing(runtime, services.DEPLOYER)
