@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -50,7 +51,7 @@ class Api:
         self._send(method, service, path, params=params)
 
     def _send(self, method: str, service: str, path: tuple[object, ...], **options: Any) -> httpx.Response:
-        parts = [httpx.URL("/").copy_with(path=f"/{part}").raw_path.decode()[1:].replace("/", "%2F") for part in path]
+        parts = [quote(str(part), safe="") for part in path]
         try:
             response = self._client.request(method, "/".join([control.PREFIX, service, *parts]), **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:

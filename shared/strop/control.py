@@ -45,8 +45,8 @@ async def operator(request: Request, session: Session) -> str:
 Operator = Annotated[str, Depends(operator)]
 
 
-def router(service: str) -> APIRouter:
-    """Return a router for the control routes of a service, which only operators may call."""
+def routes(service: str) -> APIRouter:
+    """Return the router of a service's control routes, which only operators may call."""
     bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
     return APIRouter(
         prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]

@@ -52,7 +52,7 @@ class Settings(WithSecrets):
     port: int = Field(8080, description="HTTP port: pages, API, /healthz, /readyz, /metrics")
     control_urls: dict[str, str] = Field(
         default_factory=dict,
-        description='internal URLs of other services, such as {"router": "http://router:8080"}: this process forwards '
+        description='internal URLs of other services, such as {"SERVICE": "http://SERVICE:8080"}: this process forwards '
         "/api/control/SERVICE/ to them",
     )
     session_cookie: str | None = Field(

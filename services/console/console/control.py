@@ -10,7 +10,7 @@ from strop import control, deadletters
 from strop_contracts import control as documents
 from strop_contracts import errors, states, tables
 
-router = control.router("console")
+router = control.routes("console")
 
 SHOWN = 200
 """Letters in a list."""

@@ -4,7 +4,7 @@ from deployer import rollouts
 from strop import control
 from strop_contracts import control as documents
 
-router = control.router("deployer")
+router = control.routes("deployer")
 
 
 @router.post("/projects/{project}/rollback", status_code=201)

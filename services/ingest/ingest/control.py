@@ -8,7 +8,7 @@ from ingest import enrolment
 from strop import control
 from strop_contracts import control as documents
 
-router = control.router("ingest")
+router = control.routes("ingest")
 
 
 @router.get("/projects/{project}/devices")

@@ -3,7 +3,7 @@
 from strop import control, tokens
 from strop_contracts import control as documents
 
-router = control.router("labeling-queue")
+router = control.routes("labeling-queue")
 
 
 @router.get("/caller")

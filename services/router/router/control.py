@@ -4,7 +4,7 @@ from router import policies, rules
 from strop import control
 from strop_contracts import control as documents
 
-router = control.router("router")
+router = control.routes("router")
 
 
 @router.get("/projects/{project}/policy")

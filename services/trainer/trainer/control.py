@@ -9,7 +9,7 @@ from strop_contracts import control as documents
 from strop_contracts import errors, tables
 from trainer import datasets, registry, triggers
 
-router = control.router("trainer")
+router = control.routes("trainer")
 
 
 @router.post("/projects/{project}/runs", status_code=201)

@@ -190,9 +190,9 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
-            tokens = {name: await tokens.make(session, name, "api") for name in PEOPLE}
+            issued = {name: await tokens.make(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
-        for name, token in tokens.items():
+        for name, token in issued.items():
             headers = {"Authorization": f"Bearer {token}"}
             self._people[name] = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
 

@@ -11,7 +11,7 @@ from strop_contracts import control as documents
 from strop_contracts import errors, tables
 from strop_wire import topics
 
-router = control.router("custom-labels")
+router = control.routes("custom-labels")
 
 
 @router.get("/projects")
