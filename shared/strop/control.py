@@ -46,7 +46,7 @@ Operator = Annotated[str, Depends(operator)]
 
 
 def routes(service: str) -> APIRouter:
-    """Return the router of a service's control routes, which only operators may call."""
+    """Return the APIRouter of a service's control routes, which only operators may call."""
     bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
     return APIRouter(
         prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]
