@@ -86,7 +86,8 @@ async def _some_ids(session: AsyncSession) -> list[Any]:
 
 
 async def taking_in(session: AsyncSession) -> None:
-    await ingest_queries.insert_captures(session, [lab.capture_row() for _ in range(500)])
+    rows = [lab.capture_row() for _ in range(500)]
+    await ingest_queries.insert_captures(session, [{**row, "body": "event"} for row in rows], ["router"])
     await session.commit()
 
 

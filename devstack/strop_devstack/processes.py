@@ -17,7 +17,7 @@ from strop_devstack.platform.stack import Stack
 log = structlog.get_logger()
 
 WEB = services.LABELING_QUEUE
-"""The service with the pages."""
+"""The service at the port of the pages; they link to the other ones."""
 _LOOK = 0.2  # seconds between two looks at a process
 _FIRST_DELAY, _LAST_DELAY = 0.5, 30.0
 _STEADY = 60.0
@@ -67,13 +67,20 @@ async def _keep(stack: Stack, servers: dict[str, Server], service: services.Serv
 
 
 def _start(stack: Stack, service: services.Service, port: int) -> Server:
-    own = port if service == WEB else stack.port(service.package)
+    own = _port(stack, service, port)
     database = grants.url(stack.env()["DATABASE_URL"], service.role)
-    argv, env = [sys.executable, "-m", service.package], {"STROP_PORT": str(own), "DATABASE_URL": database}
+    pages = {
+        f"STROP_{each.package.upper()}_URL": f":{_port(stack, each, port)}" for each in services.ALL if each.signs_in
+    }
+    argv, env = [sys.executable, "-m", service.package], pages | {"STROP_PORT": str(own), "DATABASE_URL": database}
     plan = Plan(service.package, argv, lambda: probe.http_ok(own, "/readyz", timeout=2), env=env)
     server = Server(plan, stack.state)
     stack.guard(server)
     return server
+
+
+def _port(stack: Stack, service: services.Service, port: int) -> int:
+    return port if service == WEB else stack.port(service.package)
 
 
 def _stop(server: Server) -> None:

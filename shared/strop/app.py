@@ -47,12 +47,16 @@ class Runtime:
     storage: storage.Storage
 
 
+ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
+
+
 @dataclass(frozen=True)
 class Service:
     loops: Sequence[loops.Loop]
     routes: APIRouter | None = None
     measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
+    errors: Mapping[int, ErrorHandler] = field(default_factory=dict)  # by HTTP status, of all addresses of the port
 
 
 Build = Callable[[Runtime], Service]
@@ -204,7 +208,10 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     api.add_exception_handler(errors.NotFound, _answer_with(404))
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))
+    api.state.services = frozenset(built)  # pages link to those of the same port by path
     for name, service in built.items():
+        for status, handler in service.errors.items():
+            api.add_exception_handler(status, handler)
         if service.routes:
             api.include_router(service.routes, dependencies=[_lend(runtimes[name])])
 
@@ -239,8 +246,8 @@ def _lend(opened: Runtime) -> Any:
     return Depends(lend)
 
 
-def _answer_with(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """An exception handler: the error's text is written for whoever asked."""
+def _answer_with(status: int) -> ErrorHandler:
+    """Return an exception handler that sends the error's text as `detail`."""
 
     async def answer(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, status)

@@ -96,6 +96,18 @@ def _insert(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
     return new.on_conflict_do_nothing().returning(*into.primary_key)
 
 
+async def fetch(session: AsyncSession, statement: str, *arguments: object) -> Sequence[Mapping[str, Any]]:
+    """Run one statement, with parameters $1, $2 …, by the driver itself, and return its rows.
+
+    It belongs to the session's transaction once a statement of the session has begun one. Before that it is a transaction
+    of its own: one round trip in place of three (BEGIN, the statement, COMMIT). Raises the driver's own errors.
+    """
+    connection = await (await session.connection()).get_raw_connection()
+    driver = connection.driver_connection
+    assert driver is not None, "a session that is used is connected"
+    return cast("Sequence[Mapping[str, Any]]", await driver.fetch(statement, *arguments))
+
+
 def lock_key(name: str) -> ColumnElement[int]:
     """The key of the advisory lock of this name."""
     return func.hashtextextended(name, 0)

@@ -1,39 +1,47 @@
-"""MQTT with acknowledgement after the commit.
+"""An MQTT 3.1.1 client at QoS 1 that acknowledges when the caller asks it to.
 
-paho-mqtt runs its network loop in a thread of its own; messages cross into asyncio in batches, and a PUBACK is sent only
-when the caller says so (`manual_ack`), because a QoS 1 message acknowledged before its commit is lost by a crash.
-MQTT 3.1.1 with a persistent session: what comes in while the service is away waits at the broker.
+A message acknowledged before its commit is lost by a crash, so a PUBACK is sent by `acknowledge` alone. Sessions with
+filters are persistent: the broker keeps what arrives while the service is offline. Everything runs in one thread, in the
+event loop: a client with a thread of its own competes with the loop for the GIL (docs/decisions/0001).
 """
 
 import asyncio
+import itertools
+import math
+import random
 import ssl
-import struct
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion
 
+from strop import packets
 from strop.settings import Settings
 from strop_wire import takeover
 
 log = structlog.get_logger()
 
-_PUBACK = struct.Struct("!BBH")
+KEEPALIVE = 30
+"""Seconds; a PINGREQ is sent twice in this time, and a connection without any byte for half as long again is closed."""
+RECONNECT = 1.0, 10.0
+"""Seconds of backoff before the first and before a late reconnect."""
+CONNECT_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 2.0
+"""Seconds to send what is buffered, and to close TLS."""
+MAX_INFLIGHT = 1000
+"""Messages sent at once without the broker's PUBACK."""
 
 PAUSE = 0.002
 """Seconds without a message after which a burst is over: the broker may wait for acknowledgements before it sends more."""
 BURST = 16
-"""So many messages are a burst; with fewer, the gain of a larger batch is worth the wait."""
+"""Messages that make a burst; with fewer, a larger batch is worth a wait."""
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Whom to trust and what to show, for mqtts://."""
+    """Load the trusted CAs and the client certificate for mqtts://."""
     context = ssl.create_default_context(cafile=settings.mqtt_ca)
     if settings.mqtt_cert:
         context.load_cert_chain(settings.mqtt_cert, settings.mqtt_key)
@@ -46,45 +54,102 @@ class Message:
     payload: bytes
     mid: int
     qos: int
-    session: int  # of which connection: an acknowledgement for an older one would hit another message's id
+    session: int  # number of the connection: an acknowledgement of an older one would hit another message's id
 
 
 class NotConnected(ConnectionError):
-    """The broker is away."""
+    """The broker is unreachable."""
 
 
-class _ReadAhead:
-    """A socket that reads many messages at once: paho itself asks the system three times for each.
+class _Connection(asyncio.Protocol):
+    """One TCP connection: passes complete packets on."""
 
-    Every such call lets go of the interpreter, and while a batch is worked on in the other thread, getting it back takes
-    longer than the message.
-    """
+    def __init__(self, hello: bytes, receive: Callable[[packets.Packet], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hello, self._receive = hello, receive
+        self._rest = b""
+        self._transport: asyncio.Transport
+        self.received_at = self._loop.time()
+        self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
 
-    def __init__(self, plain: Any) -> None:
-        self._plain = plain
-        self._ahead = b""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._hello)
 
-    def recv(self, size: int) -> bytes:
-        if not self._ahead:
-            self._ahead = self._plain.recv(16_384)
-        found, self._ahead = self._ahead[:size], self._ahead[size:]
-        return found
+    def data_received(self, data: bytes) -> None:
+        self.received_at = self._loop.time()
+        try:
+            complete, self._rest = packets.split(self._rest + data)
+            for packet in complete:
+                self._receive(packet)
+        except (packets.Malformed, ValueError, IndexError):
+            log.exception("mqtt_packet_malformed")
+            self._transport.abort()
 
-    def pending(self) -> int:
-        """Bytes that `select` does not see; paho asks for those of TLS as well."""
-        return len(self._ahead) + (self._plain.pending() if isinstance(self._plain, ssl.SSLSocket) else 0)
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(error)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
+    def write(self, data: bytes) -> None:
+        if data and not self.lost.done():
+            self._transport.write(data)
+
+    async def keep_alive(self) -> None:
+        """Send pings until the connection is lost."""
+        while not (await asyncio.wait((self.lost,), timeout=KEEPALIVE / 2))[0]:
+            if self._loop.time() - self.received_at > KEEPALIVE * 1.5:
+                self._transport.abort()
+            self.write(packets.PING)
+
+    async def close(self) -> None:
+        """Close after the buffered bytes are sent."""
+        if self.lost.done():
+            return
+        self.write(packets.DISCONNECT)
+        self._transport.close()
+        if not (await asyncio.wait((self.lost,), timeout=CLOSE_TIMEOUT))[0]:
+            self._transport.abort()
 
 
-class _Client(Client):
-    def _create_socket(self) -> Any:
-        return _ReadAhead(super()._create_socket())
+class _Inbox:
+    """Messages of one connection that are not acknowledged: waiting for a reader, or in hand."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Message] = deque()
+        self._in_hand: deque[int] = deque()  # packet ids at QoS 1, in order of arrival
+        self._done: set[int] = set()  # of these, those to be acknowledged after earlier ones
+        self._window = 0
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self._in_hand)
+
+    def add(self, message: Message) -> None:
+        self.waiting.append(message)
+        self._window = max(self._window, len(self))
+
+    def is_full(self) -> bool:
+        """Whether as many are unacknowledged as ever were: a burst, of which the broker sends no more now, as far as seen."""
+        return len(self.waiting) >= BURST and len(self) >= self._window
+
+    def take(self, limit: int) -> list[Message]:
+        messages = [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
+        self._in_hand.extend(each.mid for each in messages if each.qos)
+        return messages
+
+    def done(self, mids: Sequence[int]) -> list[int]:
+        """Mark as done; returns what can be acknowledged now, in order of arrival."""
+        self._done.update(mids)
+        ready = []
+        while self._in_hand and self._in_hand[0] in self._done:
+            mid = self._in_hand.popleft()
+            self._done.discard(mid)
+            ready.append(mid)
+        return ready
 
 
 class Mqtt:
-    """One connection. Use `connect` below; it closes cleanly."""
+    """A client that reconnects by itself. Use `connect` below, which closes it."""
 
     def __init__(
         self,
@@ -96,197 +161,186 @@ class Mqtt:
         leaving: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._address = urlsplit(url)
+        self._address = address = urlsplit(url)
+        self._tls = (tls or ssl.create_default_context()) if address.scheme == "mqtts" else None
+        user = None if address.username is None else unquote(address.username)
+        password = unquote(address.password or "")
+        self._hello = packets.connect(client_id, user, password, clean=not filters, keepalive=KEEPALIVE)
         self._filters = filters
-        self._leaving = leaving  # unsubscribe instead: what lies at the broker still comes, nothing is added to it
-        self._inbox: deque[Message] = deque()  # filled by paho's thread
-        self._arrived = asyncio.Event()  # set while something may be in it
-        self._taken: deque[tuple[int, int]] = (
-            deque()
-        )  # session and id of what is not acknowledged yet, in order of arrival
-        self._done: set[tuple[int, int]] = set()  # of these, what is acknowledged here and waits for those before it
-        self._sent: dict[int, asyncio.Future[None]] = {}
-        self._connection = 0  # counted by paho's thread; the loop follows in `_session`
-        self._session = 0
-        self.resumed = False  # the broker had a session of ours, with whatever lay there
-        self.connected = asyncio.Event()  # accepted and, with filters, subscribed: from now on nothing is missed
+        self._leaving = leaving  # unsubscribe instead: the broker sends what it holds and adds nothing
+        self._inbox = _Inbox()
+        self._arrived = asyncio.Event()  # set while messages wait
+        self._ids = itertools.cycle(range(1, 65_536))
+        self._room = asyncio.Semaphore(MAX_INFLIGHT)
+        self._sent: dict[int, tuple[bytes, asyncio.Future[None]]] = {}  # requests without an answer, by packet id
+        self.session = 0
+        """Number of the connection; with another one, the broker may have lost its retained messages."""
+        self.resumed = False
+        """Whether the broker had a session of this client id, with the messages in it."""
+        self.connected = asyncio.Event()
+        """Set while the broker accepts the connection and, with filters, all subscriptions."""
         self._takeover = takeover.Takeover(client_id)
-        self._client = self._make(client_id, tls)
-
-    def _make(self, client_id: str, tls: ssl.SSLContext | None) -> Client:
-        client = _Client(
-            CallbackAPIVersion.VERSION2, client_id, clean_session=not self._filters, protocol=MQTTv311, manual_ack=True
-        )
-        if self._address.username:
-            client.username_pw_set(unquote(self._address.username), unquote(self._address.password or ""))
-        if self._address.scheme == "mqtts":
-            client.tls_set_context(tls or ssl.create_default_context())
-        client.max_inflight_messages_set(1000)
-        client.reconnect_delay_set(min_delay=1, max_delay=10)
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_subscribe = self._on_subscribe
-        client.on_unsubscribe = self._on_unsubscribe
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        return client
-
-    @property
-    def session(self) -> int:
-        """How often the broker has accepted us: another number means that it may have forgotten what it retained."""
-        return self._session
+        self._connection: _Connection | None = None
+        self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._client.connect_async(self._address.hostname or "localhost", self._address.port or 1883, keepalive=30)
-        self._client.loop_start()
+        self._running = self._loop.create_task(self._run())
 
-    def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+    async def stop(self) -> None:
+        running, self._running = self._running, None
+        if running:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        self.connected.clear()
 
-    # paho calls these in its own thread.
-    def _on_connect(self, client: Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            log.error("the broker refuses the connection", reason=str(reason))
-            return
+    # --- the connection ---
+
+    async def _run(self) -> None:
+        least, most = RECONNECT
+        backoff = least
+        while True:
+            before = self.session
+            try:
+                await self._connect()
+            except OSError as error:  # TimeoutError and TLS errors too
+                log.debug("mqtt_unreachable", error=repr(error))
+                self._takeover.unreachable()
+            backoff = least if self.session > before else min(backoff * 2, most)
+            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))
+
+    async def _connect(self) -> None:
+        """Connect, and return when the connection is lost."""
+        host, port = self._address.hostname or "localhost", self._address.port or (8883 if self._tls else 1883)
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            _, connection = await self._loop.create_connection(self._open, host, port, ssl=self._tls)
+        try:
+            await connection.keep_alive()
+        finally:
+            await connection.close()
+            self.connected.clear()
+            self._connection = None
+        log.info("mqtt_disconnected", reason=repr(connection.lost.result()))
+        if cause := self._takeover.ended():
+            log.warning(cause)
+
+    def _open(self) -> _Connection:
+        self._connection = _Connection(self._hello, self._receive)
+        return self._connection
+
+    def _write(self, data: bytes) -> None:
+        if self._connection:
+            self._connection.write(data)
+
+    def _receive(self, packet: packets.Packet) -> None:
+        match packet[0] & 0xF0:
+            case packets.PUBLISH:
+                self._inbox.add(Message(*packets.message(packet), self.session))
+                self._arrived.set()
+            case packets.PUBACK:
+                self._answer(packet)
+            case packets.CONNACK:
+                self._accepted(*packet[1])
+            case packets.SUBACK:
+                self._subscribed(packet[1][2:])
+            case packets.UNSUBACK:
+                self.connected.set()
+                self._answer(packet)
+
+    def _accepted(self, resumed: int, refused: int) -> None:
+        if refused:
+            log.error("mqtt_connection_refused", code=refused)
+            return  # the broker closes it
         self._takeover.connected()
-        self._connection += 1
-        connection = self._connection
-        self._call(lambda: self._accepted(connection, flags.session_present))
-        if self._filters and self._leaving:
-            client.unsubscribe(list(self._filters))
-        elif self._filters:
-            client.subscribe([(each, 1) for each in self._filters])
+        self.session += 1
+        self.resumed = bool(resumed)
+        self._inbox = _Inbox()  # what an earlier connection brought is sent again
+        self._arrived.clear()
+        if self._filters:
+            request = packets.unsubscribe if self._leaving else packets.subscribe
+            self._write(request(self._filters, self._free_id()))
         else:
-            self._call(self.connected.set)
+            self.connected.set()
+        for request_sent, _ in self._sent.values():
+            self._write(packets.repeated(request_sent))
 
-    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        self._takeover.unreachable()
-
-    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
-        if refused := [each for each, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]:
-            log.error("the broker refuses subscriptions", filters=refused)
+    def _subscribed(self, codes: bytes) -> None:
+        if refused := [each for each, code in zip(self._filters, codes, strict=False) if code == 0x80]:
+            log.error("mqtt_subscription_refused", filters=refused)
         else:
-            self._call(self.connected.set)
+            self.connected.set()
 
-    def _on_unsubscribe(self, _client: Client, _data: Any, mid: int, _reasons: Any, _properties: Any) -> None:
-        self._call(self.connected.set)
-        self._call(lambda: self._settle(mid))
-
-    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            log.info("mqtt disconnected", reason=str(reason))
-            if cause := self._takeover.ended():
-                log.warning(cause)
-        self._call(self.connected.clear)
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._inbox.append(Message(message.topic, bytes(message.payload), message.mid, message.qos, self._connection))
-        if not self._arrived.is_set():  # once for many: waking the loop costs more than the message
-            self._call(self._arrived.set)
-
-    def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: Any, _properties: Any) -> None:
-        self._call(lambda: self._settle(mid))
-
-    def _call(self, function: Any) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(function)
-
-    # The rest runs in the loop.
-    def _accepted(self, session: int, resumed: bool) -> None:
-        self._session = session
-        self.resumed = resumed
-
-    def _settle(self, mid: int) -> None:
-        waiting = self._sent.pop(mid, None)
-        if waiting and not waiting.done():
-            waiting.set_result(None)
+    # --- requests ---
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, timeout: float = 10) -> None:
         """Publish at QoS 1 and wait for the broker's PUBACK. NotConnected or TimeoutError when that fails."""
         if not self.connected.is_set():
-            raise NotConnected("the MQTT broker is away")
-        await self._settled(self._client.publish(topic, payload, qos=1, retain=retain).mid, timeout)
+            raise NotConnected("the MQTT broker is unreachable")
+        await self._request(lambda free: packets.publish(topic, payload, free, retain=retain), timeout)
 
     async def round_trip(self, timeout: float = 30) -> None:
-        """Unsubscribe (again) and wait for the broker's answer: what it had sent before has arrived by then."""
-        _, mid = self._client.unsubscribe(list(self._filters))
-        if mid is None:
-            raise NotConnected("the MQTT broker is away")
-        await self._settled(mid, timeout)
+        """Unsubscribe (again) and wait for the answer: messages that the broker sent before it have arrived by then."""
+        await self._request(lambda free: packets.unsubscribe(self._filters, free), timeout)
 
-    async def _settled(self, mid: int, timeout: float) -> None:
-        waiting: asyncio.Future[None] = self._loop.create_future()
-        self._sent[mid] = waiting
-        try:
-            await asyncio.wait_for(waiting, timeout)
-        finally:
-            self._sent.pop(mid, None)
+    async def _request(self, packet: Callable[[int], bytes], timeout: float) -> None:
+        async with asyncio.timeout(timeout), self._room:
+            packet_id, answer = self._free_id(), self._loop.create_future()
+            self._sent[packet_id] = packet(packet_id), answer
+            self._write(self._sent[packet_id][0])
+            try:
+                await answer
+            finally:
+                self._sent.pop(packet_id, None)
+
+    def _answer(self, packet: packets.Packet) -> None:
+        _, answer = self._sent.pop(packets.packet_id(packet), (b"", None))
+        if answer and not answer.done():
+            answer.set_result(None)
+
+    def _free_id(self) -> int:
+        return next(each for each in self._ids if each not in self._sent)
+
+    # --- messages ---
 
     async def batch(self, limit: int = 500, linger: float = 0.05, readers: int = 1) -> list[Message]:
-        """The next messages: at least one, up to `limit`, gathered for up to `linger` seconds after the first.
+        """Return the next messages: at least one, up to `limit`, gathered for up to `linger` seconds after the first.
 
         Several `readers` at once share what the broker sends ahead of acknowledgements: rumqttd and AWS IoT Core send 100.
         """
         while True:
             await self._arrived.wait()
             await self._gather(limit, linger)
-            share = max(BURST, (len(self._taken) + len(self._inbox)) // readers)
-            if messages := self._take(min(limit, share if readers > 1 else limit)):
+            share = max(BURST, math.ceil(len(self._inbox) / readers)) if readers > 1 else limit
+            messages = self._inbox.take(min(limit, share))
+            if not self._inbox.waiting:
+                self._arrived.clear()
+            if messages:
                 return messages
 
     async def _gather(self, limit: int, linger: float) -> None:
-        """Let messages come in until they are enough, or a burst is over, or the time is."""
+        """Wait for more messages: until `limit`, the end of a burst, or the time."""
         end, before = self._loop.time() + linger, 0
-        while (here := len(self._inbox)) < limit and self._loop.time() < end:
-            if here == before >= BURST:
+        while (count := len(self._inbox.waiting)) < limit and self._loop.time() < end:
+            if self._inbox.is_full() or count == before >= BURST:
                 break
-            before = here
-            await asyncio.sleep(PAUSE)
-
-    def _take(self, limit: int) -> list[Message]:
-        """What arrived, without what an earlier connection brought: not acknowledged, so the broker sends it again."""
-        messages: list[Message] = []
-        while self._inbox and len(messages) < limit:
-            message = self._inbox.popleft()
-            if message.session >= self._session:
-                messages.append(message)
-                if message.qos == 1:
-                    self._taken.append((message.session, message.mid))
-        if not self._inbox:
-            self._arrived.clear()
-            if self._inbox:  # paho's thread was quicker, and took the event for set
-                self._arrived.set()
-        return messages
+            before = count
+            await asyncio.sleep(0 if count >= BURST else PAUSE)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Send the PUBACKs, after the commit. Those of an earlier connection are left out: the broker resends them.
 
-        They go out in the order in which the messages came, as MQTT requires (rumqttd ends the connection otherwise): one
-        waits for those before it.
+        They are sent in the order of arrival, as MQTT requires (rumqttd closes the connection otherwise): one waits for
+        those before it.
         """
-        current = self._connection
-        self._done.update((each.session, each.mid) for each in messages if each.qos == 1 and each.session == current)
-        pubacks = []
-        while self._taken and (self._taken[0] in self._done or self._taken[0][0] != self._connection):
-            session, mid = first = self._taken.popleft()
-            self._done.discard(first)
-            if session == self._connection:
-                pubacks.append(_PUBACK.pack(0x40, 2, mid))
-        if pubacks and self._client.is_connected():
-            # In one packet of paho's: its own `ack` takes a write of its own for each, and as much time as the commit.
-            self._client._packet_queue(0x40, b"".join(pubacks), 0, 1)  # noqa: SLF001
+        mids = [each.mid for each in messages if each.qos and each.session == self.session]
+        if ready := self._inbox.done(mids):
+            # Two writes: on each, rumqttd sends as many messages as the acknowledgements of the writes before it allow.
+            self._write(packets.pubacks(ready[:-1]))
+            self._write(packets.pubacks(ready[-1:]))
 
 
 @asynccontextmanager
 async def connect(
-    url: str,
-    client_id: str,
-    filters: Sequence[str] = (),
-    *,
-    tls: ssl.SSLContext | None = None,
-    leaving: bool = False,
+    url: str, client_id: str, filters: Sequence[str] = (), *, tls: ssl.SSLContext | None = None, leaving: bool = False
 ) -> AsyncIterator[Mqtt]:
     """Open a connection that reconnects by itself. With filters, the session is persistent: `client_id` must be stable."""
     client = Mqtt(url, client_id, filters, tls=tls, leaving=leaving)
@@ -294,4 +348,4 @@ async def connect(
     try:
         yield client
     finally:
-        await asyncio.to_thread(client.stop)
+        await client.stop()

@@ -26,8 +26,13 @@ SEND = 30.0
 
 async def add(session: AsyncSession, *happened: events.Event) -> None:
     """Write the events for every consumer's queue. Never commits: the caller's transaction decides."""
-    rows = [(queue, traces.stamped(event).dumps()) for event in happened for queue in topology.ROUTES[type(event)]]
+    rows = [(queue, body(event)) for event in happened for queue in topology.ROUTES[type(event)]]
     await db.insert_many(session, tables.Outbox, [{"queue": queue, "body": body} for queue, body in rows])
+
+
+def body(event: events.Event) -> str:
+    """Write an event as queues carry it, for a statement that fills the outbox itself."""
+    return traces.stamped(event).dumps()
 
 
 async def bury(session: AsyncSession, service: str, letters: Iterable[tuple[str, str]]) -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from strop_contracts import errors
 from strop_wire import ids
 
+_ENVELOPE = {"id", "at", "trace"}
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -34,10 +36,10 @@ class Event(BaseModel):
         Event.registry[cls.__name__] = cls
 
     def dumps(self) -> str:
-        body = self.model_dump(mode="json", exclude={"id", "at", "trace"})
-        trace = {"trace": self.trace} if self.trace else {}
-        head = {"id": str(self.id), "name": type(self).__name__, "at": self.at.isoformat(), **trace}
-        return json.dumps({**head, "body": body})
+        trace = f', "trace": {json.dumps(self.trace)}' if self.trace else ""
+        body = self.__pydantic_serializer__.to_json(self, exclude=_ENVELOPE).decode()
+        name, at = type(self).__name__, self.at.isoformat()
+        return f'{{"id": "{self.id}", "name": "{name}", "at": "{at}"{trace}, "body": {body}}}'
 
 
 class CaptureReceived(Event):

@@ -51,6 +51,12 @@ class Service:
         return (*self.owns, *_of(kernel.__name__), *(_of(accounts.__name__) if self.signs_in else ()))
 
 
+_HOME = (
+    *(tables.Project, tables.Device, tables.Image, tables.HostedImage),
+    *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation, tables.ProjectVersion),
+)
+"""What the home page reads, beside the tables of labeling-queue; every service with pages has this page."""
+
 INGEST = Service(
     "ingest",
     consumes=(events.ImageRequested, events.ImageDeclined, events.ProjectDeleted),
@@ -65,10 +71,7 @@ ROUTER = Service(
 LABELING_QUEUE = Service(
     "labeling-queue",
     consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled, events.ProjectDeleted),
-    reads=(
-        *(tables.Project, tables.Device, tables.Capture, tables.Image, tables.DatasetItem),
-        *(tables.ModelVersion, tables.TrainingRun),
-    ),
+    reads=(*_HOME, tables.Capture, tables.DatasetItem),
     signs_in=True,
     published=8000,
 )
@@ -106,11 +109,10 @@ CUSTOM_LABELS = Service(
 CONSOLE = Service(
     "console",
     reads=(
-        *(tables.Project, tables.Device, tables.Image, tables.DatasetItem, tables.GroundTruth),
-        *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
-        *(tables.HostedDataset, tables.HostedEntry, tables.HostedImage, tables.ProjectVersion),
+        *(*_HOME, tables.LabelTask, tables.Annotation, tables.GroundTruth),
+        *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
-        *(tables.Capture, tables.Route, tables.Upload, tables.LabelTask, tables.Deployment, tables.DeploymentDevice),
+        *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
     ),
     signs_in=True,
     published=8002,

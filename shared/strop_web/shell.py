@@ -1,11 +1,14 @@
-"""What all pages share: headers that keep browsers safe, the links between services, and the look (`static/`)."""
+"""What all pages share: templates, headers that protect browsers, the navigation, and static files."""
 
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.routing import NoMatchFound
+from fastapi.templating import Jinja2Templates
+
+from strop_contracts import services
+from strop_web import settings
 
 SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
@@ -13,32 +16,52 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-TEMPLATES = Path(__file__).parent / "templates"
-"""Pages that every service with people has; they extend its own base.html."""
-
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-"""Of what is named by its content."""
+"""Headers of a response whose address contains the hash of its content."""
 
-PLACES = {"Label": "projects", "Models": "console", "Dead letters": "dead_letters"}
-"""Where people go: the names of the routes, whichever service has them."""
-
-
-def places(request: Request) -> list[tuple[str, str]]:
-    """Title and path of those that this port has: services share one, or have one each."""
-    found = []
-    for title, route in PLACES.items():
-        with suppress(NoMatchFound):
-            found.append((title, str(request.app.url_path_for(route))))
-    return found
+HERE = Path(__file__).parent
 
 
-def static(folder: Path) -> StaticFiles:
-    """A service's own scripts and styles, over those of everybody."""
-    return StaticFiles(directory=folder, packages=[("strop_web", "static")])
+def base_url(request: Request, service: services.Service) -> str | None:
+    """Return what to put before a path of this service: "" in the same process, else its public URL; None if unknown."""
+    if service.name in request.app.state.services:
+        return ""
+    url: str | None = getattr(settings.Addresses(), f"{service.package}_url")
+    if url and url.startswith(":"):
+        url = str(request.url.replace(port=int(url[1:]), path="", query="", fragment=""))
+    return url.rstrip("/") if url else None
+
+
+def _context(request: Request) -> dict[str, Any]:
+    """Values of every template: the person who is signed in, and the base URLs of the services with pages."""
+    return {
+        "me": getattr(request.state, "me", None),
+        "labeling": base_url(request, services.LABELING_QUEUE),
+        "console": base_url(request, services.CONSOLE),
+    }
+
+
+def templates(folder: Path) -> Jinja2Templates:
+    """Return the templates of a folder, which extend the shared `base.html`."""
+    return Jinja2Templates([folder, HERE / "templates"], context_processors=[_context])
+
+
+_SHARED = templates(HERE / "templates")
+
+
+def page(request: Request, name: str, status: int = 200, source: Jinja2Templates = _SHARED, **values: Any) -> Response:
+    """Render a page from a template of `source`."""
+    return source.TemplateResponse(request, name, values, status, SAFE)
+
+
+def trouble(request: Request, status: int, message: str) -> Response:
+    """Render the page of an error."""
+    title = {404: "Not found", 500: "Internal error"}.get(status, "The request failed")
+    return page(request, "trouble.html", status, title=title, message=message)
 
 
 async def file(files: StaticFiles, path: str, request: Request) -> Response:
-    """A script or style; browsers ask each time whether it changed."""
+    """Return a script or style sheet, which browsers revalidate at each use."""
     answer = await files.get_response(path, request.scope)
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -1,5 +1,6 @@
 """Reading untrusted JSON: every accessor names the field and what was expected of it."""
 
+import functools
 import json
 import re
 import unicodedata
@@ -185,6 +186,11 @@ def label(value: Any) -> str:
     """
     if not isinstance(value, str):
         raise Malformed(f"label: expected a text, got {_show(value)}")
+    # Devices repeat few labels; a long text is not worth the memory.
+    return _known_label(value) if len(value) <= MAX_LABEL else _label(value)
+
+
+def _label(value: str) -> str:
     trimmed = value.strip()
     if found := _REFUSED_IN_LABEL.search(trimmed):
         raise Malformed(f"label {_show(value)} holds {_named(found[0])}: no control and invisible characters in labels")
@@ -196,6 +202,9 @@ def label(value: Any) -> str:
     if (size := len(folder_of(spelled).encode())) > _MAX_FOLDER:
         raise LabelTooLong(f"label {_show(value)} takes {size} bytes as a folder, the limit is {_MAX_FOLDER}")
     return spelled
+
+
+_known_label = functools.lru_cache(maxsize=4096)(_label)
 
 
 def _named(character: str) -> str:

@@ -7,6 +7,7 @@ fields define their limits, and the texts beside them become the documentation o
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated, Any, Self
 
 from strop_wire import VERSION, fields
@@ -67,11 +68,11 @@ def _predictions(data: dict[str, Any]) -> tuple[Prediction, ...]:
     """Read the ranking. Confidences of two spellings of one label are added."""
     found: dict[str, float] = {}
     for item in fields.objects(data, "predictions", 1000):
-        label = fields.label(item.get("label"))
-        found[label] = min(found.get(label, 0.0) + fields.share(item, "confidence"), 1.0)
+        label, confidence = fields.label(item.get("label")), fields.share(item, "confidence")
+        found[label] = min(found[label] + confidence, 1.0) if label in found else confidence
     if not found:
         raise fields.Malformed("predictions: expected at least one")
-    return tuple(sorted(map(Prediction, found, found.values()), key=lambda p: -p.confidence))
+    return tuple(Prediction(*each) for each in sorted(found.items(), key=itemgetter(1), reverse=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ VISITED = {
     "/dead-letters": "/dead-letters",
     "/sign-in": "/sign-in",
     "/console": "/console",
-    "/console/sign-in": "/console/sign-in",
     "/console/import": "/console/import",
     "/console/projects/{project}": CONSOLE,
+    "/console/projects/{project}/try": f"{CONSOLE}/try",
     "/console/projects/{project}/data": f"{CONSOLE}/data",
     "/console/projects/{project}/data/{part}": f"{CONSOLE}/data/errors",
     "/console/projects/{project}/versions/{version}": VERSION,
@@ -51,6 +51,7 @@ OTHERS = {
     "not judged": f"{CONSOLE}/versions/waiting",
     "nothing found": f"{CONSOLE}/data?q=nothing",
     "unknown project": "/label/nowhere",
+    "unknown address": "/nowhere",
     "unknown version": f"{CONSOLE}/versions/nothing",
 }
 """Pages that a route shows in other cases."""
@@ -136,15 +137,14 @@ async def fill(runtime: app.Runtime) -> None:
 async def test_sign_in_pages(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
     page = await (await browser.new_context(**device)).new_page()
     auditor = Auditor(page)
-    for path in (VISITED["/sign-in"], VISITED["/console/sign-in"], VISITED["/console"]):
+    for path in (VISITED["/sign-in"], VISITED["/"], VISITED["/console/import"]):
         await page.goto(url + path)
         await auditor.audit(f"{path} without a link")
-    for base in (url, f"{url}/console"):
-        link = await visits.link(runtime, base)
-        await page.goto(link)
-        await auditor.audit(f"{base} with a link")
-        await page.goto(f"{link}x")
-        await auditor.audit(f"{base} with a used link")
+    link = await visits.link(runtime, url)
+    await page.goto(link)
+    await auditor.audit("with a link")
+    await page.goto(f"{link}x")
+    await auditor.audit("with a used link")
     await page.context.close()
 
     assert auditor.found == []
@@ -189,7 +189,7 @@ async def test_console_pages(browser: Browser, runtime: app.Runtime, url: str, d
     async with visits.visit(browser, runtime, url, "/console", **device) as page:
         auditor = Auditor(page)
         for route, path in VISITED.items():
-            if route.startswith("/console") and "sign-in" not in route:
+            if route.startswith("/console"):
                 await page.goto(url + path)
                 await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
                 await auditor.audit(path)

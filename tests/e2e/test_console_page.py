@@ -169,8 +169,8 @@ async def test_everything_fits_a_phone(browser: Browser, place: Place) -> None:
     version = VERSION.replace(judged.VERSION, "a.rather-long.name-of-a-version.2026-11-22T20.15.00")
     project = f"/console/projects/{judged.PROJECT}"
     ends = ("", "/results", "/try", "/commands")
-    async with at_work(browser, place, "/console", **visits.PHONE) as page:
-        for path in ("/console", project, f"{project}/data", "/console/import", *(version + end for end in ends)):
+    async with at_work(browser, place, "/", **visits.PHONE) as page:
+        for path in ("/", project, f"{project}/data", "/console/import", *(version + end for end in ends)):
             await page.goto(place.url + path)
             assert not await page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), path
 
@@ -184,12 +184,14 @@ async def test_everything_fits_a_phone(browser: Browser, place: Place) -> None:
 async def test_the_pages_lead_to_one_another(browser: Browser, place: Place) -> None:
     await place.arrange()
     async with at_work(browser, place, "/") as page:
-        await page.get_by_role("link", name="Models").click()
-        await expect(page.get_by_role("heading", name="Projects")).to_be_visible()
-        await page.get_by_role("link", name="Dead letters").click()
+        await page.get_by_role("link", name="Operations").click()
         await expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
-        await page.get_by_role("link", name="Models").click()
+        await page.get_by_role("link", name="Import images").click()
+        await expect(page.get_by_role("heading", name="Import images")).to_be_visible()
+        await page.get_by_role("navigation", name="Strop").get_by_role("link", name="Projects").click()
         await page.get_by_role("link", name=judged.PROJECT, exact=True).click()
+        await page.get_by_role("link", name="Try", exact=True).click()
+        await expect(page).to_have_url(f"{place.url}{VERSION}/try")
         await page.get_by_role("link", name="Evaluation").click()
 
         await expect(page.get_by_role("heading", name="By label")).to_be_visible()

@@ -57,7 +57,7 @@ async def test_some_letters_are_retried_and_others_dropped(
         for number in (1, 3):
             await letter(page, number).get_by_text("ingest", exact=True).click()  # beside the box
         await page.get_by_role("button", name="Drop selected").click()
-        await expect(page.get_by_text("Nothing is waiting here")).to_be_visible()
+        await expect(page.get_by_text("There are no dead letters")).to_be_visible()
 
         assert await states(runtime) == ["retried", "dropped", "retried", "dropped", "open"]
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -71,6 +71,6 @@ async def test_all_letters_of_a_service_are_dropped_at_the_second_click(
         await page.get_by_text("Drop all 4").click()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await page.get_by_role("button", name="Drop 4 letters").click()
-        await expect(page.get_by_text("Nothing is waiting here")).to_be_visible()
+        await expect(page.get_by_text("There are no dead letters")).to_be_visible()
 
         assert await states(runtime) == ["dropped"] * 4 + ["open"]

@@ -55,7 +55,7 @@ class Device:
             await stop.wait()
             for task in working:
                 task.cancel()
-        await asyncio.to_thread(self._link.stop)
+        await self._link.stop()
 
     async def _offer(self, image: bytes) -> None:
         said = factories.announcement(image)

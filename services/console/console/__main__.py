@@ -7,6 +7,7 @@ from console.rekognition import Rekognition
 from console.settings import Settings
 from strop import app
 from strop.settings import Settings as Shared
+from strop_web import failures
 
 NAME = "console"
 
@@ -16,7 +17,12 @@ def build(runtime: app.Runtime) -> app.Service:
     rekognition = Rekognition(settings.rekognition_url)
     pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
     tools = frame.Tools(settings, rekognition, pictures, Files(runtime.storage))
-    return app.Service(loops=[rekognition.run], routes=frame.lend(tools, web.router), ready=lambda: rekognition.ready)
+    return app.Service(
+        loops=[rekognition.run],
+        routes=frame.lend(tools, web.router),
+        ready=lambda: rekognition.ready,
+        errors=failures.HANDLERS,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The labelled images of a project, wherever they came from: hosted data sets, a fleet's base set, its field images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, String, Subquery, case, cast, func, literal, select, union_all
@@ -25,8 +25,6 @@ class Part:
     title: str
     rows: Subquery
     total: int = 0
-    labelled: int = 0
-    problems: int = 0
     set: tables.HostedDataset | None = None
 
 
@@ -57,21 +55,24 @@ class Found:
 
 
 async def parts(session: AsyncSession, project: str) -> list[Part]:
-    """Those sets of a project that have something to show, the errors of all of them last."""
+    """Return the sets of a project that have images; refused images are in the last part, `errors`, alone."""
     hosted = await session.scalars(
         select(tables.HostedDataset)
         .where(tables.HostedDataset.project == project, tables.HostedDataset.version_id.is_(None))
         .order_by(tables.HostedDataset.kind.desc())
     )
-    found = [_hosted(dataset) for dataset in hosted]
-    found += [_base(project, "train", "Base: train"), _base(project, "valid", "Base: held out"), _field(project)]
-    counted = [await _counted(session, part) for part in found]
-    shown = [part for part in counted if part.total or part.set]
-    if any(part.problems for part in shown):
-        rows = union_all(*(select(part.rows) for part in shown)).subquery()
-        errors = select(rows).where(func.jsonb_array_length(rows.c.problems) > 0).subquery()
-        shown.append(await _counted(session, Part("errors", "Errors", errors)))
-    return shown
+    sets = [_hosted(dataset) for dataset in hosted]
+    sets += [_base(project, "train", "Base: train"), _base(project, "valid", "Base: held out"), _field(project)]
+    good = [await _counted(session, _part(one, refused=False)) for one in sets]
+    rows = union_all(*(select(one.rows) for one in sets)).subquery()
+    bad = await _counted(session, _part(Part("errors", "Errors", rows), refused=True))
+    return [part for part in good if part.total or part.set] + ([bad] if bad.total else [])
+
+
+def _part(part: Part, *, refused: bool) -> Part:
+    """Return the refused images of a part, or the others."""
+    problems = func.jsonb_array_length(part.rows.c.problems)
+    return replace(part, rows=select(part.rows).where(problems > 0 if refused else problems == 0).subquery())
 
 
 def _hosted(dataset: tables.HostedDataset) -> Part:
@@ -105,11 +106,7 @@ def _rows(name: Any, sha256: Any, labels: Any, problems: Any, place: Any) -> Sel
 
 
 async def _counted(session: AsyncSession, part: Part) -> Part:
-    labelled = func.jsonb_array_length(part.rows.c.labels) > 0
-    bad = func.jsonb_array_length(part.rows.c.problems) > 0
-    counts = select(func.count(), func.count().filter(labelled & ~bad), func.count().filter(bad)).select_from(part.rows)
-    total, labels, problems = (await session.execute(counts)).one()
-    return Part(part.key, part.title, part.rows, total, labels, problems, part.set)
+    return replace(part, total=await session.scalar(select(func.count()).select_from(part.rows)) or 0)
 
 
 async def labels(session: AsyncSession, part: Part) -> list[Label]:

@@ -66,7 +66,7 @@ def tone(status: str) -> str:
 def progress(run_state: str, progress: documents.Progress) -> str:
     """What a training is at, in a few words."""
     if run_state == states.RunState.REQUESTED:
-        return "waits for a trainer"
+        return "waiting for a trainer"
     if run_state != states.RunState.RUNNING:
         return ""
     if not progress.step:
@@ -101,11 +101,6 @@ def advice(error: Mapping[str, Any]) -> str:
     code, message = str(error.get("Code", "")), str(error.get("Message", "")).strip()
     parts = [message or code, ADVICE.get(code, "")]
     return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
-
-
-def say(found: Sequence[Any]) -> str:
-    """What is wrong with a request, in one sentence for each field."""
-    return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in found)
 
 
 @dataclass(frozen=True)

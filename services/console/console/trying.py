@@ -5,26 +5,38 @@ import base64
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from console import frame, pictures, queries, rules, terminal
-from strop_contracts import errors
+from strop_contracts import errors, states
+from strop_web import shell
 
 pages = frame.router()
 
 LARGEST_UPLOAD = 25 * 2**20
 
 
+@pages.get("/projects/{project}/try")
+async def choose(project: str, session: frame.Session) -> Response:
+    """Redirect to the page that tries a running version, else the latest hosted one, else to the versions."""
+    await queries.require_project(session, project)
+    hosted = [version for version in await queries.versions(session, project) if version.hosted]
+    running = [version for version in hosted if version.status == states.VersionStatus.RUNNING]
+    end = "".join(f"/versions/{version.name}/try" for version in (running or hosted)[:1])
+    return RedirectResponse(f"/console/projects/{project}{end}", 303, shell.SAFE)
+
+
 @pages.get("/projects/{project}/versions/{version}/try")
 async def try_it(project: str, version: str, request: Request, session: frame.Session) -> Response:
-    """Drop an image here."""
+    """The page to upload an image."""
     found = await queries.version(session, project, version)
     return frame.page(request, "try.html", project=project, version=found, tab="try")
 
 
 @pages.post("/projects/{project}/versions/{version}/try")
 async def ask(project: str, version: str, request: Request, tools: frame.With, runtime: frame.Runtime) -> Response:
-    """What the model says to an image."""
+    """The model's answer to an image."""
     async with runtime.sessions() as session:
         found = await queries.version(session, project, version)
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "try"}

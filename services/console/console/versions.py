@@ -1,4 +1,4 @@
-"""The projects, their model versions, and the buttons that train, start and stop."""
+"""The model versions of a project, and the buttons that train, start and stop."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,12 +13,6 @@ from strop_web import shell
 pages = frame.router()
 
 MOST_UNITS = 16
-
-
-@pages.get("")
-async def console(request: Request, session: frame.Session) -> Response:
-    """All projects."""
-    return frame.page(request, "projects.html", projects=await queries.overviews(session))
 
 
 @pages.get("/projects/{project}")

@@ -1,14 +1,22 @@
-"""All addresses of the console. Those of other services are elsewhere: everything here begins with /console."""
+"""All addresses of the console, below /console, and those of the home page."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
 
 from console import control, data, evaluating, frame, imports, queries, results, trying, versions
 from strop import storage
-from strop_web import shell, signin
+from strop_web import home, shell
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
 pages = frame.router()
-static = shell.static(frame.HERE / "static")
+static = StaticFiles(directory=frame.HERE / "static")
+
+
+@open_to_all.get("")
+async def console() -> Response:
+    """Redirect to the home page, which lists the projects."""
+    return RedirectResponse("/", 303, shell.SAFE)
 
 
 @open_to_all.get("/static/{path:path}")
@@ -37,7 +45,7 @@ async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: fr
 
 router = APIRouter()
 router.include_router(open_to_all)
+router.include_router(home.router)
 router.include_router(control.router)
-router.include_router(signin.SignIn("/console", frame.page).router())
 for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
     router.include_router(part)

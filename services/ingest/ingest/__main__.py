@@ -55,7 +55,7 @@ class Ingest:
                     group.create_task(slot.keep(stop))
                     group.create_task(slots.Heir(make, settings, self._tls, tell).run(slot.others(), stop))
         finally:
-            await asyncio.to_thread(broker.stop)
+            await broker.stop()
 
 
 def build(runtime: app.Runtime) -> app.Service:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,9 @@ AT_ONCE = 2
 """Batches in hand: one is read and checked while the other is in the database."""
 RETRY = 1.0
 """Seconds between tries to store a batch while the database is away."""
+
+_DATA = {"22", "23"}
+"""Classes of SQLSTATE: data, integrity."""
 
 Work = Callable[[AsyncSession, Sequence[mqtt.Message]], Awaitable[intake.Result]]
 
@@ -130,6 +134,8 @@ def data_is_at_fault(error: Exception) -> bool:
     """Would the same batch fail again? Else something is away, and trying again is right."""
     if isinstance(error, DBAPIError):
         cause = error.orig.__cause__ if error.orig else None
-        # Classes 22 (data) and 23 (integrity); a ValueError is a value that cannot even be sent.
-        return isinstance(cause, ValueError) or str(getattr(cause, "sqlstate", ""))[:2] in {"22", "23"}
+        # A ValueError is a value that cannot even be sent.
+        return isinstance(cause, ValueError) or str(getattr(cause, "sqlstate", ""))[:2] in _DATA
+    if isinstance(error, asyncpg.PostgresError):  # of a statement that went by SQLAlchemy
+        return str(error.sqlstate)[:2] in _DATA
     return isinstance(error, StatementError | ValueError | TypeError | LookupError | AttributeError | AssertionError)

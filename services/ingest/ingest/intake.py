@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import metrics, queries, rules
 from strop import inbox, mqtt, outbox
-from strop_contracts import events, tables
-from strop_wire import messages, topics
+from strop_contracts import events, tables, topology
+from strop_wire import messages
 
 log = structlog.get_logger()
 
@@ -45,21 +46,25 @@ async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried
     """Store what is new, collect what is to be answered, bury what is refused; what was `retried` always has a letter again."""
     result = Result()
     read = _read(batch, result)
-    known = await queries.models_of_devices(session, {each.device for each in read}) if read else {}
-    by_kind: dict[str, list[rules.Announcement]] = {kind: [] for kind in topics.UP}
-    strangers: dict[rules.Device, list[rules.Announcement]] = {}
-    for each in read:
+    captures = [each for each in read if each.address.kind == "capture"]
+    others = [each for each in read if each.address.kind != "capture"]
+    # Begins a transaction. A batch of nothing but captures needs none: its one statement commits by itself.
+    known = await queries.models_of_devices(session, {each.device for each in others}) if others else {}
+    not_enrolled = await _captures(session, captures, result) if captures else []
+    by_kind: dict[str, list[rules.Announcement]] = {}
+    for each in others:
         if each.device in known:
-            by_kind[each.address.kind].append(each)
+            by_kind.setdefault(each.address.kind, []).append(each)
         else:
-            strangers.setdefault(each.device, []).append(each)
-    if by_kind["capture"]:
-        await _captures(session, by_kind["capture"], result)
-    if by_kind["state"]:
-        await _states(session, by_kind["state"], known, result)
-    if by_kind["fetch"]:
-        await _fetches(session, by_kind["fetch"], result)
+            not_enrolled.append(each)
+    if states := by_kind.get("state"):  # after the captures, which they may report as lost
+        await _states(session, states, known, result)
+    if fetches := by_kind.get("fetch"):
+        await _fetches(session, fetches, result)
     await _bury(session, result.refused)
+    strangers: dict[rules.Device, list[rules.Announcement]] = {}
+    for each in not_enrolled:
+        strangers.setdefault(each.device, []).append(each)
     for device in sorted(strangers):  # in one order, or two batches at once wait for the claims of each other
         refused = _strangers(device, strangers[device])
         result.refused.extend(refused)
@@ -107,21 +112,37 @@ def _read(batch: Sequence[mqtt.Message], result: Result) -> list[rules.Announcem
     return read
 
 
-async def _captures(session: AsyncSession, announced: Sequence[rules.Announcement], result: Result) -> None:
-    """Insert what is new, with its event; answer what is known from its row."""
-    rows = [rules.capture_row(each) for each in announced]
-    fresh = await queries.insert_captures(session, rows)
-    happened, repeats = [], []
-    for each, row in zip(announced, rows, strict=True):
-        if row["id"] in fresh:
-            fresh.remove(row["id"])  # a second one in the same batch is a repeat
-            happened.append(events.CaptureReceived(project=row["project"], capture_id=row["id"], device=row["device"]))
-            result.new[row["project"]] += 1
-        else:
+async def _captures(
+    session: AsyncSession, announced: Sequence[rules.Announcement], result: Result
+) -> list[rules.Announcement]:
+    """Insert new captures, each with its event; answer repeats from their rows. Returns those of devices not enrolled."""
+    keyed = [((*each.device, row["id"]), each, row) for each in announced for row in (rules.capture_row(each),)]
+    first = {key: row for key, _, row in reversed(keyed)}  # a second one in the same batch is a repeat
+    new = [{**row, "body": _received(*key)} for key, row in first.items()]
+    others = await queries.insert_captures(session, new, topology.ROUTES[events.CaptureReceived])
+    strangers, repeats = [], []
+    for key, each, row in keyed:
+        if not others.get(key, True):
+            strangers.append(each)
+        elif key in others or first[key] is not row:
             repeats.append((each, row))
-    result.fresh += [event.capture_id for event in happened]
-    await outbox.add(session, *happened)
-    known = await queries.captures(session, {row["id"] for _, row in repeats}) if repeats else {}
+        else:
+            result.fresh.append(row["id"])
+            result.new[row["project"]] += 1
+    if repeats:
+        await _repeats(session, repeats, result)
+    return strangers
+
+
+def _received(project: str, device: str, capture: UUID) -> str:
+    return outbox.body(events.CaptureReceived(project=project, capture_id=capture, device=device))
+
+
+async def _repeats(
+    session: AsyncSession, repeats: Sequence[tuple[rules.Announcement, Mapping[str, Any]]], result: Result
+) -> None:
+    """Answer each from its row, and refuse those that differ from it."""
+    known = await queries.captures(session, {row["id"] for _, row in repeats})
     for each, row in repeats:
         capture, upload = known[row["id"]]
         if differs := rules.difference(row, capture):

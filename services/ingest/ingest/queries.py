@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import (
     String,
     Table,
@@ -103,9 +104,65 @@ async def model_files(
 # --- captures and their uploads ---
 
 
-async def insert_captures(session: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
-    """Insert captures; returns the ids of those that were not there before."""
-    return await db.insert_many(session, tables.Capture, sorted(rows, key=itemgetter("id")))
+CaptureKey = tuple[str, str, UUID]
+"""Project, device and id: two devices may announce the same id."""
+
+
+async def insert_captures(
+    session: AsyncSession, rows: Iterable[Mapping[str, Any]], queues: Sequence[str]
+) -> dict[CaptureKey, bool]:
+    """Insert captures of enrolled devices, and for each new one its event in the outbox, in one statement and round trip.
+
+    Returns the others, and whether their device is enrolled: if so, a capture with this id exists. It is a transaction of
+    its own when the session has not begun one (`db.fetch`). Each row has the columns of `rules.capture_row`, and `body`,
+    the event for the queues.
+    """
+    others = await db.fetch(session, _INSERT_CAPTURES, to_json(rows).decode(), queues)
+    return {(each["project"], each["device"], each["id"]): each["enrolled"] for each in others}
+
+
+_CAPTURE_COLUMNS = {
+    "id": "uuid",
+    "project": "text",
+    "device": "text",
+    "captured_at": "timestamptz",
+    "model": "text",
+    "predictions": "jsonb",
+    "label": "text",
+    "confidence": "float8",
+    "margin": "float8",
+    "reason": "text",
+    "audit": "bool",
+    "audit_probability": "float8",
+    "probability": "float8",
+    "policy": "int",
+    "sha256": "text",
+    "size": "int",
+    "content_type": "text",
+    "phash": "text",
+    "seen": "int",
+}
+"""The columns of `captures` that a device fills in, with their types."""
+_NAMES = ", ".join(_CAPTURE_COLUMNS)
+_TYPED = ", ".join(map(" ".join, _CAPTURE_COLUMNS.items()))
+_INSERT_CAPTURES = f"""
+with given as (select * from json_to_recordset($1::json) as given ({_TYPED}, body text)),
+enrolled as (
+    select project, name as device from devices where (project, name) in (select project, device from given)
+),
+fresh as (
+    insert into captures ({_NAMES}) select {_NAMES} from given join enrolled using (project, device) order by id
+    on conflict do nothing returning project, device, id
+),
+sent as (
+    insert into outbox (queue, body)
+    select queue, body from given join fresh using (project, device, id)
+    cross join unnest($2::text[]) as queues (queue)
+)
+select project, device, id, enrolled.device is not null as enrolled
+from given left join fresh using (project, device, id) left join enrolled using (project, device)
+where fresh.id is null
+"""  # noqa: S608 - names of columns
 
 
 async def captures(

@@ -3,6 +3,7 @@
 from labeling_queue import handlers, metrics, web
 from strop import app, consumer
 from strop.settings import Settings
+from strop_web import failures
 
 NAME = "labeling-queue"
 
@@ -10,7 +11,7 @@ NAME = "labeling-queue"
 def build(runtime: app.Runtime) -> app.Service:
     bucket = runtime.storage
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime), needs=bucket.reach)
-    return app.Service([reader.run], web.router, metrics.GAUGES)
+    return app.Service([reader.run], web.router, metrics.GAUGES, errors=failures.HANDLERS)
 
 
 if __name__ == "__main__":

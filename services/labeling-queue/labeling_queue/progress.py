@@ -1,4 +1,4 @@
-"""How far the labeling is, and what became of it: read-only, from this service's tables and its neighbours'."""
+"""Open tasks and answers per person; read-only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,17 +27,6 @@ class Progress:
     by: list[Share]
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """All that the front page says of a project."""
-
-    name: str
-    progress: Progress
-    running: list[tuple[str, int]]  # model version and how many devices run it, most first
-    run: tables.TrainingRun | None  # the latest
-    made: tables.ModelVersion | None  # what that run made
-
-
 async def progress(session: AsyncSession, project: str, since: datetime) -> Progress:
     waiting = select(func.count()).where(
         tables.LabelTask.project == project, tables.LabelTask.state == states.TaskState.OPEN
@@ -55,32 +44,3 @@ async def progress(session: AsyncSession, project: str, since: datetime) -> Prog
     )
     by = [Share(author, count) for author, count in await session.execute(shares)]
     return Progress(await session.scalar(waiting) or 0, sum(share.answers for share in by), since, by)
-
-
-async def overviews(session: AsyncSession, since: datetime) -> list[Overview]:
-    names = await session.scalars(select(tables.Project.name).order_by(tables.Project.name))
-    return [await _overview(session, name, since) for name in names]
-
-
-async def _overview(session: AsyncSession, project: str, since: datetime) -> Overview:
-    runs = select(tables.TrainingRun).where(tables.TrainingRun.project == project)
-    run = await session.scalar(runs.order_by(tables.TrainingRun.at.desc()).limit(1))
-    made = select(tables.ModelVersion).where(tables.ModelVersion.run_id == (run.id if run else None))
-    return Overview(
-        project,
-        await progress(session, project, since),
-        await _running(session, project),
-        run,
-        await session.scalar(made),
-    )
-
-
-async def _running(session: AsyncSession, project: str) -> list[tuple[str, int]]:
-    devices = func.count()
-    running = (
-        select(tables.Device.model, devices)
-        .where(tables.Device.project == project, tables.Device.model.is_not(None))
-        .group_by(tables.Device.model)
-        .order_by(devices.desc(), tables.Device.model)
-    )
-    return [(model, count) for model, count in await session.execute(running) if model]

@@ -1,89 +1,59 @@
-"""The pages: the projects, dead letters, and labeling itself (which then talks to the API)."""
+"""The pages: labeling, which calls the API, and the dead letters of all services."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from fastapi.templating import Jinja2Templates
+from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime
 
-from labeling_queue import api, control, progress, queries, rules
-from labeling_queue.api import Session
+from labeling_queue import api, control, queries, rules
 from strop import deadletters
-from strop_contracts import errors
-from strop_web import auth, shell, signin
+from strop_web import frame, home, shell
 
 HERE = Path(__file__).parent
 
 LETTERS = 100
 """Dead letters on a page, each with its message."""
 
-pages = APIRouter(include_in_schema=False)
-templates = Jinja2Templates([HERE / "templates", shell.TEMPLATES])
+pages = frame.router()
+open_to_all = APIRouter(include_in_schema=False)
+templates = shell.templates(HERE / "templates")
 templates.env.filters["pretty"] = deadletters.pretty
-static = shell.static(HERE / "static")
-
-
-async def _visitor(request: Request, session: Session) -> auth.Person | None:
-    return await auth.find(session, request)
-
-
-Visitor = Annotated[auth.Person | None, Depends(_visitor)]
-
-
-@pages.get("/")
-async def projects(
-    request: Request, visitor: Visitor, session: Session, since: AwareDatetime | None = None
-) -> Response:
-    if visitor is None:
-        return _signed_out(request)
-    found = await progress.overviews(session, since or api.today())
-    return _page(request, "projects.html", me=visitor, projects=found)
+static = StaticFiles(directory=HERE / "static")
 
 
 @pages.get("/label/{project}")
-async def label(project: str, request: Request, visitor: Visitor, session: Session) -> Response:
-    if visitor is None:
-        return _signed_out(request)
-    try:
-        await queries.require_project(session, project)
-    except errors.NotFound as error:
-        return _page(request, "missing.html", 404, me=visitor, what=str(error))
-    return _page(request, "label.html", me=visitor, project=project, lease=rules.LEASE.total_seconds())
+async def label(project: str, request: Request, session: frame.Session) -> Response:
+    """The page to label a project's images."""
+    await queries.require_project(session, project)
+    return shell.page(request, "label.html", source=templates, project=project, lease=rules.LEASE.total_seconds())
 
 
 @pages.get("/dead-letters")
-async def dead_letters(request: Request, visitor: Visitor, session: Session, service: str | None = None) -> Response:
-    """All services' letters: the page is here because people sign in here."""
-    if visitor is None:
-        return _signed_out(request)
+async def dead_letters(request: Request, session: frame.Session, service: str | None = None) -> Response:
+    """The dead letters of all services, or of one."""
     shown = await deadletters.list_open(session, service, LETTERS)
     counts = await deadletters.count_open(session)
-    return _page(request, "dead_letters.html", me=visitor, letters=shown, counts=counts, service=service)
+    return shell.page(request, "dead_letters.html", source=templates, letters=shown, counts=counts, service=service)
 
 
 @pages.post("/dead-letters/{letter}/{decision}")
 async def decide(
     letter: UUID | Literal["selected", "all"],
     decision: Literal["retry", "drop"],
-    request: Request,
-    visitor: Visitor,
-    session: Session,
+    session: frame.Session,
     selected: Annotated[list[UUID], Form(default_factory=list)],
     until: Annotated[AwareDatetime | None, Form()] = None,
     service: str | None = None,
 ) -> Response:
-    """Retry or drop one letter, several, or all that were open when the page was made (`until`).
+    """Retry or drop one letter, several, or all that were open when the page was rendered (`until`).
 
-    What somebody else decided meanwhile stays as it is.
+    Letters that another request has closed meanwhile do not change.
     """
-    if visitor is None:
-        return _signed_out(request)
-    if not auth.same_origin(request.headers):
-        return _page(request, "missing.html", 403, me=visitor, what="This request came from another site.")
     act = deadletters.retry if decision == "retry" else deadletters.drop
     chosen = [letter] if isinstance(letter, UUID) else selected
     await act(session, None if letter == "all" else chosen, service, until)
@@ -92,24 +62,12 @@ async def decide(
     )
 
 
-@pages.get("/static/{path:path}")
+@open_to_all.get("/label/static/{path:path}")
 async def files(path: str, request: Request) -> Response:
-    """Scripts and styles."""
+    """Scripts and styles of these pages."""
     return await shell.file(static, path, request)
 
 
-def _signed_out(request: Request) -> Response:
-    return _page(request, "sign_in.html", 401)
-
-
-def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
-    return templates.TemplateResponse(
-        request, name, {"me": None, "places": shell.places(request), **values}, status, shell.SAFE
-    )
-
-
 router = APIRouter()
-router.include_router(pages)
-router.include_router(signin.SignIn("/", _page).router())
-router.include_router(api.router)
-router.include_router(control.router)
+for part in (open_to_all, pages, home.router, api.router, control.router):
+    router.include_router(part)

@@ -71,7 +71,7 @@ class Device:
         hearing = asyncio.create_task(self._hear())
         await asyncio.gather(*(self._capture(number / rate, repeat) for number in range(count)))
         hearing.cancel()
-        await asyncio.to_thread(self._link.stop)
+        await self._link.stop()
 
     async def _capture(self, delay: float, repeat: float) -> None:
         await asyncio.sleep(delay)

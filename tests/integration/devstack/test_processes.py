@@ -43,6 +43,11 @@ def test_a_service_that_dies_is_started_again_and_all_stop_cleanly(tmp_path: Pat
         env = envfile.read(tmp_path / "strop.env")
         assert httpx.get(f"{env['STROP_URL']}/readyz").json() == {"database": True, "labeling-queue": True}
 
+        me = {"Authorization": f"Bearer {env['STROP_TOKEN']}"}
+        console = env["STROP_CONSOLE"].removesuffix("/console")
+        assert f'href="{console}/console/import"' in httpx.get(env["STROP_URL"], headers=me).text
+        assert f'href="{env["STROP_URL"]}/dead-letters"' in httpx.get(console, headers=me).text
+
         before["router"].kill()
         deadline = time.monotonic() + wait.PATIENCE
         while services(running.pid).get("router") in {None, before["router"]} or not ready(tmp_path, "router"):

@@ -61,6 +61,33 @@ async def test_a_new_capture_becomes_a_row_and_an_event(runtime: app.Runtime, st
     assert not result.refused
 
 
+async def test_one_id_from_two_devices_in_one_batch_belongs_to_the_enrolled_one(
+    runtime: app.Runtime, store: Store
+) -> None:
+    said = factories.announcement(b"bytes")
+
+    result = await store(message(said, device="line-9"), message(said), message(said))
+
+    assert [row.device for row in await all_rows(runtime, tables.Capture)] == [factories.DEVICE]
+    assert len(await wait.outbox(runtime)) == 1
+    assert [refusal.kind for refusal in result.refused] == ["unknown"]
+    assert (len(result.fresh), result.new) == (1, {factories.PROJECT: 1})
+
+
+async def test_one_id_from_two_enrolled_devices_in_one_batch_is_a_conflict(runtime: app.Runtime, store: Store) -> None:
+    async with runtime.sessions.begin() as session:
+        await enrolment.add_device(session, factories.PROJECT, "line-2")
+    said = factories.announcement(b"bytes")
+
+    result = await store(message(said), message(said, device="line-2"))
+
+    (row,) = await all_rows(runtime, tables.Capture)
+    assert len(await wait.outbox(runtime)) == 1
+    (refusal,) = result.refused
+    assert refusal.kind == "conflict"
+    assert (row.device in refusal.letter) is False
+
+
 @pytest.mark.parametrize(
     "said",
     [factories.announcement(b"bytes"), factories.state(), messages.Fetch(("0" * 64,))],

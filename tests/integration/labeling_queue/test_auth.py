@@ -56,7 +56,7 @@ async def test_a_link_signs_in_once_by_a_cookie_that_scripts_cannot_read(
     browser.cookies.clear()
     for again in (await sign_in(browser, link), await browser.get("/sign-in", params={"token": link})):
         assert again.status_code == 401
-        assert "was used already" in again.text
+        assert "was already used" in again.text
 
 
 async def test_previews_and_scanners_of_a_link_leave_it_to_its_reader(

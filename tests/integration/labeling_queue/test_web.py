@@ -105,8 +105,8 @@ async def test_pages_run_no_foreign_script_and_stay_out_of_frames(ask: Ask, stor
 async def test_scripts_and_styles_are_served_and_nothing_beside_them(ask: Ask) -> None:
     anybody = await ask("ada")
 
-    script = await anybody.get("/static/label.js")
+    script = await anybody.get("/label/static/label.js")
     assert "javascript" in script.headers["content-type"]
     assert script.headers["cache-control"] == "no-cache"
-    assert (await anybody.get("/static/%2e%2e/rules.py")).status_code == 404
-    assert (await anybody.get("/static/none.js")).status_code == 404
+    assert (await anybody.get("/label/static/%2e%2e/rules.py")).status_code == 404
+    assert (await anybody.get("/label/static/none.js")).status_code == 404

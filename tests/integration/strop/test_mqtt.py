@@ -90,17 +90,44 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         await connected(link)
         await say(speaker, name, b"1", b"2")
         in_hand = await hear(link, 2)
-        link._client.socket().shutdown(socket.SHUT_RDWR)
+        link._connection._transport.abort()
 
         again = await hear(link, 2)
 
         assert payloads(again) == [b"1", b"2"]
         assert {message.session for message in again} == {link.session} != {in_hand[0].session}
         link.acknowledge(in_hand)  # of the old connection: must not acknowledge anything of the new one
-        assert not link._done
+        assert not link._inbox._done
 
     async with mqtt.connect(url, name, [name]) as link:
         assert payloads(await hear(link, 2)) == [b"1", b"2"]
+
+
+async def test_a_publish_without_an_answer_is_sent_again_on_the_next_connection(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        assert speaker._connection
+        speaker._connection._transport.abort()  # what is written from here on is lost
+        await speaker.publish(name, b"again", timeout=wait.PATIENCE)
+
+        assert payloads(await hear(link, 1)) == [b"again"]
+
+
+async def test_a_full_window_is_in_hand_again_after_each_acknowledgement(
+    url: str, name: str, speaker: mqtt.Mqtt
+) -> None:
+    """The embedded broker sends 100 messages ahead, and fewer when all acknowledgements come in one write."""
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        said = [asyncio.create_task(speaker.publish(name, b"x", timeout=wait.PATIENCE)) for _ in range(300)]
+        async with asyncio.timeout(wait.PATIENCE):
+            for _ in range(3):
+                while len(link._inbox.waiting) < 99:
+                    await asyncio.sleep(0.01)
+                link.acknowledge(await link.batch(limit=50))
+        await asyncio.gather(*said)
 
 
 async def test_what_came_while_away_waits_at_the_broker(url: str, name: str, speaker: mqtt.Mqtt) -> None:
@@ -166,7 +193,7 @@ async def test_two_readers_share_what_has_come(url: str, name: str, speaker: mqt
         await connected(link)
         await asyncio.gather(*(speaker.publish(name, b"x") for _ in range(100)))
         async with asyncio.timeout(wait.PATIENCE):
-            while len(link._inbox) < 100:
+            while len(link._inbox.waiting) < 100:
                 await asyncio.sleep(0.01)
             batches = [await link.batch(readers=2) for _ in range(2)]
 

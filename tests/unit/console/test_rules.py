@@ -32,7 +32,7 @@ def test_a_state_is_said_in_words_and_coloured(status: str, words: str, tone: st
 @pytest.mark.parametrize(
     ("state", "said", "words"),
     [
-        ("requested", {}, "waits for a trainer"),
+        ("requested", {}, "waiting for a trainer"),
         ("running", {}, "begins"),
         ("running", {"step": "features", "done": 3, "total": 8}, "features 3 of 8"),
         ("running", {"step": "export"}, "export"),

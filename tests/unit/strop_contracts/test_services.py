@@ -40,7 +40,8 @@ def test_every_table_has_one_owner() -> None:
 
 @each
 def test_a_service_is_granted_the_tables_that_its_code_names(service: services.Service) -> None:
-    source = "\n".join(path.read_text() for path in folder(service).rglob("*.py"))
+    folders = [folder(service), *([ROOT / "shared/strop_web"] if service.signs_in else [])]  # with the home page
+    source = "\n".join(path.read_text() for each in folders for path in each.rglob("*.py"))
     names = set(re.findall(r"\btables\.([A-Z]\w+)|strop_contracts\.tables import (\w+)", source))
     in_sql = set(re.findall(r"\b(?:from|join|into|update) (\w+)", source))
     named = {getattr(tables, first or second) for first, second in names} - {tables.Base}

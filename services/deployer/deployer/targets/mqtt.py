@@ -36,7 +36,7 @@ class MqttTarget:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._client.stop)
+            await self._client.stop()
 
     def ready(self) -> bool:
         return self._client.connected.is_set()

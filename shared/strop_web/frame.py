@@ -1,0 +1,82 @@
+"""Routes of pages: sign-in is required, and errors are pages too."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app
+from strop_contracts import errors
+from strop_web import auth, shell
+
+_CROSS_SITE = "This request came from another site."
+
+
+class SignedOut(Exception):
+    """The request comes from nobody who is signed in."""
+
+
+class CrossSite(Exception):
+    """A page of another site sent a request that changes something."""
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except SignedOut:
+                return shell.page(request, "sign_in.html", 401)
+            except CrossSite:
+                return shell.trouble(request, 403, _CROSS_SITE)
+            except errors.NotFound as error:
+                return shell.trouble(request, 404, str(error))
+            except errors.Refused as error:
+                return shell.trouble(request, 409, str(error))
+            except RequestValidationError as error:
+                return shell.trouble(request, 422, describe(error.errors()))
+
+        return answer
+
+
+def describe(invalid: Sequence[Any]) -> str:
+    """Return one sentence for each invalid field of a request."""
+    return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in invalid)
+
+
+def runtime(request: Request) -> app.Runtime:
+    """Return the clients of the service that has the route."""
+    opened: app.Runtime = request.state.runtime
+    return opened
+
+
+async def _session(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
+    async with opened.sessions.begin() as session:
+        yield session
+
+
+Runtime = Annotated[app.Runtime, Depends(runtime)]
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+"""One transaction per request, committed before the response is sent."""
+
+
+async def admit(request: Request) -> None:
+    """Set `request.state.me`; SignedOut without a sign-in, CrossSite if another site's page sent a change."""
+    async with runtime(request).sessions() as session:
+        request.state.me = await auth.find(session, request)
+    if request.state.me is None:
+        raise SignedOut
+    if request.method != "GET" and not auth.same_origin(request.headers):
+        raise CrossSite
+
+
+def router(prefix: str = "") -> APIRouter:
+    """Return a router for pages that require a sign-in."""
+    return APIRouter(prefix=prefix, route_class=PageRoute, dependencies=[Depends(admit)], include_in_schema=False)

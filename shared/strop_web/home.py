@@ -1,0 +1,31 @@
+"""The home page with the state of every project, and what else every service with pages has: sign-in and static files."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+from fastapi.staticfiles import StaticFiles
+from pydantic import AwareDatetime
+
+from strop_web import frame, overview, shell, signin
+
+_pages = frame.router()
+_open = APIRouter(include_in_schema=False)
+_static = StaticFiles(directory=shell.HERE / "static")
+
+
+@_pages.get("/")
+async def home(request: Request, session: frame.Session, since: AwareDatetime | None = None) -> Response:
+    """All projects; answers count from `since` on, by default from midnight UTC."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return shell.page(request, "home.html", projects=await overview.projects(session, since or midnight))
+
+
+@_open.get("/static/{path:path}")
+async def files(path: str, request: Request) -> Response:
+    """Scripts and styles of all pages."""
+    return await shell.file(_static, path, request)
+
+
+router = APIRouter()
+for part in (_pages, _open, signin.router):
+    router.include_router(part)
