@@ -100,7 +100,7 @@ async def dropped(runtime: app.Runtime) -> dict[str, int]:
     """What the device reported as lost at last; what nobody wanted is none of it."""
     async with runtime.sessions() as session:
         (report,) = await session.scalars(select(tables.DeviceReport))
-    found: dict[str, int] = report.state["dropped"]
+    found: dict[str, int] = report.state.dropped
     return found
 
 
