@@ -3,16 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from strop_cli import connection, envfile
-from strop_contracts import control, errors
+from strop_contracts import errors
 
 HINT = (
-    "it is not known where Strop is: run `strop login URL`, set STROP_URL and STROP_TOKEN, or give --state DIR, the folder "
-    "of a running `strop up`"
+    "the address of Strop is not configured: run `strop login URL`, set STROP_URL and STROP_TOKEN, or give --state DIR, the "
+    "folder of a running `strop up`"
 )
 
 
@@ -29,37 +26,41 @@ def config() -> Path:
 
 
 def find(state: Path | None) -> Access:
-    """Return the address and the token. Raises Refused if none is configured."""
+    """Return the address and the token. Raises Refused if none is configured.
+
+    The file of `strop login` counts only without STROP_URL, so that its token is never sent to another address.
+    """
     if state:
         connection.load(state)
     env = dict(os.environ)
-    if "STROP_URL" not in env and config().exists():
-        env |= envfile.read(config())
-    if folder := env.get("STROP_SECRETS_DIR"):
-        secret = Path(folder) / "strop_token"
-        if "STROP_TOKEN" not in env and secret.exists():
-            env["STROP_TOKEN"] = secret.read_text().strip()
+    if not env.get("STROP_URL"):
+        env |= _stored()
     if not (url := env.get("STROP_URL")):
         raise errors.Refused(HINT)
-    if not (token := env.get("STROP_TOKEN")):
+    if not (token := env.get("STROP_TOKEN") or _secret(env.get("STROP_SECRETS_DIR"))):
         raise errors.Refused(f"STROP_URL is {url}, and STROP_TOKEN is not set: run `strop login {url}`")
+    return checked(url, token)
+
+
+def checked(url: str, token: str) -> Access:
+    """Return the pair. Raises Refused if the token has characters that no token has."""
+    token = token.strip()
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise errors.Refused("the token has characters that no token has: copy it again, on one line")
     return Access(url, token)
 
 
-def login(
-    url: Annotated[str, typer.Argument(help="Address of the pages, such as https://strop.example.org.")],
-    token: Annotated[
-        str,
-        typer.Option(prompt="Operator's token", hide_input=True, envvar="STROP_TOKEN", help="Else it is asked for."),
-    ],
-) -> None:
-    """Check a token and store it with the URL, readable by you alone, for all later commands."""
-    from strop_cli import api
-
-    url = url.rstrip("/")
-    with api.Api(Access(url, token.strip())) as opened:
-        caller = opened.get(control.Caller, "labeling-queue", "caller")
+def _stored() -> dict[str, str]:
     path = config()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    envfile.write(path, {"STROP_URL": url, "STROP_TOKEN": token.strip()})
-    print(f"logged in to {url} as {caller.user}; stored in {path}")
+    if not path.exists():
+        return {}
+    try:
+        return envfile.read(path)
+    except (OSError, errors.StropError):
+        raise errors.StropError(f"{path} cannot be read: `strop login URL` writes it again") from None
+
+
+def _secret(folder: str | None) -> str:
+    """Return the token of the folder of secrets; "" if it has none."""
+    path = Path(folder or "") / "strop_token"
+    return path.read_text() if folder and path.exists() else ""

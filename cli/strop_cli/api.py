@@ -1,19 +1,19 @@
 """The client of the control API: how commands reach a Strop that runs elsewhere, and what they report when it fails."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from strop_cli import access
 from strop_contracts import control, errors
+from strop_wire import topics
 
-_TIMEOUT = httpx.Timeout(120, connect=10)  # seconds
+_TIMEOUT = httpx.Timeout(120, connect=10)  # seconds; more than that of the gateway, which names the slow service
 
 T = TypeVar("T")
 
@@ -27,7 +27,9 @@ class Api:
         try:
             self._client = httpx.Client(base_url=self._url, headers=headers, timeout=_TIMEOUT, transport=transport)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}") from None
+            raise self._no_url(error) from None
+        except (ValueError, ImportError, OSError) as error:  # of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE
+            raise errors.Refused(f"the proxy or the certificates of the environment cannot be used: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -46,16 +48,23 @@ class Api:
         """Change something; returns the document of the response."""
         return self._read(answer, self._send(method, service, path, json=body and body.model_dump(mode="json")))
 
-    def change(self, method: str, service: str, *path: object, params: Mapping[str, Any] | None = None) -> None:
+    def change(self, method: str, service: str, *path: object, body: BaseModel | None = None) -> None:
         """Change something; the response is empty."""
-        self._send(method, service, path, params=params)
+        self._send(method, service, path, json=body and body.model_dump(mode="json"))
 
     def _send(self, method: str, service: str, path: tuple[object, ...], **options: Any) -> httpx.Response:
-        parts = [quote(str(part), safe="") for part in path]
+        parts = [str(part) for part in path]
+        if wrong := [part for part in parts if not topics.valid_name(part)]:
+            raise errors.NotFound(f"{wrong[0]!r} is not the name of a project: there is none")
         try:
             response = self._client.request(method, "/".join([control.PREFIX, service, *parts]), **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}") from None
+            raise self._no_url(error) from None
+        except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError) as error:
+            reason = str(error) or type(error).__name__
+            raise errors.StropError(
+                f"no response from {self._url} ({reason}): check STROP_URL, and whether the request was carried out"
+            ) from None
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise errors.StropError(
@@ -64,6 +73,9 @@ class Api:
         if response.is_success:
             return response
         raise _problem(self._url, response)
+
+    def _no_url(self, error: Exception) -> errors.Refused:
+        return errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}")
 
     def _read(self, answer: type[T], response: httpx.Response) -> T:
         try:
@@ -88,17 +100,20 @@ def _problem(url: str, response: httpx.Response) -> errors.StropError:
         return errors.NotFound(detail)
     if status in {409, 422} and detail:
         return errors.Refused(detail)
-    return errors.StropError(_advice(url, status, detail))
+    return errors.StropError(_advice(url, response, detail))
 
 
-def _advice(url: str, status: int, detail: str | None) -> str:
+def _advice(url: str, response: httpx.Response, detail: str | None) -> str:
+    status = response.status_code
     if status == 401:
         new = "create one with `strop token create NAME --operator` there"
         return f"{url} does not accept the token, which is unknown or expired: {new}, then run `strop login {url}`"
     if status == 403:
         return f"{detail or 'not allowed'}: `strop token create NAME --operator` creates one"
     if status in {502, 503, 504}:
-        return f"{url}: {detail or 'a service is unreachable'}; try again once it is ready"
+        return f"{url}: {detail or 'a service is unreachable: try again once it is ready'}"
+    if location := response.headers.get("location"):
+        return f"{url} redirects to {location}: set STROP_URL to the address of the pages themselves"
     if status < 500:
         return f"{url} has no control API (status {status}): check STROP_URL, the address of the pages without a path"
     return f"{url} failed with status {status}: the log of the service has the reason"

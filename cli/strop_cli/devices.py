@@ -30,7 +30,7 @@ def add(project: str, names: Names, state: connection.State = None) -> None:
 def remove(project: str, names: Names, state: connection.State = None) -> None:
     """Refuse messages of devices from now on: of all those named, or of none. Their captures stay; `add` enrols them again."""
     with api.opened(state) as client:
-        client.change("DELETE", *_path(project), params={"name": names})
+        client.change("POST", *_path(project), "remove", body=control.Devices(names=names))
     print(f"removed from {project}: {', '.join(names)}")
 
 

@@ -1,6 +1,7 @@
 """`strop setup`: what must be there before the services start. `strop up` does the same for itself."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,12 @@ from custom_labels.projects import control as projects
 from ingest import enrolment
 from strop import app, settings, tokens
 from strop_cli import connection
-from strop_contracts import topology
+from strop_contracts import errors, topology
 
 OPERATOR = "operator"
 """User of the token that an installation chooses."""
 
+_SHORTEST = 32  # characters of a token
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -62,7 +64,7 @@ def setup(
             await _enrol(runtime, project, name)
 
     connection.run(state, work)
-    print("tables, queues and bucket are ready")
+    print("tables, queues and bucket are ready", file=sys.stderr)  # standard output is for the token
 
 
 def migrate(database_url: str) -> None:
@@ -84,7 +86,11 @@ async def make(runtime: app.Runtime) -> None:
 
 
 async def register(runtime: app.Runtime, token: str | None) -> None:
-    """Accept this token as an operator's from now on."""
+    """Accept this token as an operator's from now on. Raises Refused if it is short, so that it may be guessed."""
+    if token and len(token) < _SHORTEST:
+        raise errors.Refused(
+            f"STROP_TOKEN is shorter than {_SHORTEST} characters: `openssl rand -base64 33` prints a good one"
+        )
     if token:
         async with runtime.sessions.begin() as session:
             await tokens.register(session, OPERATOR, token)

@@ -233,7 +233,7 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     urls = next(iter(runtimes.values())).settings.control_urls
-    gateway.mount(api, {name: url for name, url in urls.items() if name not in built})
+    gateway.mount(api, urls, built)
     return api
 
 

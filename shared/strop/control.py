@@ -7,12 +7,15 @@ another site can change anything.
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, tokens
 from strop_contracts import control
+
+log = structlog.get_logger()
 
 _SIGN_IN = {"WWW-Authenticate": "Bearer"}
 
@@ -32,13 +35,19 @@ Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
 """One transaction per request, committed before the response is sent."""
 
 
-async def operator(request: Request, session: Session) -> str:
-    """Return the user of the operator's token; 401 without a valid token, 403 for a token of another kind."""
-    caller = await tokens.bearer(session, request)
+async def operator(request: Request, opened: Runtime) -> str:
+    """Return the user of the operator's token; 401 without a valid token, 403 for a token of another kind.
+
+    The check has a transaction of its own: a route that waits for a queue or the bucket holds none meanwhile.
+    """
+    async with opened.sessions() as session:
+        caller = await tokens.bearer(session, request)
     if caller is None:
         raise HTTPException(401, "the operator's token is missing, unknown or expired", _SIGN_IN)
     if not caller.operator:
         raise HTTPException(403, f"the token of {caller.user} is not an operator's")
+    if request.method != "GET":
+        log.info("change_authorized", user=caller.user, method=request.method, path=request.url.path)
     return caller.user
 
 

@@ -1,9 +1,5 @@
 """Control routes of devices: enrol, remove and list them."""
 
-from typing import Annotated
-
-from fastapi import Query
-
 from ingest import enrolment
 from strop import control
 from strop_contracts import control as documents
@@ -26,8 +22,8 @@ async def add(project: str, wanted: documents.Devices, session: control.Session)
     return wanted
 
 
-@router.delete("/projects/{project}/devices", status_code=204)
-async def remove(project: str, session: control.Session, name: Annotated[list[str], Query(min_length=1)]) -> None:
+@router.post("/projects/{project}/devices/remove", status_code=204)
+async def remove(project: str, removed: documents.Devices, session: control.Session) -> None:
     """Refuse the messages of all of these devices from now on, or of none. Their captures stay."""
-    for each in name:
-        await enrolment.remove_device(session, project, each)
+    for name in removed.names:
+        await enrolment.remove_device(session, project, name)

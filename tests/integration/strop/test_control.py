@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import httpx
 import pytest
 
@@ -11,7 +12,7 @@ from console import __main__ as console
 from ingest import control as ingest
 from labeling_queue import control as labeling_queue
 from router import __main__ as router
-from strop import app, tokens
+from strop import app, gateway, tokens
 from strop.settings import Settings
 from tests import factories
 
@@ -71,21 +72,31 @@ async def test_devices_are_enrolled_all_or_none_and_removed(client: httpx.AsyncC
 
     refused = await client.post(url, json={"names": ["line-7", factories.DEVICE]})
     await client.post(url, json={"names": ["line-8", "line-9"]})
-    await client.delete(url, params={"name": ["line-8"]})
+    await client.post(f"{url}/remove", json={"names": ["line-8"]})
 
     assert (refused.status_code, "exists already" in refused.json()["detail"]) == (409, True)
     assert [each["name"] for each in (await client.get(url)).json()] == sorted([factories.DEVICE, "line-9"])
 
 
 @pytest.fixture
-async def forwarded(runtime: app.Runtime, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the console, which forwards to the router on a port of its own, and to a trainer that does not run."""
+def silent() -> Iterator[str]:
+    """The URL of a server that accepts connections and never responds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+async def forwarded(runtime: app.Runtime, settings: Settings, silent: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the console, which forwards to the router on a port of its own.
+
+    The trainer does not run, ingest never responds, and the URL of the deployer is that of the router.
+    """
     async with runtime.sessions.begin() as session:
         await factories.make_project(session)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    urls = {"console": "http://127.0.0.1:9", "router": f"http://127.0.0.1:{port}", "trainer": "http://127.0.0.1:9"}
+    away, there = "http://127.0.0.1:9", f"http://127.0.0.1:{port}"
+    urls = {"console": away, "trainer": away, "router": there, "deployer": there, "ingest": silent}
     changed = settings.model_copy(update={"port": port, "control_urls": urls})
     stop, ready = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(60), asyncio.TaskGroup() as group, app.runtime(changed, "console") as opened:
@@ -115,8 +126,28 @@ async def test_unreachable_unknown_and_own_services_are_not_forwarded(forwarded:
     unknown = await forwarded.get("/api/control/nobody/x")
     own = await forwarded.get("/api/control/console/x")
 
-    assert (unreachable.status_code, unreachable.json()["detail"]) == (502, "the service trainer is unreachable")
-    assert (unknown.status_code, own.status_code) == (404, 404)
+    assert (unreachable.status_code, unreachable.json()["detail"]) == (
+        502, "the service trainer is unreachable: try again once it is ready",
+    )  # fmt: skip
+    assert (unknown.status_code, own.status_code) == (502, 404)
+
+
+async def test_forwarded_request_is_not_forwarded_again(forwarded: httpx.AsyncClient) -> None:
+    looped = await forwarded.get("/api/control/deployer/x")  # its URL is wrong: it leads to the router
+
+    assert (looped.status_code, looped.json()["detail"]) == (
+        502, "STROP_CONTROL_URLS does not lead to the service deployer",
+    )  # fmt: skip
+
+
+async def test_slow_service_is_reported_with_the_uncertain_outcome(
+    forwarded: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+
+    slow = await forwarded.get("/api/control/ingest/x")
+
+    assert (slow.status_code, "check whether the request was carried out" in slow.json()["detail"]) == (504, True)
 
 
 async def test_status_models_and_ledger_are_read_with_the_consoles_rights(forwarded: httpx.AsyncClient) -> None:

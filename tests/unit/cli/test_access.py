@@ -48,3 +48,26 @@ def test_token_may_be_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("STROP_URL", "http://console")
 
     assert access.find(None) == access.Access("http://console", "secret")
+
+
+def test_environment_with_an_empty_address_leads_to_the_file(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    envfile.write(config, {"STROP_URL": "http://file", "STROP_TOKEN": "file"})
+    monkeypatch.setenv("STROP_URL", "")
+
+    assert access.find(None) == access.Access("http://file", "file")
+
+
+def test_damaged_file_is_named_with_its_remedy(config: Path) -> None:
+    config.write_text("export STROP_URL='http")
+
+    with pytest.raises(errors.StropError, match=r"login\.env cannot be read: `strop login URL` writes it again"):
+        access.find(None)
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nline", "tökén"])
+def test_token_with_other_characters_is_refused(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STROP_URL", "http://console")
+    monkeypatch.setenv("STROP_TOKEN", token)
+
+    with pytest.raises(errors.Refused, match="the token has characters that no token has"):
+        access.find(None)
