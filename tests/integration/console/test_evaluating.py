@@ -100,7 +100,7 @@ async def test_a_version_that_is_training_says_how_far_it_is(ask: Ask, runtime: 
         row = {"status": "TRAINING_IN_PROGRESS", "run_id": run.id, "output": {}}
         session.add(tables.ProjectVersion(project="flowers", name="first", **row))
 
-    assert "Features 3 of 8. The evaluation comes here" in (await (await ask("ada")).get(VERSION)).text
+    assert "Features 3 of 8. The evaluation appears here" in (await (await ask("ada")).get(VERSION)).text
 
 
 async def test_test_results_are_filtered_by_label_and_kind(ask: Ask, runtime: app.Runtime) -> None:
