@@ -3,6 +3,9 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from strop_cli import api, connection
 from strop_contracts import control, errors
@@ -30,3 +33,22 @@ def create(
     with api.opened(state) as client:
         token = client.send("POST", control.Token, "labeling-queue", "tokens", body=body).token
     print(f"{link.rstrip('/')}/sign-in?token={token}" if link else token)
+
+
+@cli.command("list")
+def list_(state: connection.State = None) -> None:
+    """List tokens, sign-in links (once) and sessions that have not expired, by user."""
+    table = Table("user", "kind", "created", "expires")
+    with api.opened(state) as client:
+        for each in client.get(list[control.TokenInfo], "labeling-queue", "tokens"):
+            expires = f"{each.expires_at:%Y-%m-%d %H:%M}" if each.expires_at else "never"
+            table.add_row(escape(each.user), each.kind, f"{each.at:%Y-%m-%d %H:%M}", expires)
+    Console().print(table)
+
+
+@cli.command()
+def revoke(user: str, state: connection.State = None) -> None:
+    """Revoke all tokens, sign-in links and sessions of a user at once."""
+    body = control.Revocation(user=user)
+    with api.opened(state) as client:
+        print(f"{client.send('POST', control.Count, 'labeling-queue', 'tokens', 'revoke', body=body).count} revoked")

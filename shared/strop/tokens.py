@@ -6,6 +6,7 @@ SHA-256 is enough, and the time of an index lookup by hash reveals nothing about
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -72,6 +73,18 @@ async def delete_one(session: AsyncSession, token: str, kind: str) -> str | None
     return owner
 
 
+async def valid(session: AsyncSession) -> Sequence[tables.Token]:
+    """Return all tokens that have not expired, by user, the oldest first."""
+    wanted = select(tables.Token).where(_unexpired()).order_by(tables.Token.user, tables.Token.at)
+    return (await session.scalars(wanted)).all()
+
+
+async def revoke(session: AsyncSession, user: str) -> int:
+    """Delete all tokens, links and sessions of a user and return their number. The caller commits."""
+    deleted = delete(tables.Token).where(tables.Token.user == user).returning(tables.Token.sha256)
+    return len((await session.scalars(deleted)).all())
+
+
 async def bearer(session: AsyncSession, request: Request) -> Bearer | None:
     """Return the caller by the header `Authorization: Bearer TOKEN`; None without a valid one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -84,8 +97,11 @@ async def bearer(session: AsyncSession, request: Request) -> Bearer | None:
 
 
 def _valid(token: str, kind: str) -> tuple[ColumnElement[bool], ...]:
-    unexpired = tables.Token.expires_at.is_(None) | (tables.Token.expires_at > func.now())
-    return tables.Token.sha256 == _digest(token), tables.Token.kind == kind, unexpired
+    return tables.Token.sha256 == _digest(token), tables.Token.kind == kind, _unexpired()
+
+
+def _unexpired() -> ColumnElement[bool]:
+    return tables.Token.expires_at.is_(None) | (tables.Token.expires_at > func.now())
 
 
 def _digest(token: str) -> str:

@@ -63,6 +63,21 @@ class Token(Document):
     token: str
 
 
+class TokenInfo(Document):
+    """A token without its text, which is not stored."""
+
+    user: str
+    kind: str  # once: a sign-in link; session; api; operator
+    at: datetime
+    expires_at: datetime | None
+
+
+class Revocation(Document):
+    """Revokes all tokens, links and sessions of a user."""
+
+    user: str
+
+
 class Verdict(Document):
     """A model version and the reasons of the gate."""
 

@@ -66,6 +66,21 @@ async def test_registered_token_is_accepted_and_registering_is_idempotent(
     assert answer.json() == {"user": "operator"}
 
 
+async def test_revoked_tokens_of_a_user_are_refused_at_once(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    anns = await token(runtime, "operator")
+    async with runtime.sessions.begin() as session:
+        others = {"Authorization": f"Bearer {await tokens.make(session, 'bo', 'operator')}"}
+    url = "/api/control/labeling-queue/tokens"
+
+    revoked = [await client.post(f"{url}/revoke", json={"user": "ann"}, headers=others) for _ in range(2)]
+
+    assert [each.status_code for each in revoked] == [200, 404]
+    assert (await client.get(url, headers=anns)).status_code == 401
+    assert [(each["user"], each["kind"]) for each in (await client.get(url, headers=others)).json()] == [
+        ("bo", "operator")
+    ]
+
+
 async def test_devices_are_enrolled_all_or_none_and_removed(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
     client.headers.update(await token(runtime, "operator"))
     url = f"/api/control/ingest/projects/{factories.PROJECT}/devices"

@@ -31,6 +31,8 @@ COMMANDS = [
     "dlq retry",
     "dlq drop",
     "token create",
+    "token list",
+    "token revoke",
     "status",
     "ledger p",
     "login",
