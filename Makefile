@@ -8,7 +8,7 @@ MEMBERS := $(wildcard */pyproject.toml services/*/pyproject.toml) pyproject.toml
 
 .DEFAULT_GOAL := help
 unexport PYTHONHOME PYTHONPATH  # modules of another installation
-.PHONY: help demo up test soak clients lint types imports migrations check docs bench compose-test requirements clean
+.PHONY: help demo up test soak clients lint hooks types migrations check docs bench compose-test requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,15 @@ clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, a
 	$(VENV)/bin/python -m tests.machine mosquitto mosquitto-clients curl awscli
 	$(VENV)/bin/pytest tests/clients $(ARGS)
 
-lint: $(DEV) ## Check style, formatting, import rules and the Dockerfile
+lint: $(DEV) ## Check style, formatting, spelling, import rules and the Dockerfile
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/typos
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/hadolint Dockerfile
+
+hooks: $(DEV) ## Check each commit from now on (.pre-commit-config.yaml), as a git hook
+	$(VENV)/bin/pre-commit install
 
 types: $(DEV) ## Check types
 	$(VENV)/bin/mypy

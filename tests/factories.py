@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop_contracts import documents, tables
-from strop_wire import ids, messages
+from strop_wire import ids, messages, reports
 from tests import roles
 
 PROJECT = "bottles"
@@ -96,9 +96,9 @@ def announcement(body: bytes, **changes: Any) -> messages.Capture:
     return replace(said, **changes)
 
 
-def state(**changes: Any) -> messages.State:
+def state(**changes: Any) -> reports.State:
     """What a device says of itself; `changes` replace fields."""
-    said = messages.State(boot=ids.new_id(), sequence=1, at=datetime.now(UTC), model="v1", agent="0.1.0")
+    said = reports.State(boot=ids.new_id(), sequence=1, at=datetime.now(UTC), model="v1", agent="0.1.0")
     return replace(said, **changes)
 
 

@@ -18,7 +18,7 @@ from strop_contracts import errors, events
 from strop_edge import image as edge_image
 from strop_edge import ondemand
 from strop_image import decoder
-from strop_wire import fields, messages, topics
+from strop_wire import fields, messages, reports, topics
 from tests import damage, wellformed
 from tests.unit.strop_wire import strategies
 
@@ -83,7 +83,7 @@ def _read_heard(message: tuple[str, bytes]) -> None:
             assert len(topic) > 256 or len(payload) > fields.MAX_PAYLOAD or (again.topic, again.payload) == message
         case rules.Announcement(content=messages.Capture()) as announcement:
             json.dumps(rules.capture_row(announcement)["predictions"], allow_nan=False).encode()
-        case rules.Announcement(content=messages.State()) as announcement:
+        case rules.Announcement(content=reports.State()) as announcement:
             for (project, device, _), state in rules.newest([announcement]).items():
                 events.loads(rules.reported((project, device), state).dumps())
 

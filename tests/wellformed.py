@@ -14,7 +14,7 @@ from PIL import Image
 
 from ingest import objects
 from strop_contracts import events
-from strop_wire import messages, topics
+from strop_wire import messages, reports, topics
 from tests.unit.strop_wire import strategies
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -27,7 +27,7 @@ MESSAGES: dict[type[messages.Message], Bytes] = {
         (messages.Grant, strategies.grants),
         (messages.Desired, strategies.desired),
         (messages.Fetch, strategies.fetches),
-        (messages.State, strategies.states),
+        (reports.State, strategies.states),
         (messages.Answer, strategies.predictions),
     )
 }

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from strop_cli import wire_tables
-from strop_wire import MAX_PAYLOAD, VERSION, messages, schema, topics
+from strop_wire import MAX_PAYLOAD, VERSION, messages, reports, schema, topics
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMAS = "#/components/schemas/"
@@ -37,7 +37,7 @@ def _channel(kind: str, action: str, message: type, *, retained: bool = False) -
 CHANNELS = (
     _channel("capture", "send", messages.Capture),
     _channel("grant", "receive", messages.Grant),
-    _channel("state", "send", messages.State),
+    _channel("state", "send", reports.State),
     _channel("desired", "receive", messages.Desired, retained=True),
     _channel("fetch", "send", messages.Fetch),
     Channel(
@@ -131,12 +131,16 @@ def _message(channel: Channel) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, schema.Schema]:
-    classes = {part.__name__: part for each in CHANNELS if each.message for part in schema.parts(each.message)}
-    return {name: schema.of(kind, SCHEMAS) for name, kind in classes.items()}
+    return {name: schema.of(kind, SCHEMAS) for name, kind in classes().items()}
+
+
+def classes() -> dict[str, type]:
+    """Return every class of the wire by name: the messages and their parts."""
+    return {part.__name__: part for each in CHANNELS if each.message for part in schema.parts(each.message)}
 
 
 def dump(made: dict[str, Any]) -> str:
-    head = "# Made by `make docs` from shared/strop_wire/messages.py: change that, not this.\n"
+    head = "# Made by `make docs` from shared/strop_wire/: change that, not this.\n"
     return head + yaml.dump(made, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -150,7 +154,7 @@ class _Dumper(yaml.SafeDumper):
 def main() -> None:
     (DOCS / "asyncapi.yaml").write_text(dump(document()))
     page = DOCS / "wire.md"
-    page.write_text(wire_tables.anew(page.read_text()))
+    page.write_text(wire_tables.anew(page.read_text(), classes()))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 
-from strop_wire import messages, schema
+from strop_wire import schema
 
 MARK = re.compile(r"(<!-- fields of (\w+) -->\n)(?:\|.*\n)*")
 
 
-def anew(text: str) -> str:
-    """The page with its tables made anew."""
-    return MARK.sub(lambda found: found[1] + of(getattr(messages, found[2])), text)
+def anew(text: str, classes: Mapping[str, type]) -> str:
+    """Return the page with its tables made anew from the classes by name."""
+    return MARK.sub(lambda mark: mark[1] + of(classes[mark[2]]), text)
 
 
 def of(kind: type) -> str:

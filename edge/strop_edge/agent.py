@@ -34,7 +34,7 @@ from strop_edge import (
     upload,
 )
 from strop_edge.config import BadConfig, Config
-from strop_wire import MAX_PAYLOAD, messages, topics
+from strop_wire import MAX_PAYLOAD, messages, reports, topics
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -195,18 +195,18 @@ class Agent:
             every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
             self._next_state = time.monotonic() + (every if sent else TICK)
 
-    def _lost(self, state: messages.State) -> tuple[messages.Lost, ...]:
+    def _lost(self, state: reports.State) -> tuple[reports.Lost, ...]:
         """What to tell of lost captures in this state, as far as there is room: each until the cloud has answered for it."""
         try:
-            return self._spool.untold(min(messages.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
+            return self._spool.untold(min(reports.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
         except (OSError, sqlite3.Error) as error:  # a full disk, most likely: the state is worth more
             self._note(f"{type(error).__name__}: {error}")
             return ()
 
-    def _state(self) -> messages.State:
+    def _state(self) -> reports.State:
         running = self._swapper.running
         classified, bins, lost = self._counts.snapshot()
-        return messages.State(
+        return reports.State(
             boot=self._counts.boot,
             sequence=self._sequence,
             at=datetime.now(UTC),

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from strop_wire import ids, messages
+from strop_wire import ids, messages, reports
 
 
 class Counts:
@@ -19,7 +19,7 @@ class Counts:
     def add(self, best: messages.Prediction) -> None:
         with self._lock:
             self._classified += 1
-            self._bins.setdefault(best.label, [0] * messages.BINS)[bin_of(best.confidence)] += 1
+            self._bins.setdefault(best.label, [0] * reports.BINS)[bin_of(best.confidence)] += 1
 
     def lose(self, reason: str) -> None:
         """Count an image that could not be classified or kept."""
@@ -34,4 +34,4 @@ class Counts:
 
 def bin_of(confidence: float) -> int:
     """Bin i holds confidences from i/10 up to (i+1)/10; 1.0 belongs to the last."""
-    return min(int(confidence * messages.BINS), messages.BINS - 1)
+    return min(int(confidence * reports.BINS), reports.BINS - 1)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strop_edge import swap
-from strop_wire import messages
+from strop_wire import reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Counters:
         )
 
 
-def no_model(project: str, device: str, expected: str | None, answer: messages.Outcome | None) -> str:
+def no_model(project: str, device: str, expected: str | None, answer: reports.Outcome | None) -> str:
     """Why there is no first model: `expected` is the one that is being fetched, `answer` what became of the last."""
     if expected:
         return f"no model yet: {expected} is being fetched"

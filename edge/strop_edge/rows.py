@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from strop_wire import messages
+from strop_wire import messages, reports
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS captures (
@@ -190,8 +190,8 @@ class Rows:
         if fate.startswith("dropped:") and not fate.startswith("dropped:cloud:"):
             self.owe(id_, fate.removeprefix("dropped:"))
 
-    def untold(self, limit: int) -> tuple[messages.Lost, ...]:
+    def untold(self, limit: int) -> tuple[reports.Lost, ...]:
         """What the cloud is to be told of and has not answered yet, the longest lost first."""
         with self.lock:
             rows = self._db.execute("SELECT id, reason FROM untold ORDER BY rowid LIMIT ?", (max(limit, 0),)).fetchall()
-        return tuple(messages.Lost(*row) for row in rows)
+        return tuple(reports.Lost(*row) for row in rows)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from strop_edge import disk, recovery
-from strop_wire import messages
+from strop_wire import messages, reports
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -180,7 +180,7 @@ class Spool:
         """Drops by reason since this spool was opened; those the cloud decided are none."""
         return self._rows.dropped()
 
-    def untold(self, limit: int) -> tuple[messages.Lost, ...]:
+    def untold(self, limit: int) -> tuple[reports.Lost, ...]:
         """Captures that were announced and then lost, for which the cloud has not answered yet."""
         return self._rows.untold(limit)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from strop_edge import fetch, manifest, model, store, transfer
-from strop_wire import messages
+from strop_wire import messages, reports
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Swapper:
     ) -> None:
         self.running: Installed | None = None
         self.ready = threading.Event()  # set when there is a first model
-        self.answer: messages.Outcome | None = None
+        self.answer: reports.Outcome | None = None
         self.swaps: list[Swap] = []
         self.switching = threading.Lock()  # to be held while an image is classified and counted
         self._store, self._threads, self._report, self._on_error = models, threads, report, on_error
@@ -84,7 +84,7 @@ class Swapper:
         if self.running is None or self.running.desired is not last.current:
             self._wanted = last.current  # what is damaged is fetched again
             return None
-        self.answer = messages.Outcome(self.running.desired.deployment, "installed")
+        self.answer = reports.Outcome(self.running.desired.deployment, "installed")
         return last.previous
 
     @property
@@ -203,10 +203,10 @@ class Swapper:
         if since is not None:  # before the cloud hears of it
             self.swaps.append(Swap(new.desired.model, time.monotonic() - since))
             log.info("model %s runs after %.1f s", new.desired.model, time.monotonic() - since)
-        self.answer = messages.Outcome(new.desired.deployment, "installed")
+        self.answer = reports.Outcome(new.desired.deployment, "installed")
         self._report()
 
     def _fail(self, desired: messages.Desired, reason: str) -> None:
-        self.answer = messages.Outcome(desired.deployment, "failed", reason[:1000])
+        self.answer = reports.Outcome(desired.deployment, "failed", reason[:1000])
         self._on_error(f"model {desired.model}: {reason}")
         self._report()

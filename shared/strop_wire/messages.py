@@ -1,4 +1,5 @@
-"""One class per message. `loads` parses and validates, `dumps` serialises. Unknown fields are ignored, so fields can be added.
+"""One class per message; `state` is in `reports`. `loads` parses and validates, `dumps` serialises. Unknown fields are
+ignored, so fields can be added.
 
 Times are ISO 8601 in UTC, sizes are bytes, confidences and probabilities run from 0 to 1. The types of the
 fields define their limits, and the texts beside them become the documentation of the wire (`limits`, `docs/wire.md`).
@@ -14,7 +15,6 @@ from strop_wire import VERSION, fields
 from strop_wire.limits import (
     MAX_FILE_BYTES,
     Bytes,
-    Count,
     FileName,
     FileSize,
     Label,
@@ -34,8 +34,6 @@ from strop_wire.limits import (
 REASONS = ("low", "high", "novel", "request", "audit")
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
-BINS = 10
-"""Confidence bins of the counts a device reports: bin i holds confidences from i/10 up to (i+1)/10."""
 
 
 class Message:
@@ -297,113 +295,6 @@ class Fetch(Message):
         if not isinstance(wanted, list) or not 1 <= len(wanted) <= MAX_FILES:
             raise fields.Malformed(f"files: expected a list of 1 to {MAX_FILES} hashes")
         return cls(tuple(fields.sha256({"files": item}, "files") for item in wanted))
-
-
-OUTCOMES = ("installed", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer to one `desired`."""
-
-    deployment: Annotated[Uuid, "the deployment of `desired`"]
-    outcome: Annotated[str, Limits({"enum": OUTCOMES}), "`failed` only for a fault of the model itself"]
-    reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: the cause as text"] = ""
-
-
-MAX_LOST = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An announced capture whose image the device lost; it will not be uploaded."""
-
-    capture: Annotated[Uuid, "id of the capture"]
-    reason: Annotated[Text64, "a reason of `dropped`"]
-
-
-@dataclass(frozen=True, slots=True)
-class State(Message):
-    """Up, `state`: the state of the device. Counts are cumulative since `boot`, so a repeated message is idempotent."""
-
-    boot: Annotated[Uuid, "created at each start of the agent"]
-    sequence: Annotated[Count, "increments with each state of a boot; an older state is ignored"]
-    at: Annotated[Time, "time of the message, by the device's clock"]
-    model: Annotated[Text64 | None, "version of the running model; null before the first"]
-    agent: Annotated[Text64, "version of the agent's software"]
-    policy: Annotated[Number, "version of the applied policy"] = 0
-    answer: Annotated[Outcome | None, "to the latest `desired`; repeated in every state"] = None
-    spool_items: Annotated[Count, "images in the spool"] = 0
-    spool_bytes: Annotated[Count, "bytes of the images in the spool"] = 0
-    classified: Annotated[Count, "images classified since boot"] = 0
-    dropped: Annotated[dict[str, Count], "images lost since boot, by reason"] = field(default_factory=dict)
-    counts: Annotated[
-        dict[Label, Annotated[list[Count], Limits({"minItems": BINS, "maxItems": BINS})]],
-        "images since boot by predicted label: ten counts, for a highest confidence below 0.1, 0.2, … and up to 1",
-    ] = field(default_factory=dict)
-    errors: Annotated[
-        tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest errors as text"
-    ] = ()
-    lost: Annotated[
-        tuple[Lost, ...],
-        Limits({"maxItems": MAX_LOST}),
-        "announced captures that the device lost; each is repeated in every state until the cloud answers `drop` or `stored`",
-    ] = ()
-
-    @classmethod
-    def loads(cls, payload: bytes) -> Self:
-        data = fields.load(payload)
-        answer = data.get("answer")
-        return cls(
-            boot=fields.uuid(data, "boot"),
-            sequence=fields.whole(data, "sequence", 0, 2**53),
-            at=fields.time(data, "at"),
-            model=fields.text(data, "model", 64) if data.get("model") is not None else None,
-            agent=fields.text(data, "agent", 64),
-            policy=fields.whole({"policy": 0, **data}, "policy", 0, 2**31 - 1),
-            answer=_outcome(answer) if isinstance(answer, dict) else None,
-            spool_items=_count(data, "spool_items"),
-            spool_bytes=_count(data, "spool_bytes"),
-            classified=_count(data, "classified"),
-            dropped={
-                str(k)[:64]: _count({"dropped": v}, "dropped") for k, v in fields.mapping(data, "dropped").items()
-            },
-            counts=_counts(fields.mapping(data, "counts")),
-            errors=tuple(str(e)[:500] for e in data.get("errors", [])[:10])
-            if isinstance(data.get("errors"), list)
-            else (),
-            lost=tuple(
-                Lost(fields.uuid(item, "capture"), fields.text(item, "reason", 64))
-                for item in fields.objects(data, "lost", MAX_LOST)
-            ),
-        )
-
-
-def _count(data: dict[str, Any], name: str) -> int:
-    return fields.whole({name: 0, **data}, name, 0, 2**53)
-
-
-def _counts(data: dict[str, Any]) -> dict[str, list[int]]:
-    """Read the bins of each label. Those of two spellings of one label are added."""
-    found: dict[str, list[int]] = {}
-    for name, value in data.items():
-        bins, label = _bins(value), fields.label(name)
-        found[label] = [min(sum(pair), 2**53) for pair in zip(bins, found.get(label, [0] * BINS), strict=True)]
-    return found
-
-
-def _bins(value: Any) -> list[int]:
-    if not isinstance(value, list) or len(value) != BINS:
-        raise fields.Malformed(f"counts: expected {BINS} numbers per label")
-    return [_count({"counts": item}, "counts") for item in value]
-
-
-def _outcome(data: dict[str, Any]) -> Outcome:
-    return Outcome(
-        deployment=fields.text(data, "deployment", 64),
-        outcome=fields.choice(data, "outcome", OUTCOMES),
-        reason=str(data.get("reason") or "")[:1000],
-    )
 
 
 @dataclass(frozen=True, slots=True)

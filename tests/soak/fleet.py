@@ -8,7 +8,7 @@ from contextlib import suppress
 import httpx
 
 from strop import mqtt
-from strop_wire import ids, messages, topics
+from strop_wire import ids, messages, reports, topics
 from tests import factories
 from tests.unit.trainer import lab as shapes
 
@@ -86,7 +86,7 @@ class Device:
     async def _install(self, desired: messages.Desired) -> None:
         self._model = desired.model
         self._sequence += 1
-        answer = messages.Outcome(desired.deployment, "installed")
+        answer = reports.Outcome(desired.deployment, "installed")
         state = factories.state(boot=self._boot, sequence=self._sequence, model=self._model, answer=answer)
         await self._say(state)  # when that fails, the deployer says it again and so do we
 

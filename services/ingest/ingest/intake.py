@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import metrics, queries, rules
 from strop import inbox, mqtt, outbox
 from strop_contracts import events, tables, topology
-from strop_wire import messages
+from strop_wire import messages, reports
 
 log = structlog.get_logger()
 
@@ -163,7 +163,7 @@ async def _states(session: AsyncSession, said: Sequence[rules.Announcement], kno
     running = {}
     for each in said:
         state = each.content
-        assert isinstance(state, messages.State)
+        assert isinstance(state, reports.State)
         if state.answer:
             event = rules.reported(each.device, state)
             happened[event.id] = event

@@ -33,7 +33,7 @@ from sqlalchemy.orm import QueryableAttribute
 from ingest import places, rules
 from strop import db
 from strop_contracts import states, tables
-from strop_wire import messages
+from strop_wire import reports
 
 Pair = tuple[tables.Capture, tables.Upload]
 
@@ -65,7 +65,7 @@ _MODELS = select(tables.Device.project, tables.Device.name, tables.Device.model)
 
 
 async def upsert_reports(
-    session: AsyncSession, states: Mapping[tuple[str, str, UUID], messages.State]
+    session: AsyncSession, states: Mapping[tuple[str, str, UUID], reports.State]
 ) -> set[tuple[str, str, UUID]]:
     """Keep the newest state of each boot; returns the keys of those that were news."""
     table = tables.DeviceReport

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from strop_contracts import errors, events, states
-from strop_wire import MAX_PAYLOAD, fields, messages, topics
+from strop_wire import MAX_PAYLOAD, fields, messages, reports, topics
 
-Content = messages.Capture | messages.State | messages.Fetch
+Content = messages.Capture | reports.State | messages.Fetch
 Device = tuple[str, str]  # project, name
 
 LOST = "device: "
@@ -22,9 +22,9 @@ MAX_LETTER = 200_000
 MAX_GRANT = 100_000
 """Bytes of a grant message, with room to spare under the wire's limit."""
 
-_READERS: Mapping[str, type[messages.Capture | messages.State | messages.Fetch]] = {
+_READERS: Mapping[str, type[messages.Capture | reports.State | messages.Fetch]] = {
     "capture": messages.Capture,
-    "state": messages.State,
+    "state": reports.State,
     "fetch": messages.Fetch,
 }
 
@@ -65,7 +65,7 @@ def _announcement(topic: str, payload: bytes) -> Announcement:
     if address is None or address.kind not in _READERS:
         raise fields.Malformed("not a topic on which devices speak")
     content = _READERS[address.kind].loads(payload)
-    if isinstance(content, messages.State) and content.answer:
+    if isinstance(content, reports.State) and content.answer:
         fields.uuid({"deployment": content.answer.deployment}, "deployment")
     return Announcement(topic, payload, address, content)
 
@@ -138,12 +138,12 @@ def difference(announced: Mapping[str, Any], known: object) -> str | None:
     )
 
 
-def newest(states: Iterable[Announcement]) -> dict[tuple[str, str, UUID], messages.State]:
+def newest(states: Iterable[Announcement]) -> dict[tuple[str, str, UUID], reports.State]:
     """The newest state of each boot of each device, in the order of their first arrival."""
-    found: dict[tuple[str, str, UUID], messages.State] = {}
+    found: dict[tuple[str, str, UUID], reports.State] = {}
     for announcement in states:
         state = announcement.content
-        assert isinstance(state, messages.State)
+        assert isinstance(state, reports.State)
         key = (*announcement.device, UUID(state.boot))
         if key not in found or found[key].sequence < state.sequence:
             found[key] = state
@@ -155,7 +155,7 @@ def lost(said: Iterable[Announcement]) -> dict[tuple[Device, UUID], str]:
     found: dict[tuple[Device, UUID], str] = {}
     for announcement in said:
         state = announcement.content
-        assert isinstance(state, messages.State)
+        assert isinstance(state, reports.State)
         found |= {(announcement.device, UUID(each.capture)): LOST + each.reason for each in state.lost}
     return found
 
@@ -167,7 +167,7 @@ def may_arrive(state: str, reason: str | None) -> bool:
     )
 
 
-def reported(device: Device, state: messages.State) -> events.DeviceReported:
+def reported(device: Device, state: reports.State) -> events.DeviceReported:
     """The event of one state. Its id follows from the state's own, so that a repeat of the message changes nothing."""
     project, name = device
     said = {"project": project, "device": name, "model": state.model}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from strop_contracts import states
 from strop_contracts.tables.base import Base, Document, created
-from strop_wire import messages
+from strop_wire import reports
 
 
 class Device(Base):
@@ -32,7 +32,7 @@ class DeviceReport(Base):
     boot: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int]
     at: Mapped[datetime] = created()
-    state: Mapped[messages.State] = mapped_column(Document(messages.State))
+    state: Mapped[reports.State] = mapped_column(Document(reports.State))
 
 
 class Image(Base):

@@ -7,7 +7,7 @@ from console import ledger
 from ingest import intake
 from strop import app, mqtt
 from strop_contracts import control, tables
-from strop_wire import ids, messages, topics
+from strop_wire import ids, reports, topics
 from tests import factories
 
 
@@ -83,7 +83,7 @@ async def test_what_a_device_lost_after_it_was_announced_is_settled(runtime: app
     async with runtime.sessions.begin() as session:
         await factories.make_project(session)
     capture = await made(runtime, 1, fate)
-    said = factories.state(lost=(messages.Lost(capture, "full"),))
+    said = factories.state(lost=(reports.Lost(capture, "full"),))
     heard = mqtt.Message(topics.topic(factories.PROJECT, factories.DEVICE, "state"), said.dumps(), 1, 1, 1)
     assert (await look(runtime, **{capture: "dropped:full"})).unsettled == [capture]
 

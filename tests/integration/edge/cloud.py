@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
-from strop_wire import ids, messages, topics
+from strop_wire import ids, messages, reports, topics
 from tests.integration.edge.web import Web
 from tests.unit.edge.packages import Package
 
@@ -24,7 +24,7 @@ class Cloud:
     def __init__(self, url: str, web: Web) -> None:
         self.web = web
         self.captures: list[messages.Capture] = []
-        self.states: list[messages.State] = []
+        self.states: list[reports.State] = []
         self.fetches: list[messages.Fetch] = []
         self.answers: list[tuple[str, messages.Answer]] = []
         self.decide: Callable[[messages.Capture], str | None] = lambda _: "upload"
@@ -76,7 +76,7 @@ class Cloud:
             elif kind == "capture":
                 self._answer_capture(messages.Capture.loads(payload))
             elif kind == "state":
-                self._answer_state(messages.State.loads(payload))
+                self._answer_state(reports.State.loads(payload))
             elif kind == "fetch":
                 self._answer_fetch(messages.Fetch.loads(payload))
             self._changed.notify_all()
@@ -92,12 +92,12 @@ class Cloud:
         reason = "too many" if action == "drop" else None
         self.say("grant", messages.Grant((messages.CaptureGrant(capture.id, action, url, headers, reason),)))
 
-    def _answer_state(self, state: messages.State) -> None:
+    def _answer_state(self, state: reports.State) -> None:
         self.states.append(state)
         if state.lost and self.settles:
             self.say("grant", messages.Grant(tuple(self._settled(each) for each in state.lost)))
 
-    def _settled(self, lost: messages.Lost) -> messages.CaptureGrant:
+    def _settled(self, lost: reports.Lost) -> messages.CaptureGrant:
         if f"/{lost.capture}" in self.web.objects:
             return messages.CaptureGrant(lost.capture, "stored")
         return messages.CaptureGrant(lost.capture, "drop", reason=f"device: {lost.reason}")
@@ -121,17 +121,17 @@ class Cloud:
             assert self._changed.wait_for(what, PATIENCE), f"not within {PATIENCE} s; {self._summary()}"
             return what()
 
-    def wait_model(self, version: str) -> messages.State:
-        state: messages.State = self.wait(lambda: next((s for s in self.states if s.model == version), None))
+    def wait_model(self, version: str) -> reports.State:
+        state: reports.State = self.wait(lambda: next((s for s in self.states if s.model == version), None))
         return state
 
-    def wait_outcome(self, deployment: str) -> messages.State:
+    def wait_outcome(self, deployment: str) -> reports.State:
         """The first state that answers this deployment."""
 
-        def found() -> messages.State | None:
+        def found() -> reports.State | None:
             return next((s for s in self.states if s.answer and s.answer.deployment == deployment), None)
 
-        state: messages.State = self.wait(found)
+        state: reports.State = self.wait(found)
         return state
 
     def _summary(self) -> str:

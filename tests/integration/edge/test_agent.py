@@ -13,7 +13,7 @@ from strop_edge import agent as agents
 from strop_edge import heartbeat, image, intake, journal, source
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
-from strop_wire import messages
+from strop_wire import messages, reports
 from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
 from tests.unit.edge import packages
@@ -39,7 +39,7 @@ def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: 
 
     assert state.model == "v1"
     assert state.policy == 3
-    assert state.answer == messages.Outcome("d1", "installed")
+    assert state.answer == reports.Outcome("d1", "installed")
     assert sum(state.counts["red"]) == 1
     (capture,) = cloud.captures
     assert (capture.model, capture.policy, capture.reason, capture.audit) == ("v1", 3, "low", False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge.agent import Agent
-from strop_wire import messages
+from strop_wire import messages, reports
 from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed, until
 from tests.unit.edge import packages
@@ -120,7 +120,7 @@ def test_a_bad_line_is_no_failure_of_the_model(cloud: Cloud, start_agent: Start)
 
     state = cloud.wait_outcome("d1")
 
-    assert state.answer == messages.Outcome("d1", "installed")
+    assert state.answer == reports.Outcome("d1", "installed")
     assert len([error for error in state.errors if "503" in error]) == 1, "told once, however often it happens"
 
 
@@ -173,7 +173,7 @@ def test_a_restart_goes_on_with_model_policy_and_spool(cloud: Cloud, start_agent
     assert len(cloud.fetches) == fetches
     state = cloud.wait(lambda: len({each.boot for each in cloud.states}) == 2 and cloud.states[-1])
     assert state.model == "v1"
-    assert state.answer == messages.Outcome("d1", "installed")
+    assert state.answer == reports.Outcome("d1", "installed")
 
 
 def test_a_damaged_model_falls_back_and_is_fetched_again(

@@ -6,7 +6,7 @@ import pytest
 
 from strop_edge import agent as agents
 from strop_edge.agent import Agent
-from strop_wire import ids, messages
+from strop_wire import ids, messages, reports
 from tests import brokers
 from tests.integration.edge.cloud import DEVICE, PROJECT, Cloud, Feed
 from tests.unit.edge import packages
@@ -43,7 +43,7 @@ def test_a_capture_that_was_announced_and_lost_is_told_until_the_cloud_answers(
     cloud.offer(V1, "d1", ALL)
     feed.pour(*[packages.RED] * 3)
     cloud.wait(lambda: len({capture.id for capture in cloud.captures}) == 3)
-    owed = tuple(messages.Lost(id_, "full") for id_ in list(dict.fromkeys(each.id for each in cloud.captures))[:2])
+    owed = tuple(reports.Lost(id_, "full") for id_ in list(dict.fromkeys(each.id for each in cloud.captures))[:2])
     feed.pour(*[packages.RED] * 2)
 
     cloud.wait(lambda: [state.lost for state in cloud.states].count(owed) >= 3)
@@ -65,7 +65,7 @@ def test_a_lost_capture_that_the_cloud_still_asks_for_is_told_again(cloud: Cloud
     cloud.say("grant", messages.Grant((asked,)))
 
     state = cloud.wait(lambda: next((state for state in cloud.states if state.lost), None))
-    assert state.lost == (messages.Lost(asked.capture, "unknown"),)
+    assert state.lost == (reports.Lost(asked.capture, "unknown"),)
 
 
 def test_many_lost_captures_are_told_in_as_many_states_as_it_takes(

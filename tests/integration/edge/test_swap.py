@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import fetch, store, swap
-from strop_wire import messages
+from strop_wire import messages, reports
 from tests.integration.edge import web as webs
 from tests.integration.edge.cloud import until
 from tests.integration.edge.web import Web
@@ -59,8 +59,8 @@ class Lab:
         self.web.objects.update({f"/{sha256}": data for sha256, data in package.by_hash.items()})
         self.swapper.take_desired(package.desired(deployment))
 
-    def outcome(self, deployment: str = "d1") -> messages.Outcome:
-        found: messages.Outcome = until(
+    def outcome(self, deployment: str = "d1") -> reports.Outcome:
+        found: reports.Outcome = until(
             lambda: (
                 self.swapper.answer if self.swapper.answer and self.swapper.answer.deployment == deployment else None
             )
@@ -325,7 +325,7 @@ def test_the_last_model_runs_after_a_restart(make_lab: Callable[[], Lab]) -> Non
     second = make_lab()
 
     assert second.version == "v2"
-    assert second.swapper.answer == messages.Outcome("d2", "installed")
+    assert second.swapper.answer == reports.Outcome("d2", "installed")
     assert second.swapper.ready.is_set()
 
 
@@ -356,7 +356,7 @@ def test_a_disk_that_refuses_the_switch_leaves_the_old_model_until_it_takes_it(l
 
     with lab.swapper.switching:
         assert lab.version == "v1"
-    assert lab.swapper.answer == messages.Outcome("d1", "installed")
+    assert lab.swapper.answer == reports.Outcome("d1", "installed")
     assert "Is a directory" in lab.errors[-1]
 
     pointer.rmdir()

@@ -140,7 +140,7 @@ async def test_a_service_does_its_own_work_only(broker: Broker) -> None:
         assert await heard(device) == [("strop/bottles/line-1/desired", b"model")]
 
 
-async def test_a_device_cannot_take_anothers_session(broker: Broker) -> None:
+async def test_a_device_cannot_take_the_session_of_another(broker: Broker) -> None:
     """Its client id is its certificate's name, whatever it asks for."""
     async with (
         connected(broker, "devices/bottles/line-2", "strop/bottles/line-2/grant") as neighbour,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import enrolment, intake
 from strop import app, inbox, mqtt
 from strop_contracts import events, tables
-from strop_wire import ids, messages, topics
+from strop_wire import ids, messages, reports, topics
 from tests import factories, roles, wait
 
 pytestmark = pytest.mark.usefixtures("enrolled")
@@ -185,7 +185,7 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
     assert reason == f"capture {said.id} is known with another sha256"
 
 
-async def test_a_device_learns_nothing_of_anothers_capture(runtime: app.Runtime, store: Store) -> None:
+async def test_a_device_learns_nothing_of_the_capture_of_another(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
     async with roles.arranging(runtime).begin() as session:
         session.add(tables.Device(project=factories.PROJECT, name="line-2"))
@@ -245,7 +245,7 @@ async def test_batches_at_once_claim_devices_that_are_not_enrolled_in_one_order(
 # --- states ---
 
 
-async def reports(runtime: app.Runtime) -> list[events.DeviceReported]:
+async def device_reports(runtime: app.Runtime) -> list[events.DeviceReported]:
     return [each for each in await wait.outbox(runtime) if isinstance(each, events.DeviceReported)]
 
 
@@ -304,31 +304,31 @@ async def test_another_model_is_reported_once(runtime: app.Runtime, store: Store
     await store(message(factories.state(boot=first.boot, sequence=2, model="v1")))
     await store(message(factories.state(boot=first.boot, sequence=3, model="v2")))
 
-    assert [(each.model, each.outcome) for each in await reports(runtime)] == [("v1", None), ("v2", None)]
+    assert [(each.model, each.outcome) for each in await device_reports(runtime)] == [("v1", None), ("v2", None)]
 
 
 async def test_an_answer_is_passed_on_with_its_outcome(runtime: app.Runtime, store: Store) -> None:
-    answer = messages.Outcome(ids.new_id(), "failed", "self-test: 3 of 8 samples wrong")
+    answer = reports.Outcome(ids.new_id(), "failed", "self-test: 3 of 8 samples wrong")
 
     await store(message(factories.state(model=None, answer=answer)))
 
-    (happened,) = await reports(runtime)
+    (happened,) = await device_reports(runtime)
     assert str(happened.deployment_id) == answer.deployment
     assert (happened.outcome, happened.reason) == ("failed", "self-test: 3 of 8 samples wrong")
 
 
 async def test_an_answer_that_was_overtaken_is_still_passed_on(runtime: app.Runtime, store: Store) -> None:
     newer = factories.state(sequence=5)
-    older = factories.state(boot=newer.boot, sequence=4, answer=messages.Outcome(ids.new_id(), "installed"))
+    older = factories.state(boot=newer.boot, sequence=4, answer=reports.Outcome(ids.new_id(), "installed"))
 
     await store(message(newer))
     await store(message(older))
 
-    assert [each.outcome for each in await reports(runtime)] == [None, "installed"]
+    assert [each.outcome for each in await device_reports(runtime)] == [None, "installed"]
 
 
 async def test_a_repeated_answer_is_the_same_event(runtime: app.Runtime, store: Store) -> None:
-    said = message(factories.state(answer=messages.Outcome(ids.new_id(), "installed")))
+    said = message(factories.state(answer=reports.Outcome(ids.new_id(), "installed")))
 
     await store(said)
     await store(said)
@@ -345,8 +345,8 @@ async def uploads(runtime: app.Runtime) -> dict[str, tuple[str, str | None]]:
     return {str(row.capture_id): (row.state, row.reason) for row in await all_rows(runtime, tables.Upload)}
 
 
-def losing(*captures: str, reason: str = "full", **changes: Any) -> messages.State:
-    return factories.state(lost=tuple(messages.Lost(each, reason) for each in captures), **changes)
+def losing(*captures: str, reason: str = "full", **changes: Any) -> reports.State:
+    return factories.state(lost=tuple(reports.Lost(each, reason) for each in captures), **changes)
 
 
 @pytest.mark.parametrize("decided", ["granted", None])

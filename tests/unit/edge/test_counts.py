@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strop_edge import counts
-from strop_wire import messages
+from strop_wire import messages, reports
 
 
 @settings(deadline=None)
@@ -12,7 +12,7 @@ from strop_wire import messages
 def test_a_bin_holds_its_confidence(confidence: float) -> None:
     number = counts.bin_of(confidence)
 
-    assert 0 <= number < messages.BINS
+    assert 0 <= number < reports.BINS
     assert confidence == 1 or number == int(confidence * 10)
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from strop_edge import progress
-from strop_wire import messages
+from strop_wire import reports
 
 WORKED = progress.Counters("v1", 93, 17, 17, 1_100_000, 149_000, (), {})
 
@@ -28,7 +28,7 @@ NOT_ENROLLED = (
     "no model yet: the rollout has not reached this device, or the device is not enrolled "
     "(strop devices add drinks cam-1)"
 )
-FAILED = messages.Outcome("d1", "failed", "no such file")
+FAILED = reports.Outcome("d1", "failed", "no such file")
 
 
 @pytest.mark.parametrize(
@@ -41,5 +41,5 @@ FAILED = messages.Outcome("d1", "failed", "no such file")
     ],
     ids=["not enrolled", "on its way", "the next one on its way", "failed"],
 )
-def test_why_there_is_no_model(expected: str | None, answer: messages.Outcome | None, line: str) -> None:
+def test_why_there_is_no_model(expected: str | None, answer: reports.Outcome | None, line: str) -> None:
     assert progress.no_model("drinks", "cam-1", expected, answer) == line

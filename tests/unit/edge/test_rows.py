@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import journal, rows, spool
-from strop_wire import messages
+from strop_wire import messages, reports
 from tests.unit.edge.factories import capture
 from tests.unit.edge.spools import IMAGE, open_spool, put
 
@@ -18,7 +18,7 @@ def test_what_was_announced_and_then_lost_is_to_be_told_until_the_cloud_answers(
     images.due(10)
     for _ in range(10):
         put(images)
-    owed = tuple(messages.Lost(id_, "full") for id_ in announced)
+    owed = tuple(reports.Lost(id_, "full") for id_ in announced)
     assert images.untold(10) == owed
     assert images.untold(1) == owed[:1]
     assert images.untold(-1) == ()
@@ -70,7 +70,7 @@ def test_an_answer_for_a_lost_one_settles_it_and_only_stored_changes_its_fate(
 def test_an_answer_for_a_lost_one_that_never_was_here_settles_it(images: spool.Spool, state: Path) -> None:
     strange = capture().id
     images.granted([strange])
-    assert images.untold(10) == (messages.Lost(strange, "unknown"),)
+    assert images.untold(10) == (reports.Lost(strange, "unknown"),)
 
     images.free([(strange, "dropped:cloud:device: unknown")])
 
@@ -87,7 +87,7 @@ def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
 
     images.granted([lost, strange])
 
-    assert set(images.untold(10)) == {messages.Lost(lost, "full"), messages.Lost(strange, "unknown")}
+    assert set(images.untold(10)) == {reports.Lost(lost, "full"), reports.Lost(strange, "unknown")}
 
 
 def test_a_failed_transaction_leaves_the_totals_right(images: spool.Spool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import disk, journal, spool
-from strop_wire import messages
+from strop_wire import messages, reports
 from tests.unit.edge.factories import capture
 from tests.unit.edge.spools import IMAGE, files, open_spool, put
 
@@ -232,7 +232,7 @@ def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, sta
     (folder / spool.DATABASE).write_bytes(b"not a database" * 1000)
 
     again = open_spool(state)
-    assert set(again.untold(10)) == {messages.Lost(id_, "lost-database") for id_ in ids}
+    assert set(again.untold(10)) == {reports.Lost(id_, "lost-database") for id_ in ids}
     again.close()
 
 
@@ -248,7 +248,7 @@ def test_what_is_to_be_told_outlives_a_damaged_page(images: spool.Spool, state: 
     spoil(journal.spool_folder(state) / spool.DATABASE)
 
     again = open_spool(state, limit=100_000)
-    assert messages.Lost(item.id, "lost-file") in again.untold(1000)
+    assert reports.Lost(item.id, "lost-file") in again.untold(1000)
     again.close()
 
 

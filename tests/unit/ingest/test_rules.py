@@ -8,7 +8,7 @@ import pytest
 
 from ingest import rules
 from strop_contracts import errors, tables
-from strop_wire import MAX_PAYLOAD, ids, messages, topics
+from strop_wire import MAX_PAYLOAD, ids, messages, reports, topics
 from tests import factories
 
 TOPIC = topics.topic("bottles", "line-1", "capture")
@@ -59,7 +59,7 @@ def test_a_malformed_message_is_refused_with_the_field_that_is_wrong() -> None:
 
 
 def test_an_answer_to_no_deployment_of_ours_is_refused() -> None:
-    state = factories.state(answer=messages.Outcome("the blue one", "installed"))
+    state = factories.state(answer=reports.Outcome("the blue one", "installed"))
 
     refusal = rules.read(topics.topic("bottles", "line-1", "state"), state.dumps())
 
@@ -131,7 +131,7 @@ def test_the_newest_state_of_each_boot_counts_whatever_the_order() -> None:
 
 
 def test_a_repeated_state_makes_the_same_event() -> None:
-    state = factories.state(answer=messages.Outcome(ids.new_id(), "failed", "disk full"))
+    state = factories.state(answer=reports.Outcome(ids.new_id(), "failed", "disk full"))
 
     once, twice = (rules.reported(("bottles", "line-1"), state) for _ in range(2))
 

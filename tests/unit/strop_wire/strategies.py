@@ -5,7 +5,7 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from strop_wire import fields, messages
+from strop_wire import fields, messages, reports
 
 names = st.from_regex(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"), fullmatch=True)
 shares = st.floats(0, 1)
@@ -69,21 +69,21 @@ desired = st.builds(
 )
 fetches = st.builds(messages.Fetch, st.lists(hashes, min_size=1, max_size=16).map(tuple))
 states = st.builds(
-    messages.State,
+    reports.State,
     boot=ids,
     sequence=counts,
     at=times,
     model=st.none() | texts(64),
     agent=texts(64),
     policy=whole,
-    answer=st.none() | st.builds(messages.Outcome, ids, st.sampled_from(messages.OUTCOMES), texts(50)),
+    answer=st.none() | st.builds(reports.Outcome, ids, st.sampled_from(reports.OUTCOMES), texts(50)),
     spool_items=counts,
     spool_bytes=counts,
     classified=counts,
     dropped=st.dictionaries(texts(64), counts, max_size=3),
-    counts=st.dictionaries(labels, st.lists(counts, min_size=messages.BINS, max_size=messages.BINS), max_size=3),
+    counts=st.dictionaries(labels, st.lists(counts, min_size=reports.BINS, max_size=reports.BINS), max_size=3),
     errors=st.lists(texts(100), max_size=3).map(tuple),
-    lost=st.lists(st.builds(messages.Lost, ids, texts(64)), max_size=3).map(tuple),
+    lost=st.lists(st.builds(reports.Lost, ids, texts(64)), max_size=3).map(tuple),
 )
 predictions = st.builds(
     messages.Answer,

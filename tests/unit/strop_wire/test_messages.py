@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strop_wire import MAX_PAYLOAD, fields, messages
+from strop_wire import MAX_PAYLOAD, fields, messages, reports
 from tests import factories
 from tests.unit.strop_wire import strategies
 
-KINDS = (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, messages.State, messages.Answer)
+KINDS = (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, reports.State, messages.Answer)
 
 
 @given(strategies.all_messages)
@@ -248,7 +248,7 @@ def test_two_spellings_of_a_label_are_one_prediction() -> None:
 def test_the_counts_of_two_spellings_of_a_label_are_added() -> None:
     body = json.loads(factories.state().dumps()) | {"counts": {"caf\u00e9": [1] * 10, "cafe\u0301 ": [2] * 10}}
 
-    assert messages.State.loads(json.dumps(body).encode()).counts == {"caf\u00e9": [3] * 10}
+    assert reports.State.loads(json.dumps(body).encode()).counts == {"caf\u00e9": [3] * 10}
 
 
 def test_a_confidence_that_float32_rounded_up_is_one() -> None:
@@ -274,4 +274,4 @@ def test_a_label_takes_the_bytes_of_its_utf8() -> None:
 def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:
     state = factories.state(errors=("cannot read caf\udce9.jpg",))
 
-    assert messages.State.loads(state.dumps()).errors == ("cannot read caf?.jpg",)
+    assert reports.State.loads(state.dumps()).errors == ("cannot read caf?.jpg",)

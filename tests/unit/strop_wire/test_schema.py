@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from strop_wire import fields, messages, schema
+from strop_wire import fields, messages, reports, schema
 from tests import factories
 from tests.unit.strop_wire import strategies
 
@@ -95,17 +95,17 @@ def test_what_is_refused_does_not_follow_the_schema(change: dict[str, Any]) -> N
 
 
 def test_every_field_says_what_it_means() -> None:
-    for kind in (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, messages.State, messages.Answer):
+    for kind in (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, reports.State, messages.Answer):
         for part in schema.parts(kind):
             for name, found in schema.of(part)["properties"].items():
                 assert found.get("description"), f"{part.__name__}.{name}"
 
 
 def test_defaults_are_those_of_the_reader() -> None:
-    made = schema.of(messages.State)
+    made = schema.of(reports.State)
     defaults = {name: found["default"] for name, found in made["properties"].items() if "default" in found}
     body = {**json.loads(factories.state().dumps())}
 
-    read = messages.State.loads(json.dumps({name: body[name] for name in made["required"]}).encode())
+    read = reports.State.loads(json.dumps({name: body[name] for name in made["required"]}).encode())
 
     assert defaults == {name: json.loads(read.dumps())[name] for name in defaults}
