@@ -113,8 +113,8 @@ def lines(found: Checked) -> list[str]:
     ]
 
 
-def label_conflicts(found: Sequence[datasets.Conflict]) -> list[str]:
-    return _some([f"label conflict: {each}" for each in found], "label conflicts")
+def label_conflicts(conflicts: Sequence[object]) -> list[str]:
+    return _some([f"label conflict: {each}" for each in conflicts], "label conflicts")
 
 
 def _some(told: list[str], what: str) -> list[str]:

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
+from console import ledger
 from ingest import __main__ as ingest
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from router import policies, rules
 from strop import app
 from strop.settings import Settings
-from strop_cli import ledger
 from strop_contracts import tables
 from strop_edge import journal
 from tests import factories

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from console import data, evaluating, frame, imports, queries, results, trying, versions
+from console import control, data, evaluating, frame, imports, queries, results, trying, versions
 from strop_contracts import keys
 from strop_web import home, shell
 
@@ -46,5 +46,6 @@ async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: fr
 router = APIRouter()
 router.include_router(open_to_all)
 router.include_router(home.router)
+router.include_router(control.router)
 for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
     router.include_router(part)

@@ -25,11 +25,11 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from console import ledger
 from ingest import announcements, places
 from strop import app, outbox
 from strop.settings import Settings
-from strop_cli import ledger
-from strop_contracts import events, tables
+from strop_contracts import control, events, tables
 from strop_wire import ids, messages
 from tests import factories
 from tests.integration.crash.world import DEVICES, PEOPLE, World
@@ -354,7 +354,7 @@ class Seen:
     """What the tables say at one moment."""
 
     captures: list[tables.Capture]
-    accounts: ledger.Ledger
+    accounts: control.Ledger
     outbox: list[str]  # bodies of events
     fates: dict[UUID, str]
     tasks: set[UUID]  # captures that have one

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from console import ledger
 from ingest import announcements
 from strop import app, outbox
-from strop_cli import ledger
 from strop_contracts import tables
 from tests import device, factories
 from tests.integration.crash import victim

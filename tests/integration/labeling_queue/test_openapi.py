@@ -16,8 +16,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from labeling_queue import __main__ as main
-from strop import app
-from strop_web import auth
+from strop import app, tokens
 from tests import factories, wait
 from tests.integration.labeling_queue.conftest import Store
 
@@ -46,7 +45,7 @@ Site = tuple[str, dict[str, str]]  # the API's address, and the header of a pers
 async def site(runtime: app.Runtime) -> AsyncIterator[Site]:
     """The API on a port of its own: schemathesis asks from another thread."""
     async with runtime.sessions.begin() as session:
-        token = await auth.make_token(session, "ada", "api")
+        token = await tokens.make(session, "ada", "api")
     config = uvicorn.Config(
         app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}), port=0, log_config=None, access_log=False
     )
