@@ -3,8 +3,18 @@
 import asyncio
 from functools import partial
 
-from ingest import clearing, grant_publisher, handlers, metrics, settings, sources
-from strop import app, consumer, mqtt
+from ingest import (
+    clearing,
+    control,
+    device_rights,
+    grant_publisher,
+    handlers,
+    metrics,
+    report_retention,
+    settings,
+    sources,
+)
+from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
 from strop_wire import ids
 
@@ -39,11 +49,14 @@ class Ingest:
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    shared = runtime.settings
+    shared, tls = runtime.settings, mqtt.tls_context(runtime.settings)
     client_id = f"{sources.mqtt.client_id(shared)}-grants-{ids.new_id()}"  # its session holds nothing
-    broker = mqtt.Mqtt(shared.mqtt_url, client_id, tls=mqtt.tls_context(shared))
+    broker = mqtt.Mqtt(shared.mqtt_url, client_id, tls=tls)
     ingest = Ingest(runtime, broker, settings.Settings().sources)
-    return app.Service([ingest.run], measured=metrics.GAUGES, ready=ingest.ready)
+    running = [ingest.run, loops.every(report_retention.PERIOD, partial(report_retention.prune, runtime.sessions))]
+    if shared.mqtt_dynamic_security:
+        running.append(device_rights.DeviceRights(runtime.sessions, shared, tls).run)
+    return app.Service(running, control.router, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":

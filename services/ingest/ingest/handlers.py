@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import grant_publisher, object_keys, queries
 from ingest.sources import base
 from strop import clearing, consumer, db, storage
-from strop_contracts import errors, events, states, tables
+from strop_contracts import errors, events, keys, states, tables
 
 
 class Decisions:
@@ -40,7 +40,7 @@ class Decisions:
 
     async def _copy(self, capture: tables.Capture, upload: tables.Upload) -> None:
         assert upload.key, "a granted upload has a key"
-        await self._bucket.copy(storage.image_key(capture.project, capture.sha256), upload.key)
+        await self._bucket.copy(keys.image(capture.project, capture.sha256), upload.key)
 
     async def on_images_declined(self, declined: Sequence[events.ImageDeclined]) -> None:
         """Drop the captures with the router's reasons."""

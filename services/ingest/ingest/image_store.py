@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from strop import storage
+from strop_contracts import keys
 from strop_image import decoder, header, sandbox
 
 
@@ -39,4 +40,4 @@ class ImageStore:
 
     async def put(self, project: str, sha256: str, body: bytes, checked: Checked) -> None:
         """Write the verified bytes themselves: the object they were read from may have been replaced meanwhile."""
-        await self._bucket.put(storage.image_key(project, sha256), body, checked.content_type)
+        await self._bucket.put(keys.image(project, sha256), body, checked.content_type)
