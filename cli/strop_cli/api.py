@@ -115,7 +115,7 @@ def _advice(url: str, response: httpx.Response, detail: str | None) -> str:
     if location := response.headers.get("location"):
         return f"{url} redirects to {location}: set STROP_URL to the address of the pages themselves"
     if status < 500:
-        return f"{url} has no control API (status {status}): check STROP_URL, the address of the pages without a path"
+        return f"{url} has no control API (status {status}): check STROP_URL, the address of the pages without a path, and that both have the same version"
     return f"{url} failed with status {status}: the log of the service has the reason"
 
 
