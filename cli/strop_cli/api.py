@@ -52,12 +52,22 @@ class Api:
         """Change something; the response is empty."""
         self._send(method, service, path, json=body and body.model_dump(mode="json"))
 
+    def ready(self) -> dict[str, bool]:
+        """Return what the process at the address needs, and whether it is there: the database, and each service's own needs."""
+        return self._read(dict[str, bool], self._request("GET", "/readyz"))
+
     def _send(self, method: str, service: str, path: tuple[object, ...], **options: Any) -> httpx.Response:
         parts = [str(part) for part in path]
         if wrong := [part for part in parts if not topics.valid_name(part)]:
             raise errors.NotFound(f"{wrong[0]!r} is not the name of a project: there is none")
+        response = self._request(method, "/".join([control.PREFIX, service, *parts]), **options)
+        if response.is_success:
+            return response
+        raise _problem(self._url, response)
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            response = self._client.request(method, "/".join([control.PREFIX, service, *parts]), **options)
+            return self._client.request(method, path, **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise self._no_url(error) from None
         except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError) as error:
@@ -70,9 +80,6 @@ class Api:
             raise errors.StropError(
                 f"cannot reach Strop at {self._url} ({reason}): is it running, and is STROP_URL right?"
             ) from None
-        if response.is_success:
-            return response
-        raise _problem(self._url, response)
 
     def _no_url(self, error: Exception) -> errors.Refused:
         return errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}")

@@ -55,8 +55,15 @@ Operator = Annotated[str, Depends(operator)]
 
 
 def routes(service: str) -> APIRouter:
-    """Return the APIRouter of a service's control routes, which only operators may call."""
+    """Return the APIRouter of a service's control routes, which only operators may call; `caller` checks token and service."""
     bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
-    return APIRouter(
+    router = APIRouter(
         prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]
     )
+    router.add_api_route("/caller", _caller)
+    return router
+
+
+async def _caller(user: Operator) -> control.Caller:
+    """Return the user of the request's token."""
+    return control.Caller(user=user)

@@ -34,6 +34,7 @@ COMMANDS = [
     "token list",
     "token revoke",
     "status",
+    "doctor",
     "ledger p",
     "login",
     "setup",
