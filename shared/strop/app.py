@@ -152,6 +152,8 @@ async def serve(
                     )
             group.create_task(outbox.relay(common.sessions, common.queues, stop))
             group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
+            prune_letters = functools.partial(deadletters.prune, common.sessions)
+            group.create_task(loops.every(inbox.PRUNE_EVERY, prune_letters)(stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
             group.create_task(_announce(server, built, ready))

@@ -41,6 +41,11 @@ class Settings(WithSecrets):
         description="name of the shared subscription's group; keep it secret, since a client that joins it takes part of the "
         "messages away. Default: {prefix}-{service}",
     )
+    mqtt_dynamic_security: bool = Field(
+        False,
+        description="the broker is Mosquitto with its dynamic-security plugin: ingest lists the enrolled devices there, with "
+        "their rights",
+    )
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")
     queue_prefix: str = Field("strop", description="queues are named {prefix}-{service}")

@@ -78,7 +78,7 @@ LABELING_QUEUE = Service(
 TRAINER = Service(
     "trainer",
     consumes=(
-        *(events.TrainingRequested, events.TrainingOrdered),
+        *(events.TrainingRequested, events.TrainingOrdered, events.ImageLabeled),
         *(events.HostedModelDeleted, events.ProjectDeleted),
     ),
     reads=(

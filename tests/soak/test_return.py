@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 
 from console import ledger
@@ -33,7 +34,7 @@ SECONDS = 240
 
 def photograph() -> bytes:
     """A JPEG of about 16 KB."""
-    noise = packages.Image.frombytes("RGB", (180, 135), random.Random(1).randbytes(180 * 135 * 3))
+    noise = Image.frombytes("RGB", (180, 135), random.Random(1).randbytes(180 * 135 * 3))
     return packages.encoded(noise, "JPEG")
 
 

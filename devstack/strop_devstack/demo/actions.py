@@ -8,6 +8,7 @@ from ingest import enrolment
 from router import policies
 from strop import app, tokens
 from strop_cli import datasets
+from strop_contracts import keys
 from trainer import triggers
 
 POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
@@ -24,7 +25,7 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
 
 async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
     """Import the base set."""
-    files = datasets.look(folder, "base").keys(f"{project}/datasets/base/")
+    files = datasets.look(folder, "base").keys(keys.dataset(project, "base"))
     return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
 
 

@@ -5,7 +5,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from console import control, data, evaluating, frame, imports, queries, results, trying, versions
-from strop import storage
+from strop_contracts import keys
 from strop_web import home, shell
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
@@ -30,7 +30,7 @@ async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
     """An image as it was stored."""
     async with runtime.sessions() as session:
         kind = await queries.content_type(session, project, sha256)
-    body = await runtime.storage.get(storage.image_key(project, sha256))
+    body = await runtime.storage.get(keys.image(project, sha256))
     return Response(body, media_type=kind, headers=shell.FOREVER)
 
 

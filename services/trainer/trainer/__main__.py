@@ -3,7 +3,7 @@
 from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import control, handlers, metrics
+from trainer import backends, control, handlers, metrics
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
@@ -12,6 +12,7 @@ NAME = "trainer"
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
+    backends.check(settings.backend)
     for folder in ("images", "backbones"):
         disk.sweep(settings.cache / folder)
     table = handlers.table(runtime, settings)

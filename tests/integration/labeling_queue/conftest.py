@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, storage, tokens
-from strop_contracts import events, tables
+from strop import app, tokens
+from strop_contracts import events, keys, tables
 from tests import factories, roles
 
 
@@ -41,7 +41,7 @@ async def store(runtime: app.Runtime) -> Store:
             about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
             stored = events.ImageStored(project=capture.project, **about)
             await handlers.on_images_stored([stored], session)
-        await runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, capture.content_type)
+        await runtime.storage.put(keys.image(capture.project, capture.sha256), body, capture.content_type)
         return capture
 
     return one

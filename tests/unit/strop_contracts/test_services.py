@@ -48,7 +48,7 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     named |= {mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__tablename__ in in_sql}
 
     assert named <= {*service.writes, *service.reads}
-    by_kernel = {accounts.Token}  # of control routes, see `strop.control`
+    by_kernel: set[type[tables.Base]] = {accounts.Token}  # of control routes, see `strop.control`
     if events.ProjectDeleted in service.consumes:
         by_kernel |= {tables.Project}  # see `strop.clearing`
     assert set(service.reads) <= named | by_kernel
