@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.request import proxy_bypass
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,7 +26,15 @@ class Api:
         self._url = where.url.rstrip("/")
         headers = {"Authorization": f"Bearer {where.token}"}
         try:
-            self._client = httpx.Client(base_url=self._url, headers=headers, timeout=_TIMEOUT, transport=transport)
+            self._client = httpx.Client(
+                base_url=self._url,
+                headers=headers,
+                timeout=_TIMEOUT,
+                transport=transport,
+                verify=httpx.create_ssl_context(),
+                # Without this, a proxy that cannot be used would also fail requests that NO_PROXY excepts from it.
+                trust_env=not proxy_bypass(httpx.URL(self._url).host),
+            )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise self._no_url(error) from None
         except (ValueError, ImportError, OSError) as error:  # of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE
