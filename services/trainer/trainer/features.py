@@ -15,8 +15,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from strop_edge import disk, image
-from strop_image import decoder
+from strop_edge import disk
+from strop_image import decoder, sandbox
 from trainer import vectors, views
 
 Features = NDArray[np.float32]
@@ -104,7 +104,7 @@ class Cache:
         def compute(seen: Sequence[View]) -> tuple[Sequence[View], Features]:
             first = seen[0]
             try:
-                picture = image.decode(first.path.read_bytes())
+                picture = sandbox.shared().decode(first.path.read_bytes())
             except decoder.BadImage as error:
                 bad[first.sha256] = str(error)
                 return seen, np.empty((0, 0), np.float32)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strop_edge import image, model
-from strop_image import decoder
+from strop_image import sandbox
 from strop_wire import messages
 from trainer import jobs
 from trainer.backends import base
@@ -53,7 +53,7 @@ def _input(wanted: image.Input) -> dict[str, Any]:
 
 
 def _sample(loaded: model.Model, path: Path) -> dict[str, object]:
-    picture = decoder.decode(path.read_bytes())
+    picture = sandbox.shared().decode(path.read_bytes())
     picture.thumbnail((_SAMPLE_SIDE * 4, _SAMPLE_SIDE))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=_SAMPLE_QUALITY)
