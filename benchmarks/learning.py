@@ -46,7 +46,8 @@ def cut(vectors: Vectors, *, head_only: bool) -> Vectors:
     if not head_only:
         return vectors
     kept = vectors[..., -HEAD:]
-    return kept / np.linalg.norm(kept, axis=-1, keepdims=True)
+    shortened: Vectors = kept / np.linalg.norm(kept, axis=-1, keepdims=True)
+    return shortened
 
 
 def examples(parts: list[tuple[Vectors, NDArray[np.int64]]]) -> head.Examples:

@@ -3,7 +3,7 @@
 from strop import app, consumer, loops
 from strop.settings import Settings as Shared
 from strop_edge import disk
-from trainer import backends, handlers, metrics
+from trainer import backends, control, handlers, metrics
 from trainer.settings import Settings
 from trainer.triggers import Triggers
 
@@ -18,7 +18,9 @@ def build(runtime: app.Runtime) -> app.Service:
     table = handlers.table(runtime, settings)
     reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, table, needs=runtime.storage.reach)
     return app.Service(
-        [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)], measured=metrics.GAUGES
+        [reader.run, loops.every(settings.tick, Triggers(runtime, settings).tick)],
+        control.router,
+        measured=metrics.GAUGES,
     )
 
 

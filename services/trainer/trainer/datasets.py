@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import storage
-from strop_contracts import documents, tables
+from strop_contracts import documents, keys, tables
 from strop_edge import disk
 from trainer import jobs, queries, rules
 
@@ -40,9 +40,9 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[d
     field_parts = rules.field_parts(shots, base_parts)
     labels = {row.sha256: row.label for row in [*field, *base]}
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
-    keys = {str(row.sha256): row.key for row in base}
+    sources = {str(row.sha256): row.key for row in base}
     captures = {row.sha256: f"capture {row.capture_id}" for row in field}
-    items = [_item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items = [_item(sha, labels[sha], part, "base", sha, sources[sha]) for sha, part in base_parts.items()]
     items += [_item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
@@ -93,7 +93,7 @@ async def draft(
     """
     version = await queries.reserve_dataset(session, run)
     manifest = documents.lines(items)
-    row = _row(run.project, version, f"{run.project}/datasets/versions/{version}/manifest.jsonl", manifest, items)
+    row = _row(run.project, version, keys.manifest(run.project, version), manifest, items)
     if found := await conflicts(session, run.project):
         row.counts = {**row.counts, CONFLICTS: len(found)}
         for each in found:
@@ -147,7 +147,7 @@ async def download(
 
     async def fetch(sha256: str) -> str:
         async with gate:
-            return await _fetch(store, storage.image_key(project, sha256), folder / sha256)
+            return await _fetch(store, keys.image(project, sha256), folder / sha256)
 
     hashes = list({item.sha256 for item in items})
     faults = dict(zip(hashes, await asyncio.gather(*map(fetch, hashes)), strict=True))

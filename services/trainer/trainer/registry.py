@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
-from strop_contracts import documents, errors, events, states, tables
+from strop_contracts import documents, errors, events, keys, states, tables
 from trainer import jobs, queries
 from trainer.lease import Lease
 
@@ -28,9 +28,9 @@ async def register(
     result: jobs.Result,
 ) -> None:
     """Upload the files, then end the run and add the model with its events; Lost if the run is not ours."""
-    project, folder = run.project, f"{run.project}/models/v{version}/{run.attempts}"
+    project, folder = run.project, keys.attempt(run.project, version, run.attempts)
     files = _files(project, folder, result)
-    outcomes = {part: f"{folder}/outcomes-{part}.jsonl" for part in result.outcomes}
+    outcomes = {part: keys.outcomes(folder, part) for part in result.outcomes}
     await lease.hold()
     await _upload(runtime.storage, package, folder, files)
     for part, path in result.outcomes.items():
@@ -74,7 +74,7 @@ def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:
         name: documents.StoredFile(
             sha256=file.sha256,
             size=file.size,
-            key=f"{project}/backbones/{file.sha256}.onnx" if name == shared else f"{folder}/{name}",
+            key=keys.backbone(project, file.sha256) if name == shared else f"{folder}/{name}",
         )
         for name, file in result.files.items()
     }

@@ -23,9 +23,8 @@ from deployer import __main__ as deployer
 from ingest import announcements, answers, clearing, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, consumer, mqtt, outbox, sqs, storage
+from strop import app, consumer, mqtt, outbox, sqs, storage, tokens
 from strop_contracts import events, tables
-from strop_web import auth
 from strop_wire import messages, topics
 from tests import factories
 from trainer import handlers as trainer_handlers
@@ -202,9 +201,9 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
-            tokens = {name: await auth.make_token(session, name, "api") for name in PEOPLE}
+            issued = {name: await tokens.make(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
-        for name, token in tokens.items():
+        for name, token in issued.items():
             headers = {"Authorization": f"Bearer {token}"}
             self._people[name] = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
 

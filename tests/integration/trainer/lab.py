@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from strop import app, outbox, storage
-from strop_contracts import documents, events, tables
+from strop_contracts import documents, events, keys, states, tables
 from tests import factories, roles
 from tests.unit.trainer import lab as shapes
 from trainer import datasets, handlers, queries
@@ -48,7 +48,7 @@ class Lab:
 
     async def store(self, body: bytes) -> str:
         sha256 = storage.digest(body)
-        await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
+        await self.runtime.storage.put(keys.image(PROJECT, sha256), body)
         return sha256
 
     async def label(self, label: str | None, body: bytes, **columns: Any) -> tables.Capture:
@@ -85,7 +85,7 @@ class Lab:
     async def ask(self) -> events.TrainingRequested:
         """Ask for a run, whatever there is to learn from."""
         async with self.runtime.sessions.begin() as session:
-            run = await queries.request(session, PROJECT, "manual")
+            run = await queries.request(session, PROJECT, states.RunTrigger.MANUAL)
             assert run
             asked = events.TrainingRequested(project=PROJECT, run_id=run)
             await outbox.add(session, asked)

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from strop import storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from tests import roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -120,7 +120,7 @@ async def test_images_are_fetched_once(lab, tmp_path):
     await lab.base(labels=("ring",), train=2, valid=1)
     items = await gather(lab)
     fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
-    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+    await lab.runtime.storage.delete(keys.image(labs.PROJECT, items[0].sha256))
 
     again = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
@@ -143,8 +143,8 @@ async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, dama
 async def test_an_image_without_its_bytes_in_the_bucket_has_a_fault_and_no_file(lab, tmp_path):
     await lab.base(labels=("ring",), train=3, valid=0)
     items = await gather(lab)
-    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
-    await lab.runtime.storage.put(storage.image_key(labs.PROJECT, items[1].sha256), b"something else")
+    await lab.runtime.storage.delete(keys.image(labs.PROJECT, items[0].sha256))
+    await lab.runtime.storage.put(keys.image(labs.PROJECT, items[1].sha256), b"something else")
 
     fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
@@ -188,7 +188,7 @@ async def test_within_a_second_the_sequencer_says_which_place_is_the_newest(lab,
 
 
 async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version(lab):
-    keys = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
+    placed = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
     await place(lab, "dog", minute=1, image=51)
     await place(lab, "dog", minute=2, image=51, split="valid")
 
@@ -196,8 +196,8 @@ async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version
         (conflict,) = await datasets.conflicts(session, labs.PROJECT)
     await lab.draft(await gather(lab), await lab.run((await lab.ask()).run_id))
 
-    assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
-    assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
-    assert keys[0] in str(conflict)
+    assert (conflict.label, conflict.keys) == ("cat", tuple(placed))
+    assert str(conflict).startswith(f"{placed[1]} counts as 'cat'")
+    assert placed[0] in str(conflict)
     (row,) = await lab.all(tables.DatasetVersion)
     assert row.counts == {"base/train": 1, "base/valid": 1, "base/label conflicts": 1}

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from strop import storage
-from strop_contracts import documents, errors, events, tables
+from strop_contracts import documents, errors, events, keys, tables
 from strop_edge.model import Model
 from strop_wire import ids, messages
 from tests import factories, roles
@@ -147,10 +147,10 @@ async def test_without_two_labels_the_run_fails_and_says_what_is_missing(lab):
 
 async def spoil(lab, *seeds):
     """Put other bytes in the place of images, or none for the last of them; no cache has them."""
-    keys = [storage.image_key(labs.PROJECT, storage.digest(shapes.picture("ring", seed))) for seed in seeds]
-    for key in keys:
+    images = [keys.image(labs.PROJECT, storage.digest(shapes.picture("ring", seed))) for seed in seeds]
+    for key in images:
         await lab.runtime.storage.put(key, b"something else")
-    await lab.runtime.storage.delete(keys[-1])
+    await lab.runtime.storage.delete(images[-1])
     lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / f"without-{len(seeds)}"})
     lab.runs = Runs(lab.runtime, lab.settings)
 
@@ -184,6 +184,7 @@ async def test_too_many_bad_images_end_the_run_with_their_names(lab):
 async def leased(lab, seconds=60.0):
     asked = await lab.ask()
     run = await lease.take(lab.runtime.sessions, asked.run_id, seconds)
+    assert run
     return run, lease.Lease(lab.runtime.sessions, run, seconds)
 
 

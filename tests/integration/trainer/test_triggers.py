@@ -125,6 +125,7 @@ async def test_the_end_of_the_quiet_time_needs_no_event(lab):
 async def test_labels_of_a_running_training_count_when_it_ends(lab, ticking):
     asked = await lab.ask()
     run = await lease.take(lab.runtime.sessions, asked.run_id, 60)
+    assert run
     await lab.field("ring", count=5, audits=0)
     async with roles.arranging(lab.runtime).begin() as session:
         await session.execute(update(tables.GroundTruth).values(at=func.now()))

@@ -123,6 +123,7 @@ def test_views_of_an_image_never_straddle_folds():
 
     unseen = head._out_of_fold(twins, 2, OPTIONS, silent)
 
+    assert unseen
     assert (unseen.regressions[30.0].argmax(axis=1) == labels).mean() < 0.75
     assert (unseen.discriminant.argmax(axis=1) == labels).mean() < 0.75
 
@@ -147,7 +148,9 @@ def test_progress_is_told():
 
 def test_the_novelty_threshold_costs_the_share_of_known_images_that_was_asked_for():
     made = examples(per_label=60, noise=0.1)
-    limits = [head.train(made, 3, head.Options(known_rejected=share), silent).novelty for share in (0.02, 0.3)]
+    limits = np.array(
+        [head.train(made, 3, head.Options(known_rejected=share), silent).novelty for share in (0.02, 0.3)], float
+    )
     trained = head.train(made, 3, head.Options(known_rejected=0.1), silent)
 
     lost = novelty(trained, examples(per_label=400, noise=0.1, seed=1).features) > trained.novelty

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from strop_contracts import documents
 from strop_edge.model import Model
 from tests.unit.trainer import lab
 from trainer import backbone, head, jobs, training, views
@@ -31,8 +32,8 @@ def test_a_first_model_is_trained_judged_and_packed(tmp_path, cache, images):
 
     assert found.approved
     assert found.labels == ["ring", "square", "stripes"]
-    assert found.evaluations["base"].images == 9
-    assert found.evaluations["base"].right >= 6
+    assert found.evaluations[documents.Origin.BASE].images == 9
+    assert found.evaluations[documents.Origin.BASE].right >= 6
     assert found.evaluations["field"].images == 0
     Model(tmp_path / "v1" / "package").self_test()
 
@@ -52,10 +53,10 @@ def test_labels_that_are_no_folder_names_are_trained_and_answered(tmp_path, cach
 def test_every_held_out_image_has_its_outcome(tmp_path, cache, images):
     found = run(cache, tmp_path / "v1" / "package", images)
 
-    lines = [json.loads(line) for line in Path(found.outcomes["base"]).read_text().splitlines()]
+    lines = [json.loads(line) for line in Path(found.outcomes[documents.Origin.BASE]).read_text().splitlines()]
     held = [item for item in images if item["part"] == "valid"]
     assert [(line["sha256"], line["label"]) for line in lines] == [(item["sha256"], item["label"]) for item in held]
-    assert sum(line["label"] == line["predicted"] for line in lines) == found.evaluations["base"].right
+    assert sum(line["label"] == line["predicted"] for line in lines) == found.evaluations[documents.Origin.BASE].right
 
 
 def test_the_same_job_gives_the_same_model(tmp_path, cache, images):
@@ -105,13 +106,13 @@ def test_a_bad_image_in_each_part_is_left_out_and_named(tmp_path, cache):
 
     found = run(cache, tmp_path / "v1" / "package", images)
 
-    skipped = found.evaluations["base"].skipped
+    skipped = found.evaluations[documents.Origin.BASE].skipped
     assert part == {0: "train", 12: "valid"}
     assert [(each.source, each.part) for each in skipped] == [
         ("shapes/0.jpg", "train"),
         ("shapes/12.jpg", "valid"),
     ]
-    assert found.evaluations["base"].images == 14
+    assert found.evaluations[documents.Origin.BASE].images == 14
     assert any(
         "2 of 45 images cannot be used: shapes/0.jpg: neither JPEG, PNG nor WebP" in each for each in found.reasons
     )
@@ -124,7 +125,7 @@ def test_an_image_without_a_file_is_left_out_although_its_features_are_known(tmp
 
     found = run(cache, tmp_path / "v2" / "package", images, tmp_path / "v1" / "package")
 
-    assert [each.reason for each in found.evaluations["base"].skipped] == ["its file is missing"]
+    assert [each.reason for each in found.evaluations[documents.Origin.BASE].skipped] == ["its file is missing"]
 
 
 def test_an_image_with_a_fault_is_left_out_for_that_reason(tmp_path, cache, images):
@@ -132,7 +133,9 @@ def test_an_image_with_a_fault_is_left_out_for_that_reason(tmp_path, cache, imag
 
     found = run(cache, tmp_path / "v1" / "package", images)
 
-    assert [each.reason for each in found.evaluations["base"].skipped] == ["its bytes are not those of sha256 abc"]
+    assert [each.reason for each in found.evaluations[documents.Origin.BASE].skipped] == [
+        "its bytes are not those of sha256 abc"
+    ]
 
 
 def test_images_are_not_hashed_again(tmp_path, cache, images):
@@ -141,8 +144,8 @@ def test_images_are_not_hashed_again(tmp_path, cache, images):
 
     found = run(tmp_path / "cache-of-names", tmp_path / "v1" / "package", named)
 
-    assert found.evaluations["base"].skipped == ()
-    assert found.evaluations["base"].images == 9
+    assert found.evaluations[documents.Origin.BASE].skipped == ()
+    assert found.evaluations[documents.Origin.BASE].images == 9
 
 
 def test_too_many_bad_images_end_the_training_and_are_named(tmp_path, cache, images):
@@ -183,12 +186,14 @@ def test_a_hosted_model_has_its_own_backbone_and_knows_what_it_does_not_know(tmp
     loaded.self_test()
     assert found.files["backbone.onnx"].sha256 == backbone.KINDS[backbone.HOSTED].sha256
     assert json.loads((tmp_path / "v1/package/model.json").read_text())["backbone"] == "lite0+lite2"
-    lines = [json.loads(line) for line in Path(found.outcomes["base"]).read_text().splitlines()]
+    lines = [json.loads(line) for line in Path(found.outcomes[documents.Origin.BASE]).read_text().splitlines()]
     assert all(set(line["confidences"]) == {"ring", "square"} for line in lines)
     assert all(not line["answers"] for line in lines if line["novel"])
     novelty = {known: [o["novelty"] for o in lines if (o["label"] != "stripes") is known] for known in (True, False)}
     assert sum(novelty[False]) / 4 > sum(novelty[True]) / 6
-    assert found.evaluations["base"].answers.labels["ring"].images == 3
+    answers = found.evaluations[documents.Origin.BASE].answers
+    assert answers
+    assert answers.labels["ring"].images == 3
 
 
 def test_a_hosted_model_without_test_images_is_made_too(tmp_path, cache, hosted_file):
@@ -196,8 +201,10 @@ def test_a_hosted_model_without_test_images_is_made_too(tmp_path, cache, hosted_
 
     found = training.run(hosted(cache, tmp_path / "v1" / "package", images), silent)
 
-    assert found.evaluations["base"].images == 0
-    assert found.evaluations["base"].answers.f1 is None
+    (evaluation,) = found.evaluations.values()
+    assert evaluation.images == 0
+    assert evaluation.answers
+    assert evaluation.answers.f1 is None
 
 
 def test_each_image_of_a_hosted_model_is_learned_from_once(tmp_path, cache, images):
