@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from strop_edge import disk, image
-from strop_image import decoder
+from strop_image import decoder, sandbox
 from trainer import vectors, views
 
 Features = NDArray[np.float32]
@@ -106,7 +106,7 @@ class Cache:
         def compute(seen: Sequence[View]) -> tuple[Sequence[View], Features]:
             first = seen[0]
             try:
-                picture = image.decode(read(first.path, first.sha256))
+                picture = sandbox.shared().decode(read(first.path, first.sha256))
             except (WrongImage, decoder.BadImage) as error:
                 bad[first.sha256] = str(error)
                 return seen, np.empty((0, 0), np.float32)

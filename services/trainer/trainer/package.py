@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from strop_edge import image, model
-from strop_image import decoder
+from strop_image import sandbox
 from strop_wire import messages
 from trainer import head
 
@@ -67,7 +67,7 @@ def write(
 
 
 def _sample(loaded: model.Model, path: Path) -> dict[str, object]:
-    picture = decoder.decode(path.read_bytes())
+    picture = sandbox.shared().decode(path.read_bytes())
     picture.thumbnail((_SAMPLE_SIDE * 4, _SAMPLE_SIDE))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=_SAMPLE_QUALITY)

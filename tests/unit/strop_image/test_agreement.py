@@ -14,7 +14,7 @@ from custom_labels.hosting import worker
 from ingest import images
 from strop_contracts import errors
 from strop_edge import image, model
-from strop_image import decoder
+from strop_image import decoder, header, sandbox
 from tests.unit.edge import packages
 from tests.unit.strop_image import kinds
 from trainer import features, views
@@ -30,7 +30,7 @@ def trained(data: bytes, folder: Path) -> image.Pixels:
     path = folder / "image"
     path.write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return views.render(image.decode(features.read(path, sha256)), views.PLAIN, sha256)
+    return views.render(sandbox.shared().decode(features.read(path, sha256)), views.PLAIN, sha256)
 
 
 @pytest.mark.parametrize("kind", kinds.GOOD)
@@ -42,7 +42,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
     assert upright.size == (kinds.WIDTH, kinds.HEIGHT)
     assert expected is None or off(upright, expected) < 3
     assert (
-        sorted(decoder.size(data))
+        sorted((header.read(data).width, header.read(data).height))
         == sorted(upright.size)
         == sorted((images.check(data).width, images.check(data).height))
     )
