@@ -3,7 +3,18 @@
 import asyncio
 from functools import partial
 
-from ingest import announcements, answers, clearing, device_rights, handlers, metrics, objects, report_retention, slots
+from ingest import (
+    announcements,
+    answers,
+    clearing,
+    control,
+    device_rights,
+    handlers,
+    metrics,
+    objects,
+    report_retention,
+    slots,
+)
 from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
 
@@ -65,7 +76,7 @@ def build(runtime: app.Runtime) -> app.Service:
     if runtime.settings.mqtt_dynamic_security:
         tls = mqtt.tls_context(runtime.settings)
         running.append(device_rights.DeviceRights(runtime.sessions, runtime.settings, tls).run)
-    return app.Service(running, measured=metrics.GAUGES, ready=ingest.ready)
+    return app.Service(running, control.router, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,8 @@ async def granted(broker: Broker, name: str, *filters: str) -> list[bool]:
     def subscribe() -> list[bool]:
         with secured(broker.devices, broker.folder / "ca.pem", broker.folder / f"{name}.pem") as link:
             link.sendall(packets.connect("any", None, "", clean=True, keepalive=30) + packets.subscribe(filters, 1))
-            received, answers = b"", []
+            received = b""
+            answers: list[bytes] = []
             while not answers:
                 received += link.recv(1024)
                 answers = [body for first, body in packets.split(received)[0] if first == packets.SUBACK]

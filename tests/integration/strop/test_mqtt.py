@@ -120,6 +120,7 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         await connected(link)
         await say(speaker, name, b"1", b"2")
         in_hand = await hear(link, 2)
+        assert link._connection
         link._connection._transport.abort()
 
         again = await hear(link, 2)
