@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import answers, intake, rules
+from ingest import answers, intake, refusal_limits, rules
 from strop import crash, db, loops, mqtt, traces
 from strop.settings import Settings
 from strop_contracts import errors
@@ -52,6 +52,7 @@ class Announcements:
         self._make = make
         self._broker = broker
         self._tell = tell
+        self._limits = refusal_limits.RefusalLimits()
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
@@ -70,7 +71,7 @@ class Announcements:
 
     async def take(self, batch: Sequence[mqtt.Message], stop: asyncio.Event) -> None:
         """Store, answer, acknowledge. A message that the database cannot take is set apart and does not hold up others."""
-        error = await self._attempt(batch, intake.store, stop)
+        error = await self._attempt(batch, partial(intake.store, limits=self._limits), stop)
         if error is None:
             return
         if len(batch) > 1:
@@ -79,7 +80,7 @@ class Announcements:
             await self.take(batch[middle:], stop)
         else:
             log.error("message cannot be stored", topic=batch[0].topic, error=repr(error))
-            await self._attempt(batch, partial(intake.refuse, reason=_blame(error)), stop)
+            await self._attempt(batch, partial(intake.refuse, limits=self._limits, reason=_blame(error)), stop)
 
     async def retry(self, event: rules.MessageRetried) -> None:
         """Take a device's message from a dead letter as if it came now; refused again, it is a dead letter again."""
@@ -87,7 +88,7 @@ class Announcements:
         message = mqtt.Message(event.topic, event.payload, mid=0, qos=1, session=0)
         try:
             async with self._make.begin() as session:
-                result = await intake.store(session, [message], retried=True)
+                result = await intake.store(session, [message], self._limits, retried=True)
         except Exception as error:
             if data_is_at_fault(error):
                 raise errors.InvalidMessage(_blame(error)) from error
@@ -107,6 +108,7 @@ class Announcements:
                 log.warning("batch not stored, trying again", messages=len(batch), error=repr(error))
                 await loops.pause(RETRY, stop)
             else:
+                self._limits.record(result.letters)
                 crash.point("ingest:stored")
                 await self._answer(result, since)
                 self._broker.acknowledge(batch)

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import metrics, queries, rules
+from ingest import metrics, queries, refusal_limits, rules
 from strop import inbox, mqtt, outbox
 from strop_contracts import events, tables, topology
 from strop_wire import messages, reports
@@ -28,6 +28,9 @@ class Result:
     new: Counter[str] = field(default_factory=Counter)  # captures by project
     fresh: list[UUID] = field(default_factory=list)  # and their ids
     refused: list[rules.Refusal] = field(default_factory=list)
+    letters: list[rules.Refusal] = field(
+        default_factory=list
+    )  # those of them that become dead letters, within the limits
     captures: list[queries.Pair] = field(default_factory=list)
     unknown: list[tuple[rules.Device, UUID]] = field(default_factory=list)  # lost captures of which we have nothing
     files: list[tuple[rules.Device, list[tables.ModelFile]]] = field(default_factory=list)
@@ -42,7 +45,9 @@ class Result:
             metrics.MQTT_REFUSED.labels(refusal.kind).inc()
 
 
-async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried: bool = False) -> Result:
+async def store(
+    session: AsyncSession, batch: Sequence[mqtt.Message], limits: refusal_limits.RefusalLimits, *, retried: bool = False
+) -> Result:
     """Store what is new, collect what is to be answered, bury what is refused; what was `retried` always has a letter again."""
     result = Result()
     read = _read(batch, result)
@@ -61,7 +66,8 @@ async def store(session: AsyncSession, batch: Sequence[mqtt.Message], *, retried
         await _states(session, states, known, result)
     if fetches := by_kind.get("fetch"):
         await _fetches(session, fetches, result)
-    await _bury(session, result.refused)
+    result.letters = list(result.refused) if retried else limits.within(result.refused)
+    await _bury(session, result.letters)
     strangers: dict[rules.Device, list[rules.Announcement]] = {}
     for each in not_enrolled:
         strangers.setdefault(each.device, []).append(each)
@@ -91,12 +97,16 @@ async def _bury(session: AsyncSession, refused: Sequence[rules.Refusal]) -> None
     await outbox.bury(session, "ingest", [(each.letter, each.reason) for each in refused])
 
 
-async def refuse(session: AsyncSession, batch: Sequence[mqtt.Message], reason: str) -> Result:
+async def refuse(
+    session: AsyncSession, batch: Sequence[mqtt.Message], limits: refusal_limits.RefusalLimits, reason: str
+) -> Result:
     """Bury messages that cannot be stored."""
-    result = Result(
-        refused=[rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason) for each in batch]
-    )
-    await _bury(session, result.refused)
+    refused = [
+        rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason, rules.sender(each.topic))
+        for each in batch
+    ]
+    result = Result(refused=refused, letters=limits.within(refused))
+    await _bury(session, result.letters)
     return result
 
 

@@ -50,6 +50,7 @@ class Refusal:
     kind: str  # for the metric: "malformed", "unknown", "conflict" or "missing"
     letter: str
     reason: str
+    sender: str  # "project/device" of the topic; "" when the topic has none
 
 
 def read(topic: str, payload: bytes) -> Announcement | Refusal:
@@ -57,7 +58,7 @@ def read(topic: str, payload: bytes) -> Announcement | Refusal:
     try:
         return _announcement(topic, payload)
     except fields.Malformed as error:
-        return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000])
+        return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000], sender(topic))
 
 
 def _announcement(topic: str, payload: bytes) -> Announcement:
@@ -71,7 +72,13 @@ def _announcement(topic: str, payload: bytes) -> Announcement:
 
 
 def refuse(announcement: Announcement, kind: str, reason: str) -> Refusal:
-    return Refusal(kind, letter(announcement.topic, announcement.payload), reason)
+    return Refusal(kind, letter(announcement.topic, announcement.payload), reason, sender(announcement.topic))
+
+
+def sender(topic: str) -> str:
+    """Return the device that a topic names, as "project/device"; "" if it names none."""
+    address = topics.parse(topic)
+    return f"{address.project}/{address.device}" if address else ""
 
 
 def letter(topic: str, payload: bytes) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from ingest import announcements
+from ingest import announcements, refusal_limits
 from strop import app, sqs, storage
-from strop_contracts import events, keys, tables
+from strop_contracts import events, keys, tables, topology
 from strop_wire import MAX_PAYLOAD, messages, topics
 from tests import brokers, device, factories, roles, wait
 
@@ -216,3 +216,35 @@ async def _forget(runtime: app.Runtime) -> AsyncIterator[None]:
         client_id = announcements.client_id(runtime.settings)
         stack.push_async_callback(device.forget, runtime.settings.mqtt_url, client_id)
         yield
+
+
+async def test_a_flood_of_malformed_messages_makes_few_dead_letters_and_loses_no_capture(
+    ingest: app.Service, phone: device.Device, runtime: app.Runtime
+) -> None:
+    before = REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": "malformed"}) or 0
+    flood, topic = 3 * refusal_limits.PER_SENDER, topics.topic(phone.project, phone.name, "capture")
+    for number in range(flood):
+        await phone.say_raw(topic, f"malformed {number}".encode())
+    await phone.say(factories.announcement(factories.picture(3)))
+
+    async def stored() -> int:
+        async with runtime.sessions() as session:
+            return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
+
+    async def counted() -> bool:
+        return REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": "malformed"}) == before + flood
+
+    assert await wait.until(stored) == 1
+    assert await wait.until(counted)
+
+    async def sent() -> bool:
+        async with runtime.sessions() as session:
+            count = select(func.count()).select_from(tables.Outbox).where(tables.Outbox.reason.is_not(None))
+            return not await session.scalar(count)
+
+    assert await wait.until(sent)
+    letters = await runtime.queues.depth(topology.dead_letter("ingest"))
+    assert (
+        0 < letters <= announcements.AT_ONCE * refusal_limits.PER_SENDER
+    )  # batches in hand at once do not see each other
+    assert letters < flood

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import enrolment, intake
+from ingest import enrolment, intake, refusal_limits
 from strop import app, inbox, mqtt
 from strop_contracts import events, tables
 from strop_wire import ids, messages, reports, topics
@@ -32,7 +32,7 @@ def store(runtime: app.Runtime) -> Store:
 
     async def one(*batch: mqtt.Message) -> intake.Result:
         async with runtime.sessions.begin() as session:
-            return await intake.store(session, batch)
+            return await intake.store(session, batch, refusal_limits.RefusalLimits())
 
     return one
 
