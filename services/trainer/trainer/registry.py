@@ -68,7 +68,7 @@ def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
         return states.ModelState.HOSTED
-    return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
+    return states.ModelState(result["state"])
 
 
 def _files(project: str, version: int, result: dict[str, Any]) -> documents.Files:

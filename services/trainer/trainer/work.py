@@ -121,7 +121,7 @@ def run(job: Job, progress: Progress) -> dict[str, Any]:
             for origin, found in challenger.items()
         },
         "outcomes": {origin: str(_write(job, origin, found)) for origin, found in challenger.items()},
-        "approved": verdict.approved,
+        "state": verdict.state,
         "reasons": [
             *verdict.reasons,
             *([f"{skips.told(skipped, everything)}. The others were used"] if skipped else []),
