@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from strop_edge import image
+from strop_edge import deadline, image
 from strop_edge.manifest import BadModel, Manifest
 from strop_wire import messages
 
@@ -138,10 +138,9 @@ def _verified(path: Path, file: messages.ModelFile) -> bytes:
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> list[Floats]:
     try:
-        found: list[Floats] = session.run(outputs, inputs)
+        return deadline.run(session, outputs, inputs, len(next(iter(inputs.values()))))
     except Exception as error:  # onnxruntime's errors share no base of their own
         raise BadModel(f"onnxruntime: {error}") from error
-    return found
 
 
 def _session(data: bytes, threads: int) -> onnxruntime.InferenceSession:

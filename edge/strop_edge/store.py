@@ -4,15 +4,17 @@ models/files/{sha256}       every file once: a new head reuses the backbone that
 models/versions/{name}/     the files of a package; hard links into files/
 models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
 models/wanted.json          what the cloud asked for last, whether it runs by now or not
+models/tries.json           the model that is being tried, and how often that began
 """
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strop_edge import disk, manifest, model
+from strop_edge import disk, manifest, model, trial
 from strop_wire import messages
 
 POINTER, WANTED = "running.json", "wanted.json"
@@ -84,6 +86,11 @@ class Store:
             (folder / name).unlink(missing_ok=True)
             _link(self._files / file.sha256, folder / name)
         disk.sync(folder)
+
+    def test(self, desired: messages.Desired, threads: int, check: Callable[[], None]) -> None:
+        """Load and self-test in a child process first: see `trial.run`."""
+        file = desired.files[messages.MANIFEST]
+        trial.run(self._folder, self._version(desired), file, threads, check)
 
     def load(self, desired: messages.Desired, threads: int) -> model.Model:
         """Load and verify; BadModel when the folder is not exactly what was asked for."""

@@ -1,4 +1,4 @@
-"""Changes the model while the agent runs: fetch what is missing, verify, self-test, switch; or stay and say why.
+"""Changes the model while the agent runs: fetch what is missing, verify, test in a child process, switch; or stay and say why.
 
 Only what is wrong with the model is answered `failed`, since that may take the model back from the whole fleet. A bad
 line or a full disk is this device's own trouble: it keeps trying, and tells of it as an error.
@@ -183,8 +183,8 @@ class Swapper:
         for file in self._store.missing(desired).values():
             self.fetcher.get(file)
         self._store.assemble(desired)
+        self._store.test(desired, self._threads, self._check)
         loaded = self._store.load(desired, self._threads)
-        loaded.self_test()
         self._switch(Installed(loaded, desired), since)
 
     def _switch(self, new: Installed, since: float | None = None) -> None:

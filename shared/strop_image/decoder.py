@@ -4,7 +4,7 @@ Everything that looks into an image calls `decode`: ingest and the Custom Labels
 hosted models and the device to use it, the console to show it. So all of them accept the same files and see the same
 pixels. The rules:
 
-- Types: JPEG, PNG and WebP, told by their first bytes; at most 20 MiB and 50,000,000 pixels.
+- Types: JPEG, PNG and WebP, by their first bytes; at most 20 MiB. Limits of pixels, scans and parts: `strop_image.header`.
 - Orientation: EXIF tag 274 (one SHORT in the first directory), and nothing else of EXIF is read. A damaged or unknown
   value means upright.
 - 16 bits a channel: the high byte, the same for grey and for colour; 1, 2 and 4 bits are spread over 0 to 255. JPEG of
@@ -25,6 +25,7 @@ from pathlib import Path
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from strop_image import header
 from strop_wire import messages
 
 VERSION = 1
@@ -32,7 +33,6 @@ VERSION = 1
 
 SHORT_SIDE = 256
 """Pixels that the short side of a large JPEG keeps, which is scaled down while it is decoded."""
-MAX_PIXELS = 50_000_000
 BACKGROUND = (255, 255, 255)
 
 _ORIENTATION = 274
@@ -47,19 +47,8 @@ _TURNS = {
 }
 
 
-class BadImage(ValueError):
-    """These bytes are not an image that can be used; the message says why, to follow the name of the image."""
-
-
-def content_type(data: bytes) -> str:
-    """Tell JPEG, PNG and WebP by their first bytes; names and headers may lie."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "image/jpeg"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    raise BadImage("neither JPEG, PNG nor WebP")
+BadImage = header.BadImage
+content_type = header.content_type
 
 
 def bounded(data: bytes, limit: int = messages.MAX_IMAGE_BYTES) -> bytes:
@@ -80,29 +69,23 @@ def decode(data: bytes, short_side: int = SHORT_SIDE) -> Image.Image:
 
     A large JPEG comes scaled down, its short side still at least `short_side`.
     """
-    with _refusing(), _opened(bounded(data)) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImage(f"{image.width} x {image.height} is over the limit of {MAX_PIXELS} pixels")
+    found = header.read(bounded(data))
+    header.check_pixels(found.content_type, found.width, found.height)
+    with refusing(), _READERS[found.content_type](io.BytesIO(data)) as image:
+        header.check_pixels(found.content_type, *image.size)  # of several sizes the library may take another one
         image.draft("RGB", (short_side, short_side))
         return rgb(image)
 
 
-def size(data: bytes) -> tuple[int, int]:
-    """Width and height as stored, which turning may swap, by the file's header alone; BadImage when it has none."""
-    with _refusing(), _opened(data) as image:
-        return image.size
-
-
-def _opened(data: bytes) -> Image.Image:
-    return _READERS[content_type(data)](io.BytesIO(data))
-
-
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
+    """Turn every error of a library into BadImage."""
     try:
         yield
     except BadImage:
         raise
+    except MemoryError as error:
+        raise BadImage("needs more memory than there is") from error
     except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
         raise BadImage(f"cannot be decoded: {error}") from error
 
@@ -120,7 +103,7 @@ def _flat(image: Image.Image) -> Image.Image:
         image = image.point(lambda value: value / 256).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    layers = image.convert("RGBA")
+    layers = image if image.mode == "RGBA" else image.convert("RGBA")  # not a copy of 200 MB without need
     flat = Image.new("RGB", layers.size, BACKGROUND)
     flat.paste(layers, mask=layers)
     return flat
@@ -160,19 +143,11 @@ def _png(file: io.BytesIO) -> Image.Image:
     pixels = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
     if depth == 8 or colour == 3:  # a transparent colour of another depth is told in values that Pillow does not scale
         pixels.add(b"tRNS")
-    chunks = list(_chunks(data))
+    chunks = list(header.png_chunks(data))
     kept = (data[at:end] for kind, at, end in chunks if kind in pixels)
     image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join([data[:8], *kept])))
     image.info["exif"] = b"".join(data[at + 8 : end - 4] for kind, at, end in chunks if kind == b"eXIf")
     return image
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk of a PNG."""
-    at, kind = 8, b""
-    while kind != b"IEND" and at < len(data):
-        kind, length = data[at + 4 : at + 8], int.from_bytes(data[at : at + 4])
-        yield kind, at, (at := at + 12 + length)
 
 
 _READERS: dict[str, Callable[[io.BytesIO], Image.Image]] = {

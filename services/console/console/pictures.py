@@ -1,20 +1,16 @@
 """Pictures of data sets: small ones made here and kept in memory, and plots, which take a while to draw."""
 
 import asyncio
-import io
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from PIL import Image
-
 from strop import storage
-from strop_contracts import errors
-from strop_image import decoder
+from strop_contracts import errors, keys
+from strop_image import decoder, header, sandbox
 
 SIDE = 320
 """Pixels of the longer side: sharp at 160 on a phone's screen."""
-_DECODERS = 2
 
 TAKEN = {"image/jpeg", "image/png"}
 LARGEST = 4 * 2**20
@@ -32,16 +28,16 @@ class Pictures:
         self._limit = limit
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
         self._bytes = 0
-        self._decoding = asyncio.Semaphore(_DECODERS)
+        self._in_hand = asyncio.Semaphore(sandbox.DECODERS)  # images whose bytes are in memory
 
     async def thumbnail(self, project: str, sha256: str) -> bytes:
         """A small JPEG of a stored image; NoSuchObject when its bytes are gone, Refused when they are none."""
 
         async def make() -> bytes:
-            async with self._decoding:
-                body = await self._store.get(storage.image_key(project, sha256))
+            async with self._in_hand:
+                body = await self._store.get(keys.image(project, sha256))
                 try:
-                    return await asyncio.to_thread(small, body)
+                    return await sandbox.shared().run(small, body)
                 except decoder.BadImage as error:
                     raise errors.Refused(f"image {sha256}: {error}") from error
 
@@ -60,13 +56,9 @@ class Pictures:
         return picture
 
 
-def small(body: bytes, side: int = SIDE) -> bytes:
+def small(body: bytes, side: int = SIDE, quality: int = 82) -> bytes:
     """A JPEG of at most `side` x `side` pixels, upright, without what the file says beside its pixels."""
-    image = decoder.decode(body, side)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    made = io.BytesIO()
-    image.save(made, "JPEG", quality=82)
-    return made.getvalue()
+    return sandbox.shared().jpeg(body, side, quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +73,21 @@ def _still(body: bytes) -> bytes:
     """The first picture of a GIF or BMP as a PNG, decoder.BadImage when it has none; anything else as it is."""
     if not body.startswith((b"GIF8", b"BM")):
         return body
-    made = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(body), formats=("GIF", "BMP")) as opened:
-            opened.save(made, "PNG")
-    except Exception as error:  # decoders fed with hostile bytes raise nearly every kind
-        raise decoder.BadImage(f"cannot be decoded: {error}") from error
-    return made.getvalue()
+    return sandbox.shared().still(body)
 
 
 def prepare(body: bytes) -> Prepared:
     """Make an image fit the API's limits where that costs nothing but pixels. Refused when it is none, or too small."""
     try:
         still = _still(body)
-        image, size = decoder.decode(still, SMALLER), decoder.size(still)
+        smaller, found = small(still, SMALLER, 92), header.read(still)
     except decoder.BadImage as error:
         raise errors.Refused(f"This is no image that can be read ({error}): choose a JPEG or PNG file.") from error
-    if min(size) < SHORTEST:
+    if min(found.width, found.height) < SHORTEST:
         raise errors.Refused(f"This image is too small: each side needs {SHORTEST} pixels or more.")
-    if decoder.content_type(still) in TAKEN and len(still) <= LARGEST and max(size) <= LONGEST:
+    if found.content_type in TAKEN and len(still) <= LARGEST and max(found.width, found.height) <= LONGEST:
         return Prepared(still, "" if still is body else "sent as a PNG")
-    image.thumbnail((SMALLER, SMALLER), Image.Resampling.LANCZOS)
-    if min(image.size) < SHORTEST:
+    sent = header.read(smaller)
+    if min(sent.width, sent.height) < SHORTEST:
         raise errors.Refused("This image is too narrow: no model would see what is in it.")
-    made = io.BytesIO()
-    image.save(made, "JPEG", quality=92)
-    return Prepared(made.getvalue(), f"sent as a JPEG of {image.width} by {image.height} pixels")
+    return Prepared(smaller, f"sent as a JPEG of {sent.width} by {sent.height} pixels")

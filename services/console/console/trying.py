@@ -1,6 +1,5 @@
 """Try a model on an image, and the commands that do the same from a terminal."""
 
-import asyncio
 import base64
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from console import frame, pictures, queries, rules, terminal
 from strop_contracts import errors, states
+from strop_image import sandbox
 from strop_web import shell
 
 pages = frame.router()
@@ -42,14 +42,14 @@ async def ask(project: str, version: str, request: Request, tools: frame.With, r
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "try"}
     try:
         name, body = await _image(request)
-        prepared = await asyncio.to_thread(pictures.prepare, body)
+        prepared = await sandbox.shared().run(pictures.prepare, body)
         arn = await tools.rekognition.version_arn(project, version)
         answers = await tools.rekognition.detect(arn, prepared.body)
         everything = await tools.rekognition.detect(arn, prepared.body, MinConfidence=0)
     except (errors.Refused, errors.NotFound) as error:
         return frame.page(request, "try.html", 409, trouble=str(error), **shown)
     verdict = rules.verdict(answers, everything, rules.thresholds(found.score))
-    preview = base64.b64encode(await asyncio.to_thread(pictures.small, prepared.body)).decode()
+    preview = base64.b64encode(await sandbox.shared().run(pictures.small, prepared.body)).decode()
     return frame.page(
         request, "try.html", verdict=verdict, preview=preview, file=name, changed=prepared.changed, **shown
     )

@@ -1,9 +1,11 @@
-"""May this image be in a data set? Rekognition's limits. Decodes it fully; pure, but slow: call it in a thread."""
+"""Check that an image may be in a data set, by Rekognition's limits.
+
+Blocks until a child process has decoded it: call it in a thread.
+"""
 
 from contextlib import suppress
-from dataclasses import dataclass
 
-from strop_image import decoder
+from strop_image import decoder, header, sandbox
 
 MAX_BYTES = 15 * 2**20
 SMALLEST, LARGEST = 64, 4096  # pixels a side
@@ -20,34 +22,26 @@ class BadImage(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    content_type: str
-    width: int  # pixels, as stored: EXIF may say that it is to be turned
-    height: int
-
-
-def check(body: bytes) -> Checked:
-    """Decode the whole image, or raise BadImage."""
+def check(body: bytes) -> header.Header:
+    """Decode the whole image in a child process, or raise BadImage."""
     try:
-        decoder.bounded(body, MAX_BYTES)
-        checked = Checked(content_type(body), *decoder.size(body))
-        _judge(checked)
-        decoder.decode(body)
+        found = read_header(decoder.bounded(body, MAX_BYTES))
+        _judge(found)
+        sandbox.shared().check(body)
     except decoder.BadImage as error:
         raise BadImage(f"The image is invalid: {error}.") from error
-    return checked
+    return found
 
 
-def content_type(body: bytes) -> str:
-    """Return the type of a JPEG or PNG; decoder.BadImage when it is neither."""
+def read_header(body: bytes) -> header.Header:
+    """Return type and size of a JPEG or PNG; decoder.BadImage when it is neither."""
     with suppress(decoder.BadImage):
-        if (found := decoder.content_type(body)) in TYPES:
-            return found
+        if decoder.content_type(body) in TYPES:
+            return header.read(body)
     raise decoder.BadImage("neither JPEG nor PNG")
 
 
-def _judge(image: Checked) -> None:
+def _judge(image: header.Header) -> None:
     sides, shape = (image.width, image.height), f"{image.width} x {image.height}"
     if not SMALLEST <= min(sides) <= max(sides) <= LARGEST:
         raise BadImage(

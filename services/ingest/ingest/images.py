@@ -1,8 +1,8 @@
-"""Is this an image that people and the trainer can use? Decodes it fully; pure, but slow: call it in a thread."""
+"""Check that an image can be used by people and the trainer. Blocks until a child process has decoded it: call it in a thread."""
 
 from dataclasses import dataclass
 
-from strop_image import decoder
+from strop_image import decoder, header, sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,8 @@ class Checked:
 
 def check(body: bytes, announced: str | None = None) -> Checked:
     """Decode the whole image; decoder.BadImage when that fails, or when it is not of the announced type."""
-    found = decoder.content_type(body)
-    if announced not in {None, found}:
-        raise decoder.BadImage(f"{found}, announced as {announced}")
-    decoder.decode(body)
-    return Checked(found, *decoder.size(body))
+    found = header.read(decoder.bounded(body))
+    if announced not in {None, found.content_type}:
+        raise decoder.BadImage(f"{found.content_type}, announced as {announced}")
+    sandbox.shared().check(body)
+    return Checked(found.content_type, found.width, found.height)

@@ -1,12 +1,9 @@
 """The bytes of each image, verified, once, at `{project}/images/{sha256}`."""
 
-import asyncio
-
 from ingest import images
 from strop import storage
-
-DECODERS = 2
-"""Images decoded at a time: each can take 400 MB while it is."""
+from strop_contracts import keys
+from strop_image import sandbox
 
 
 class Originals:
@@ -14,13 +11,11 @@ class Originals:
 
     def __init__(self, store: storage.Storage) -> None:
         self._store = store
-        self._decoders = asyncio.Semaphore(DECODERS)
 
     async def check(self, body: bytes, announced: str | None = None) -> images.Checked:
-        """Decode in a thread; decoder.BadImage when it is none, or not of the announced type."""
-        async with self._decoders:
-            return await asyncio.to_thread(images.check, body, announced)
+        """Decode in a child process; decoder.BadImage when it is no image, or not of the announced type."""
+        return await sandbox.shared().run(images.check, body, announced)
 
     async def put(self, project: str, sha256: str, body: bytes, checked: images.Checked) -> None:
         """Write the verified bytes themselves: a copy of the object they came from could already be something else."""
-        await self._store.put(storage.image_key(project, sha256), body, checked.content_type)
+        await self._store.put(keys.image(project, sha256), body, checked.content_type)

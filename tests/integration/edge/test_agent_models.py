@@ -1,10 +1,14 @@
 """How the agent changes its model or its policy, against a real broker and a real HTTP server."""
 
+import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
+from strop_edge import deadline, manifest, trial
 from strop_edge.agent import Agent
 from strop_wire import messages, reports
 from tests import brokers
@@ -122,6 +126,104 @@ def test_a_bad_line_is_no_failure_of_the_model(cloud: Cloud, start_agent: Start)
 
     assert state.answer == reports.Outcome("d1", "installed")
     assert len([error for error in state.errors if "503" in error]) == 1, "told once, however often it happens"
+
+
+@pytest.fixture
+def _short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "DEADLINE", 5.0)
+
+
+@pytest.mark.usefixtures("_short_trial")
+def test_a_model_without_an_end_fails_and_the_old_one_goes_on(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    start_agent()
+    cloud.offer(V1, "d1", ALL)
+    cloud.wait_outcome("d1")
+
+    cloud.offer(packages.package("v2", head=packages.endless()), "d2", ALL)
+    feed.pour(packages.RED)
+    cloud.wait(lambda: cloud.captures)
+    state = cloud.wait_outcome("d2")
+
+    assert state.answer == reports.Outcome("d2", "failed", "was not loaded and tested within 5 s")
+    assert state.model == "v1"
+    assert cloud.captures[0].model == "v1"
+
+
+def test_the_next_model_ends_the_trial_of_one_without_an_end(cloud: Cloud, start_agent: Start) -> None:
+    agent = start_agent()
+    cloud.offer(packages.package("v1", head=packages.endless()), "d1", ALL)
+    until(trials)
+
+    cloud.offer(V2, "d2", ALL)
+    state = cloud.wait_outcome("d2")
+
+    assert state.answer == reports.Outcome("d2", "installed")
+    assert [swap.version for swap in agent.counters().swaps] == ["v2"]
+    assert not trials()
+
+
+def test_an_agent_stops_during_the_trial_of_a_model_without_an_end(cloud: Cloud, start_agent: Start) -> None:
+    agent = start_agent()
+    cloud.offer(packages.package("v1", head=packages.endless()), "d1", ALL)
+    until(trials)
+
+    agent.stop()
+
+    assert agent.join(10)
+    assert not trials()
+
+
+def trials() -> list[psutil.Process]:
+    """The processes that try a model."""
+    return [each for each in psutil.Process().children() if trial.__name__ in each.cmdline()]
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_model_that_crashes_its_trial_again_and_again_fails(
+    cloud: Cloud, start_agent: Start, signal_: signal.Signals
+) -> None:
+    start_agent()
+    cloud.offer(packages.package(f"v{signal_}", head=packages.endless()), "d1", ALL)
+
+    crashed: set[int] = set()
+    while len(crashed) < trial.TRIES:
+        (process,) = until(lambda: [each for each in trials() if each.pid not in crashed])
+        process.send_signal(signal_)
+        crashed.add(process.pid)
+    state = cloud.wait_outcome("d1")
+
+    assert state.answer
+    assert state.answer.outcome == "failed"
+    assert "ended 3 times while it was loaded and tested" in state.answer.reason
+
+
+def test_a_crash_is_counted_over_a_restart_of_the_agent(tmp_path: Path) -> None:
+    package = packages.package("v1", head=packages.endless())
+    file, folder = package.files["model.json"], package.write(tmp_path / "package")
+    (tmp_path / trial.COUNT).write_text(json.dumps({"sha256": file.sha256, "tries": trial.TRIES}))
+
+    with pytest.raises(manifest.BadModel, match="the device or the agent stopped each time"):
+        trial.run(tmp_path, folder, file, 1, lambda: None)
+
+    assert not (tmp_path / trial.COUNT).exists()
+
+
+@pytest.mark.usefixtures("_short_run")
+def test_an_image_without_an_end_is_counted_and_the_agent_goes_on(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    agent = start_agent()
+    cloud.offer(packages.package("v1", head=packages.endless(7.0), samples=[]), "d1", ALL)
+    cloud.wait_outcome("d1")
+
+    feed.pour(packages.RED, packages.GREY)
+
+    until(lambda: agent.counters().lost.get("bad-prediction") == 1 and agent.counters().classified == 1)
+    state = cloud.wait(lambda: cloud.states[-1].errors and cloud.states[-1])
+    assert "took more than 1 s" in state.errors[0]
+
+
+@pytest.fixture
+def _short_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "SECONDS", 1.0)
 
 
 def test_a_failed_deployment_is_answered_again_but_not_tried_again(cloud: Cloud, start_agent: Start) -> None:

@@ -10,12 +10,12 @@ import yaml
 from router import rules
 from strop import storage
 from strop_cli import asyncapi, wire_tables
-from strop_image import decoder
+from strop_image import header
 from strop_wire import MAX_PAYLOAD, messages, reports, topics
 
 PAGE = (asyncapi.DOCS / "wire.md").read_text()
 EXAMPLES = re.findall(r"^```json (\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-KINDS = {
+KINDS: dict[str, type[messages.Message]] = {
     "capture": messages.Capture,
     "grant": messages.Grant,
     "state": reports.State,
@@ -74,7 +74,7 @@ def test_an_example_of_the_page_can_be_read(topic: str, payload: str) -> None:
 def test_the_limits_of_the_page_are_those_of_the_code() -> None:
     policy, put = rules.Policy(), inspect.signature(storage.Storage.presign_put)
     assert f"at most {MAX_PAYLOAD:,} bytes" in PAGE
-    assert f"| image | {messages.MAX_IMAGE_BYTES // 2**20} MiB, {decoder.MAX_PIXELS // 10**6} million pixels" in PAGE
+    assert f"| image | {messages.MAX_IMAGE_BYTES // 2**20} MiB, {header.MAX_PIXELS // 10**6} million pixels" in PAGE
     limits = f"{policy.device_per_hour} per hour and device, {policy.fleet_per_hour:,} per hour and project"
     assert f"| uploads | {limits}" in PAGE
     assert put.parameters["seconds"].default == 3600

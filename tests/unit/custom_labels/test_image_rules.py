@@ -3,13 +3,14 @@
 import pytest
 
 from custom_labels import image_rules
+from strop_image import header
 from tests import factories
 
 
 @pytest.mark.parametrize(("name", "kind"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("MPO", "image/jpeg")])
 @pytest.mark.parametrize("size", [(64, 64), (64, 1280), (300, 200)])
 def test_an_image_within_the_limits_is_accepted(name: str, kind: str, size: tuple[int, int]) -> None:
-    assert image_rules.check(factories.picture(1, size, name)) == image_rules.Checked(kind, *size)
+    assert image_rules.check(factories.picture(1, size, name)) == header.Header(kind, *size)
 
 
 @pytest.mark.parametrize("size", [(63, 64), (64, 63), (4097, 64), (64, 4097)])

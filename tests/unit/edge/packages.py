@@ -77,6 +77,27 @@ def head(
     return _model(nodes, features, probabilities, constants, helper.make_tensor_value_info("novelty", 1, ["n"]))
 
 
+def endless(least: float = -100.0) -> bytes:
+    """A head that never ends for images of which one of the three values is larger than `least`; black has 5.8 at most."""
+    value, flag = helper.make_tensor_value_info, TensorProto.BOOL
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["old"], ["new"])],
+        "body",
+        [value("i", TensorProto.INT64, []), value("go", flag, []), value("old", TensorProto.FLOAT, None)],
+        [value("on", flag, []), value("new", TensorProto.FLOAT, None)],
+    )
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+        helper.make_node("ReduceMax", ["logits"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "least"], ["large"]),
+        helper.make_node("Loop", ["", "large", "logits"], ["looped"], body=body),
+        helper.make_node("Softmax", ["looped"], ["probabilities"], axis=1),
+    ]
+    features = value("features", TensorProto.FLOAT, ["n", FEATURES])
+    constants = {"weights": DIRECTIONS.T * 10, "least": np.array(least, np.float32)}
+    return _model(nodes, features, value("probabilities", TensorProto.FLOAT, ["n", 3]), constants)
+
+
 def _model(nodes: list[Any], source: Any, target: Any, constants: dict[str, Any], *others: Any) -> bytes:
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "test", [source], [target, *others], initializers)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from strop_wire import messages
+from tests import bombs
 
 WIDTH, HEIGHT = 120, 90
 
@@ -181,5 +182,10 @@ BAD: Mapping[str, bytes] = {
     "header alone": _JPEG[:30],
     "too many pixels": _claims(10_000, 5_001),
     "too many bytes": _JPEG + bytes(messages.MAX_IMAGE_BYTES),
+    "too many pixels of WebP": bombs.webp(5_001, 5_000),
+    "too many scans": bombs.scans(33, (WIDTH, HEIGHT)),
+    "too many segments": bombs.segments(),
+    "too many chunks": bombs.chunks(),
+    "too many frames": bombs.frames(),
     "damaged pixels": _PNG[:-200] + bytes(100) + _PNG[-100:],
 }

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from strop_image import decoder
+from strop_image import decoder, header
 from strop_wire import messages
 from tests.unit.strop_image import kinds
 
@@ -34,7 +36,7 @@ def test_the_limit_of_bytes_is_named() -> None:
         decoder.decode(kinds.BAD["too many bytes"])
 
 
-def test_a_file_is_read_up_to_the_limit_and_refused_beyond_it(tmp_path) -> None:
+def test_a_file_is_read_up_to_the_limit_and_refused_beyond_it(tmp_path: Path) -> None:
     file = tmp_path / "image"
     file.write_bytes(bytes(messages.MAX_IMAGE_BYTES))
     assert len(decoder.read(file)) == messages.MAX_IMAGE_BYTES
@@ -51,4 +53,4 @@ def test_a_large_jpeg_is_scaled_to_the_side_that_is_asked_for() -> None:
 
     assert decoder.SHORT_SIDE <= min(decoder.decode(data).size) < 2 * decoder.SHORT_SIDE
     assert 1000 <= min(decoder.decode(data, 1000).size) < 2000
-    assert decoder.size(data) == (4000, 3000)
+    assert header.read(data) == header.Header("image/jpeg", 4000, 3000)

@@ -12,13 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from custom_labels import buckets, image_rules
 from custom_labels.datasets import manifest
 from strop import storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
+from strop_image import sandbox
 
 READERS = 16
 """Images read at a time."""
-
-DECODERS = 2
-"""Images decoded at a time: each takes up to 140 MB while it is."""
 
 Numbered = tuple[int, manifest.Line]
 
@@ -38,7 +36,6 @@ class Intake:
     def __init__(self, store: storage.Storage) -> None:
         self._store = store
         self._readers = asyncio.Semaphore(READERS)
-        self._decoders = asyncio.Semaphore(DECODERS)
 
     async def take(self, project: str, lines: Sequence[Numbered], taken: Taken) -> None:
         """Add the rows of these lines, in their order; their images are stored when this returns."""
@@ -68,8 +65,7 @@ class Intake:
         async with self._readers:
             try:
                 body = await buckets.read(self._store, line.bucket, line.key, image_rules.MAX_BYTES)
-                async with self._decoders:
-                    checked = await asyncio.to_thread(image_rules.check, body)
+                checked = await sandbox.shared().run(image_rules.check, body)
             except buckets.Unreadable as error:
                 line.refuse("ERROR_INVALID_IMAGE", f"The image is invalid. Check S3 path: {error}.")
                 return None
@@ -80,7 +76,7 @@ class Intake:
                 line.refuse(error.code, str(error))
                 return None
             sha256 = storage.digest(body)
-            await self._store.put(storage.image_key(project, sha256), body, checked.content_type)
+            await self._store.put(keys.image(project, sha256), body, checked.content_type)
         return {
             "project": project,
             "sha256": sha256,

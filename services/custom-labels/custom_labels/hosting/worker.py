@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from custom_labels import image_rules
 from custom_labels.hosting import framing
-from strop_edge import manifest, model
-from strop_image import decoder
+from strop_edge import image, manifest, model
+from strop_image import decoder, sandbox
 
 
 class Refused(Exception):
@@ -28,7 +28,9 @@ def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
     """Say all labels with their confidences, best first, and how many of them the model stands by; or why not."""
     try:
         _check(data)
-        rows, novelties = loaded.assess(loaded.prepare(data)[None])
+        wanted = loaded.manifest.input
+        pixels = image.prepare(sandbox.shared().decode(data, wanted.resize), wanted)
+        rows, novelties = loaded.assess(pixels[None])
     except Refused as error:
         return {"refused": error.code, "reason": str(error)}
     except decoder.BadImage as error:
@@ -43,8 +45,8 @@ def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
 
 def _check(data: bytes) -> None:
     """Refuse what Rekognition refuses, by the file's header alone; the decoder finds out about the rest."""
-    image_rules.content_type(data)
-    width, height = decoder.size(data)
+    found = image_rules.read_header(data)
+    width, height = found.width, found.height
     if max(width, height) > image_rules.LARGEST:
         raise Refused(
             "ImageTooLargeException", f"The image has {width} x {height} pixels; {image_rules.LARGEST} a side is most."
