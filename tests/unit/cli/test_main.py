@@ -39,6 +39,7 @@ COMMANDS = [
     "login",
     "setup",
     "models approve",
+    "models reject",
 ]
 
 
