@@ -125,7 +125,9 @@ def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime 
 
 
 async def _queues(runtime: app.Runtime) -> Table:
-    waiting = await asyncio.gather(*map(runtime.queues.depth, topology.SERVICES))
+    waiting = [
+        sum([await runtime.queues.depth(queue) for queue in topology.queues(each)]) for each in topology.SERVICES
+    ]
     unread = await asyncio.gather(*(runtime.queues.depth(topology.dead_letter(each)) for each in topology.SERVICES))
     async with runtime.sessions() as session:
         unsent = await session.scalar(text("select count(*) from outbox"))

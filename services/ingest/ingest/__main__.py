@@ -1,10 +1,11 @@
-"""Wires ingest: one MQTT connection, one queue."""
+"""Wires ingest: one MQTT connection, two queues."""
 
 import asyncio
 
 from ingest import announcements, answers, clearing, handlers, metrics, objects, slots
 from strop import app, consumer, mqtt
 from strop.settings import Settings
+from strop_contracts import topology
 
 NAME = "ingest"
 
@@ -45,12 +46,19 @@ class Ingest:
             listening,
             clearing.of(self._runtime),
         )
-        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
+        # Side by side: decisions do not wait until images are decoded.
+        consumers = [
+            consumer.Consumer(
+                NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach, queue=queue
+            )
+            for queue in topology.queues(NAME)
+        ]
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listening.run(stop))
-                group.create_task(reading.run(stop))
+                for reading in consumers:
+                    group.create_task(reading.run(stop))
                 for slot in numbers:
                     group.create_task(slot.keep(stop))
                     group.create_task(slots.Heir(make, settings, self._tls, tell).run(slot.others(), stop))

@@ -11,6 +11,7 @@ import pytest
 
 from strop import app
 from strop.settings import Settings
+from strop_contracts import topology
 from strop_devstack.platform.stack import Stack
 
 NAME = f"setup{os.getpid()}"
@@ -42,7 +43,7 @@ async def test_it_makes_what_is_missing_and_leaves_what_is_there(env: dict[str, 
     async with app.runtime(settings) as runtime:
         assert await runtime.queues.depth("router") == 0
         await runtime.storage.put("key", b"body")
-        assert await runtime.queues.receive("ingest", wait=5), "the bucket tells ingest's queue"
+        assert await runtime.queues.receive(topology.IMAGES, wait=5), "the bucket's events reach ingest"
     listed = await strop(env, "devices", "list", "bottles")
     assert "line-1" in listed.stdout
     assert "line-2" in listed.stdout
