@@ -66,10 +66,10 @@ def package(work: Path) -> Path:
     job = {
         "project": NAME, "version": "v1", "created_at": "2026-01-01T00:00:00+00:00", "dataset": "1", "champion": None,
         "cache": str(work / "cache"), "output": str(work / "package"), "images": images,
-        "backbone": training.BACKBONE, "known_rejected": 0.05,
+        "options": {"backbone": training.BACKBONE},
     }  # fmt: skip
     (work / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, "-m", "trainer.work", str(work / "job.json"), str(work / "result.json")]
+    command = [sys.executable, "-m", "trainer.training", str(work / "job.json"), str(work / "result.json")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return work / "package"
 

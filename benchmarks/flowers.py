@@ -73,12 +73,12 @@ class Bench:
             "cache": str(self.work / "cache"),
             "output": str(folder / "package"),
             "champion": None,
-            "backbone": kind,
+            "options": {"backbone": kind},
             "images": list(images),
         }
         (folder / "job.json").write_text(json.dumps(job))
         began = time.perf_counter()
-        command = [sys.executable, "-m", "trainer.work", str(folder / "job.json"), str(folder / "result.json")]
+        command = [sys.executable, "-m", "trainer.training", str(folder / "job.json"), str(folder / "result.json")]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         result: dict[str, Any] = json.loads((folder / "result.json").read_text())
         lines = Path(result["outcomes"]["base"]).read_text().splitlines()

@@ -155,7 +155,7 @@ def measure(stack: Stack, count: int, workers: dict[str, tuple[psutil.Process, D
         meter = lab.Meter({**processes, "devices": devices, **lab.servers(stack)})
         began, first = time.perf_counter(), total.value
         wait_for(count)
-        taken = total.value - first
+        taken: int = total.value - first
         rate = taken / (time.perf_counter() - began)
         print(f"  {' and '.join(workers)}: {rate:.0f} captures/s\n{meter.report(taken)}", flush=True)
     return rate
@@ -192,13 +192,12 @@ def chain(stack: Stack, count: int) -> float:
 def soak(stack: Stack, count: int) -> None:
     """Memory of one ingest while it takes in very many captures."""
     with worker(ingest, False) as one:
-        before = None
-        for part in range(10):
+        sizes = []
+        for _ in range(10):
             measure(stack, count // 10, {"ingest": one})
-            size = lab.memory(one[0])
-            before = before or (part, size)
-            print(f"after {one[1].value} captures: {size:.1f} MB", flush=True)
-        growth = (size - before[1]) / (count * 0.9) * 100_000
+            sizes.append(lab.memory(one[0]))
+            print(f"after {one[1].value} captures: {sizes[-1]:.1f} MB", flush=True)
+        growth = (sizes[-1] - sizes[0]) / (count * 0.9) * 100_000
         print(f"memory of ingest over {count} captures: {growth:+.2f} MB per 100,000")
 
 

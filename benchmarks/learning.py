@@ -46,7 +46,8 @@ def cut(vectors: Vectors, *, head_only: bool) -> Vectors:
     if not head_only:
         return vectors
     kept = vectors[..., -HEAD:]
-    return kept / np.linalg.norm(kept, axis=-1, keepdims=True)
+    shortened: Vectors = kept / np.linalg.norm(kept, axis=-1, keepdims=True)
+    return shortened
 
 
 def examples(parts: list[tuple[Vectors, NDArray[np.int64]]]) -> head.Examples:
@@ -72,7 +73,7 @@ def row(parts: dict[str, Part], count: int, *, head_only: bool, few: bool) -> tu
         if count:
             learned.append((parts["field"].vectors[picked][:, : many["field"]], parts["field"].labels[picked]))
         cuts = [(cut(vectors, head_only=head_only), labels) for vectors, labels in learned]
-        made = head.train(examples(cuts), int(parts["base"].labels.max()) + 1, 0.05, lambda *_: None)
+        made = head.train(examples(cuts), int(parts["base"].labels.max()) + 1, head.Options(), lambda *_: None)
         found.append([accuracy(made, parts[name], head_only=head_only) for name in ("heldout", "valid")])
     field, clean = np.mean(found, axis=0)
     return float(field), float(clean)

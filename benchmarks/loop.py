@@ -109,7 +109,7 @@ async def written() -> dict[str, Times]:
     }
     async with app.runtime(Settings()) as runtime, runtime.sessions() as session:
         return {
-            name: {id_: at.timestamp() for id_, at in await session.execute(select(*pair))}
+            name: {id_: at.timestamp() for id_, at in await session.execute(select(*pair)) if at}
             for name, pair in columns.items()
         }
 

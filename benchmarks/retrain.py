@@ -58,7 +58,7 @@ def train(work: Path, name: str, images: list[dict[str, Any]], champion: Path | 
     spec = work / f"{name}.json"
     spec.write_text(json.dumps(job))
     began = time.perf_counter()
-    command = [sys.executable, "-m", "trainer.work", str(spec), str(work / f"{name}-result.json")]
+    command = [sys.executable, "-m", "trainer.training", str(spec), str(work / f"{name}-result.json")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 

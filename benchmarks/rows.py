@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import CursorResult, event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks import lab
@@ -206,7 +206,7 @@ async def spent(make: db.Sessions, *statements: str) -> tuple[float, float, Any]
     async with make.begin() as session:
         for statement in statements:
             answer = await session.execute(text(statement))
-        found = answer.scalar() if answer.returns_rows else None
+        found = answer.scalar() if isinstance(answer, CursorResult) and answer.returns_rows else None
     seconds = time.perf_counter() - began
     async with make() as session:
         written = await session.scalar(

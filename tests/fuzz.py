@@ -18,7 +18,7 @@ from strop_contracts import errors, events
 from strop_edge import image as edge_image
 from strop_edge import ondemand
 from strop_image import decoder
-from strop_wire import fields, messages, reports, topics
+from strop_wire import MAX_PAYLOAD, fields, messages, reports, topics
 from tests import damage, wellformed
 from tests.unit.strop_wire import strategies
 
@@ -80,7 +80,7 @@ def _read_heard(message: tuple[str, bytes]) -> None:
     match rules.read(topic, payload):
         case rules.Refusal(letter=letter):
             again = rules.read_letter(json.loads(letter))
-            assert len(topic) > 256 or len(payload) > fields.MAX_PAYLOAD or (again.topic, again.payload) == message
+            assert len(topic) > 256 or len(payload) > MAX_PAYLOAD or (again.topic, again.payload) == message
         case rules.Announcement(content=messages.Capture()) as announcement:
             json.dumps(rules.capture_row(announcement)["predictions"], allow_nan=False).encode()
         case rules.Announcement(content=reports.State()) as announcement:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, storage
-from strop_contracts import documents, tables
+from strop_contracts import documents, keys, tables
 from strop_wire import ids
 from tests import factories, roles
 
@@ -92,7 +92,7 @@ async def _store(runtime: app.Runtime, session: AsyncSession, project: str, body
         shape = {"size": len(body), "content_type": "image/jpeg", "width": 64, "height": 48}
         session.add(tables.Image(project=project, sha256=sha256, **shape))
         await session.flush()
-        await runtime.storage.put(storage.image_key(project, sha256), body, "image/jpeg")
+        await runtime.storage.put(keys.image(project, sha256), body, "image/jpeg")
 
 
 async def add_evaluation(
@@ -154,8 +154,8 @@ def _label(name: str, shots: Sequence[Shot]) -> dict[str, Any]:
 
 
 def _shares(found: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("precision", "recall", "f1")
-    values = {key: found[key] for key in keys}
+    names = ("precision", "recall", "f1")
+    values = {key: found[key] for key in names}
     return {key: None if value is None else {"value": value, "low": 0.0, "high": 1.0} for key, value in values.items()}
 
 

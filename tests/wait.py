@@ -15,7 +15,7 @@ PATIENCE = 60
 """Seconds until a test gives up waiting: far more than anything takes, for a machine with other work to do."""
 
 
-async def until(look: Callable[[], Awaitable[T]]) -> T:
+async def until(look: Callable[[], Awaitable[T | None]]) -> T:
     """Look again and again until there is something, and return it."""
     async with asyncio.timeout(PATIENCE):
         while not (found := await look()):

@@ -10,6 +10,7 @@ import sys
 
 import typer
 from botocore.exceptions import BotoCoreError
+from pydantic import ValidationError
 
 from strop_cli import (
     certs,
@@ -17,6 +18,7 @@ from strop_cli import (
     devices,
     dlq,
     ledger,
+    login,
     plugins,
     policy,
     projects,
@@ -35,6 +37,7 @@ cli = typer.Typer(
     help="Strop keeps the image classifiers of an edge fleet sharp. `strop up` runs it all on this machine.",
 )
 cli.command()(setup.setup)
+cli.command()(login.login)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")
@@ -57,6 +60,8 @@ def main() -> None:
         cli()
     except errors.StropError as error:
         sys.exit(f"strop: {error}")
+    except ValidationError as error:  # of an argument
+        sys.exit("strop: " + "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
     except (ConnectionError, BotoCoreError) as error:
         sys.exit(f"strop: cannot reach the platform ({error}): is `strop up` running?")
 

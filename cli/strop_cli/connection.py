@@ -1,4 +1,4 @@
-"""How a command reaches a running Strop: by the environment, or by the folder of `strop up`."""
+"""How `setup` and `datasets` reach database, bucket and queues: by the environment, or by the folder of `strop up`."""
 
 import asyncio
 import logging
@@ -50,7 +50,10 @@ def _settings() -> Settings:
     except ValidationError as error:
         wrong = ", ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         hint = f"`source DIR/{ENV_FILE}` or give --state DIR, the folder of a running `strop up`"
-        raise errors.Refused(f"the environment does not say where Strop is ({wrong}). {hint}") from None
+        raise errors.Refused(
+            f"this command uses the database and the bucket directly, and the environment lacks their addresses ({wrong}): "
+            f"run it on the machine of the platform; {hint}"
+        ) from None
 
 
 async def _run(settings: Settings, work: Callable[[app.Runtime], Awaitable[Found]]) -> Found:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from console import autolabel
 from strop import app, storage
 from strop_cli import connection, differences, hosted, progress, projects, tree, upload
-from strop_contracts import errors, tables
+from strop_contracts import errors, keys, tables
 from strop_wire import fields, topics
 from trainer import datasets as trained
 
@@ -127,7 +127,7 @@ def _where(given: list[str], *, optional: bool) -> tuple[str | None, str]:
 def _base(project: str, folder: Path, name: str, state: Path | None, *, delete: bool) -> bool:
     """Import base images and report what became of them; returns whether all were taken."""
     used = look(folder, name)
-    files = used.keys(f"{project}/datasets/{name}/")
+    files = used.keys(keys.dataset(project, name))
     if delete and used.problems:  # a file that cannot be read now must not be taken for one that is gone
         raise errors.Refused("\n".join([*used.report(), "--delete needs a folder of which everything can be used"]))
 

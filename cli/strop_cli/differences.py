@@ -15,7 +15,7 @@ from console import autolabel
 from ingest import places
 from strop import app, sqs
 from strop_cli import projects, tree
-from strop_contracts import errors, tables
+from strop_contracts import errors, keys, tables
 from strop_wire import hidden
 from trainer import datasets
 
@@ -53,7 +53,9 @@ async def check(runtime: app.Runtime, project: str) -> Checked:
         await projects.require(session, project)
         rows = (await session.scalars(select(tables.DatasetItem).where(tables.DatasetItem.project == project))).all()
         conflicts = await datasets.conflicts(session, project)
-    found = Checked(rows, conflicts, read([key async for key in runtime.storage.keys(f"{project}/datasets/")]))
+    found = Checked(
+        rows, conflicts, read([key async for key in runtime.storage.keys(keys.below(project, keys.DATASETS))])
+    )
     again = [*notifications("ObjectRemoved:Delete", found.gone), *notifications("ObjectCreated:Put", found.unseen)]
     if again:
         await runtime.queues.send("ingest", [sqs.Outgoing(body) for body in again])
@@ -111,8 +113,8 @@ def lines(found: Checked) -> list[str]:
     ]
 
 
-def label_conflicts(found: Sequence[datasets.Conflict]) -> list[str]:
-    return _some([f"label conflict: {each}" for each in found], "label conflicts")
+def label_conflicts(conflicts: Sequence[object]) -> list[str]:
+    return _some([f"label conflict: {each}" for each in conflicts], "label conflicts")
 
 
 def _some(told: list[str], what: str) -> list[str]:

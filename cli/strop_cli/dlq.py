@@ -1,16 +1,13 @@
-"""`strop dlq`: the messages that nobody could handle, and what shall become of them."""
+"""`strop dlq`: messages that could not be handled: list, show, retry, drop."""
 
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from strop import app, deadletters
-from strop_cli import connection
-from strop_contracts import errors, states, tables, topology
+from strop_cli import api, connection
+from strop_contracts import control, errors, topology
 
-SHOWN = 200
-"""Letters in a list."""
 READABLE = 4000
 """Characters of a message that are shown unless all are asked for."""
 
@@ -30,24 +27,16 @@ Every = Annotated[bool, typer.Option("--all", help="All open letters; of one ser
 
 @cli.command("list")
 def list_(service: Service = None, state: connection.State = None) -> None:
-    """Show the open letters, the latest first."""
-
-    async def work(runtime: app.Runtime) -> list[str]:
-        async with runtime.sessions() as session:
-            await session.connection(
-                execution_options={"isolation_level": "REPEATABLE READ"}
-            )  # the count fits the list
-            found = await deadletters.list_open(session, service, SHOWN)
-            counts = await deadletters.count_open(session)
-        total = counts.get(service, 0) if service else sum(counts.values())
-        end = f"{total} open, the latest {len(found)} shown" if total > len(found) else f"{total} open"
-        return [*map(_line, found), end]
-
-    print("\n".join(connection.run(state, work)))
+    """List the open letters, the newest first."""
+    with api.opened(state) as client:
+        found = client.get(control.DeadLetters, "console", "dead-letters", service=service)
+    count = len(found.letters)
+    print(*map(_line, found.letters), sep="\n", end="\n" if count else "")
+    print(f"{found.total} open, the newest {count} shown" if found.total > count else f"{found.total} open")
 
 
-def _line(letter: tables.DeadLetter) -> str:
-    """Two lines: a reason in a column of a table would be cut where people read it, and where programs do."""
+def _line(letter: control.DeadLetter) -> str:
+    """Return two lines: a table would cut the reason."""
     often = "once" if letter.count == 1 else f"{letter.count} times"
     return f"{letter.id}  {letter.service}  {often}, last {letter.last_at:%Y-%m-%d %H:%M:%S}\n    {letter.reason}"
 
@@ -59,62 +48,43 @@ def show(
     state: connection.State = None,
 ) -> None:
     """Show one letter: why, when, how often, and the message itself."""
-
-    async def work(runtime: app.Runtime) -> str:
-        async with runtime.sessions() as session:
-            found = await deadletters.get(session, letter)
-        facts = {
-            "service": found.service,
-            "state": found.state,
-            "reason": found.reason,
-            "given up": f"{found.count} times" if found.count > 1 else "once",
-            "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
-            "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
-        }
-        body = deadletters.pretty(found.body)
-        if len(body) > READABLE and not full:
-            body = f"{body[:READABLE]}\n… and {len(body) - READABLE} characters more: --full"
-        return "\n".join([*(f"{name:10}{value}" for name, value in facts.items()), "", body])
-
-    print(connection.run(state, work))
+    with api.opened(state) as client:
+        found = client.get(control.DeadLetter, "console", "dead-letters", letter)
+    facts = {
+        "service": found.service,
+        "state": found.state,
+        "reason": found.reason,
+        "given up": f"{found.count} times" if found.count > 1 else "once",
+        "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
+        "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
+    }
+    body = found.body
+    if len(body) > READABLE and not full:
+        body = f"{body[:READABLE]}\n… and {len(body) - READABLE} characters more: --full"
+    print("\n".join([*(f"{name:10}{value}" for name, value in facts.items()), "", body]))
 
 
 @cli.command()
 def retry(
     letters: Letters = None, every: Every = False, service: Service = None, state: connection.State = None
 ) -> None:
-    """Send letters to their services again. One that is given up again is open again, with its count one higher."""
-    done = _decide(deadletters.retry, letters, every, service, state)
-    print(f"{done} sent again")
+    """Send letters to their services again. One that fails again is open again, with its count one higher."""
+    print(f"{_decide('retry', letters, every, service, state)} sent again")
 
 
 @cli.command()
 def drop(
     letters: Letters = None, every: Every = False, service: Service = None, state: connection.State = None
 ) -> None:
-    """Give letters up for good. Their rows stay, and `show` still shows them."""
-    done = _decide(deadletters.drop, letters, every, service, state)
-    print(f"{done} dropped")
+    """Drop letters for good. Their rows stay, and `show` still shows them."""
+    print(f"{_decide('drop', letters, every, service, state)} dropped")
 
 
 def _decide(
-    decide: deadletters.Decide, letters: list[UUID] | None, every: bool, service: str | None, state: connection.State
+    decision: str, letters: list[UUID] | None, every: bool, service: str | None, state: connection.State
 ) -> int:
     if every == bool(letters):
-        raise errors.Refused("say which letters: their ids (`strop dlq list` shows them), or --all")
-
-    async def work(runtime: app.Runtime) -> int:
-        async with runtime.sessions.begin() as session:
-            if letters:  # all of them or none
-                locked = await deadletters.lock(session, letters)
-                if gone := [
-                    _what(each, locked.get(each)) for each in letters if locked.get(each) != states.LetterState.OPEN
-                ]:
-                    raise errors.Refused(f"nothing is changed: {'; '.join(gone)}")
-            return await decide(session, letters, service)
-
-    return connection.run(state, work)
-
-
-def _what(letter: UUID, state: str | None) -> str:
-    return f"{letter} was {state}" if state else f"there is no dead letter {letter}"
+        raise errors.Refused("name the letters by their ids (`strop dlq list` shows them), or give --all")
+    body = control.Decision(letters=letters or None, service=service)
+    with api.opened(state) as client:
+        return client.send("POST", control.Count, "console", "dead-letters", decision, body=body).count

@@ -8,7 +8,8 @@ for strop_name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
     BOTO_CONFIG | BOTOCORE_*) unset "$strop_name" ;;
     PG*) unset "$strop_name" ;; # libpq and asyncpg take addresses, services, TLS and time zones from them
     DATABASE_URL | MQTT_URL | STROP_SECRETS_DIR) unset "$strop_name" ;; # of another installation, like the next ones
-    STROP_URL | STROP_TOKEN | STROP_CONSOLE | STROP_CONSOLE_URL | STROP_LABELING_QUEUE_URL | STROP_HOST | STROP_PORT | STROP_SESSION_COOKIE) unset "$strop_name" ;;
+    STROP_URL | STROP_TOKEN | STROP_CONTROL_URLS | STROP_CONSOLE | STROP_CONSOLE_URL | STROP_LABELING_QUEUE_URL) unset "$strop_name" ;;
+    STROP_HOST | STROP_PORT | STROP_SESSION_COOKIE) unset "$strop_name" ;;
     STROP_BUCKET | STROP_QUEUE_PREFIX | STROP_PUBLIC_S3_URL | STROP_MQTT_*) unset "$strop_name" ;;
     STROP_CUSTOM_LABELS_KEYS | STROP_CUSTOM_LABELS_REGION) unset "$strop_name" ;;
     STROP_CONSOLE_PUBLIC_REKOGNITION_URL | STROP_*_CACHE) unset "$strop_name" ;;

@@ -1,148 +1,38 @@
-"""`strop status`: what there is, what waits, and what went wrong."""
-
-import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+"""`strop status`: what exists, what is queued, and what failed."""
 
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import RowMapping, func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, deadletters
-from strop_cli import connection, registry
-from strop_contracts import states, tables, topology
-
-_PROJECTS = text(
-    """
-    select p.name,
-           (select count(*) from devices d where d.project = p.name) as devices,
-           (select count(*) from captures c where c.project = p.name) as captures,
-           (select count(*) from routes r where r.project = p.name and r.upload) as wanted,
-           (select count(*) from routes r where r.project = p.name and not r.upload) as declined,
-           (select count(*) from uploads u join captures c on c.id = u.capture_id
-            where c.project = p.name and u.state = 'stored') as images,
-           (select count(*) from uploads u join captures c on c.id = u.capture_id
-            where c.project = p.name and u.state = 'dropped' and not exists
-            (select 1 from routes r where r.capture_id = u.capture_id and not r.upload)) as "images lost or refused",
-           (select count(*) from label_tasks t where t.project = p.name and t.state = 'open') as "to label",
-           (select count(*) from ground_truth g where g.project = p.name and g.label is not null) as labels,
-           (select count(*) from dataset_items i where i.project = p.name and i.refused is null) as "base images",
-           (select count(*) from (select 1 from dataset_items i where i.project = p.name and i.sha256 is not null
-            group by i.sha256 having count(distinct i.label) > 1) several) as "base images under several labels",
-           (select count(*) from model_versions m where m.project = p.name) as models
-    from projects p order by p.name
-    """
-)
-
-# Of the newest thousand that were wanted: an index leads to these, however many there are.
-_WAIT = text(
-    """
-    select percentile_disc(0.95) within group (order by extract(epoch from t.at - c.at))
-    from (select capture_id from routes where project = :project and upload order by at desc limit 1000) newest
-    join label_tasks t on t.capture_id = newest.capture_id
-    join captures c on c.id = newest.capture_id
-    """
-)
-
-# Only devices that are still enrolled hold a stage.
-_SILENT = text(
-    """
-    select d.name, d.seen_at from deployment_devices dd
-    join devices d on d.project = dd.project and d.name = dd.device
-    where dd.deployment_id = :deployment and dd.stage <= :stage and dd.state in ('waiting', 'sent')
-    order by d.seen_at nulls first, d.name
-    """
-)
-_NAMED = 5  # silent devices that are named
+from strop_cli import api, connection
+from strop_contracts import control
 
 
 def status(state: connection.State = None) -> None:
-    """Show the counts of each project, what waits in the queues, and how many dead letters are open."""
-    Console().print(connection.run(state, _status))
+    """Show the counts of each project, the messages in the queues, and the open dead letters."""
+    with api.opened(state) as client:
+        found = client.get(control.Status, "console", "status")
+    Console().print(Group(*map(_project, found.projects), _services(found)))
 
 
-async def _status(runtime: app.Runtime) -> Group:
-    return Group(*await _projects(runtime), await _queues(runtime))
-
-
-async def _projects(runtime: app.Runtime) -> list[Table]:
-    async with runtime.sessions() as session:
-        return [await _project(session, row) for row in (await session.execute(_PROJECTS)).mappings()]
-
-
-async def _project(session: AsyncSession, row: RowMapping) -> Table:
-    table = Table(title=f"project {row['name']}", show_header=False, title_justify="left")
-    for figure, count in row.items():
-        if figure != "name":
-            table.add_row(figure, str(count))
-    if (wait := await session.scalar(_WAIT, {"project": row["name"]})) is not None:
-        table.add_row("arrival to task, p95 of the newest 1,000", f"{wait:.1f} s")
-    table.add_row("training", escape(await registry.last_training(session, row["name"]) or "none yet"))
-    table.add_row("deployment", await _deployment(session, row["name"]))
-    for name, what in await _hosted(session, row["name"]):
-        table.add_row(name, escape(what))
+def _project(project: control.ProjectStatus) -> Table:
+    table = Table(title=f"project {project.name}", show_header=False, title_justify="left")
+    for name, value in project.figures.items():
+        table.add_row(escape(name), escape(value))
     return table
 
 
-async def _hosted(session: AsyncSession, project: str) -> list[tuple[str, str]]:
-    """What the Rekognition API knows of the project: its data sets, and each version with its state."""
-    entries = select(func.count()).where(tables.HostedEntry.dataset_id == tables.HostedDataset.id).scalar_subquery()
-    sets = select(tables.HostedDataset.kind, entries).where(
-        tables.HostedDataset.project == project, tables.HostedDataset.version_id.is_(None)
-    )
-    versions = select(tables.ProjectVersion).where(tables.ProjectVersion.project == project)
-    return [
-        *((f"{kind.lower()} set", f"{count} images") for kind, count in await session.execute(sets)),
-        *(
-            (f"version {each.name}", each.status)
-            for each in await session.scalars(versions.order_by(tables.ProjectVersion.at))
-        ),
-    ]
-
-
-async def _deployment(session: AsyncSession, project: str) -> str:
-    newest = select(tables.Deployment).where(tables.Deployment.project == project)
-    deployment = await session.scalar(newest.order_by(tables.Deployment.at.desc()).limit(1))
-    if deployment is None:
-        return "none yet"
-    rows = await session.execute(_SILENT, {"deployment": deployment.id, "stage": deployment.stage})
-    return rollout(deployment, [(name, seen_at) for name, seen_at in rows])
-
-
-def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime | None]]) -> str:
-    """Say where a deployment is; `silent` are the devices it waits for and when each was last heard."""
-    name = f"v{deployment.model_version}"
-    if deployment.state != states.DeploymentState.RUNNING:
-        return f"{name} {deployment.state.replace('_', ' ')}"
-    stage = f"{name} stage {deployment.stage + 1} of {len(deployment.stages)}"
-    if not silent:
-        return f"{stage}: all devices have answered"
-    waited = [f"{device} ({f'heard {at:%Y-%m-%d %H:%M}' if at else 'never heard'})" for device, at in silent[:_NAMED]]
-    more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
-    return f"{stage}: waiting for {', '.join(waited)}{more}"
-
-
-async def _queues(runtime: app.Runtime) -> Table:
-    waiting = [
-        sum([await runtime.queues.depth(queue) for queue in topology.queues(each)]) for each in topology.SERVICES
-    ]
-    unread = await asyncio.gather(*(runtime.queues.depth(topology.dead_letter(each)) for each in topology.SERVICES))
-    async with runtime.sessions() as session:
-        unsent = await session.scalar(text("select count(*) from outbox"))
-        letters = await deadletters.count_open(session)
+def _services(status: control.Status) -> Table:
     table = Table("service", "messages waiting", "dead letters")
-    for service, messages, new in zip(topology.SERVICES, waiting, unread, strict=True):
-        dead = letters.get(service, 0) + new
-        table.add_row(service, str(messages), f"[red]{dead}" if dead else "0")
-    table.caption = notes(unsent or 0, sum(unread) + sum(letters.values()))
+    for service in status.services:
+        table.add_row(service.name, str(service.waiting), f"[red]{service.dead}" if service.dead else "0")
+    table.caption = notes(status.unsent, sum(service.dead for service in status.services))
     return table
 
 
 def notes(unsent: int, dead: int) -> str | None:
-    """What is worth a word about the queues; None while all is well."""
-    found = [f"{unsent} messages not yet sent to a queue"] if unsent else []
+    """Return a remark about unsent messages and dead letters; None if there are none."""
+    lines = [f"{unsent} messages not yet sent to a queue"] if unsent else []
     if dead:
-        found.append("`strop dlq list` shows the dead letters")
-    return "; ".join(found) or None
+        lines.append("`strop dlq list` shows the dead letters")
+    return "; ".join(lines) or None

@@ -1,6 +1,7 @@
 """`strop up`: the platform and all services on one machine, until Ctrl-C."""
 
 import asyncio
+import json
 import os
 import shlex
 import sysconfig
@@ -12,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from strop import app
+from strop import app, tokens
 from strop.settings import Settings
-from strop_cli import connection, envfile, isolation, setup, tokens
+from strop_cli import connection, envfile, isolation, setup
 from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
@@ -22,7 +23,6 @@ from strop_devstack.platform import ports
 from strop_devstack.platform.errors import PlatformError
 from strop_devstack.platform.stack import Stack
 
-USER = "operator"
 PROGRAMS = Path(__file__).parent / "platform" / "programs"
 """First in the PATH of a shell that sources `strop.env`: `aws`, for versions that do not read every endpoint variable."""
 _LOOK = 3.0  # seconds between two looks at the servers
@@ -64,18 +64,24 @@ def _env_file(path: Path) -> Iterator[Path]:
 
 def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
     port = port or stack.port("web")
-    hosted, console = (stack.port(package) if apart else port for package in ("custom_labels", "console"))
+    urls = {each.name: f"http://127.0.0.1:{_port(stack, each, port, apart=apart)}" for each in services.ALL}
+    hosted = urls[services.CUSTOM_LABELS.name]
     return {
         "STROP_URL": f"http://127.0.0.1:{port}",
-        "STROP_CONSOLE": f"http://127.0.0.1:{console}/console",
+        "STROP_CONSOLE": f"{urls[services.CONSOLE.name]}/console",
         "STROP_PORT": str(port),
+        "STROP_CONTROL_URLS": json.dumps(urls),
         "STROP_SESSION_COOKIE": f"strop_session_{port}",  # one for all pages, whichever port each service has
-        "AWS_ENDPOINT_URL_REKOGNITION": f"http://127.0.0.1:{hosted}",
+        "AWS_ENDPOINT_URL_REKOGNITION": hosted,
         # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{hosted}",
+        "AWS_ENDPOINT_URL": hosted,
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
         "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
+
+
+def _port(stack: Stack, service: services.Service, pages: int, *, apart: bool) -> int:
+    return stack.port(service.package) if apart and service is not processes.WEB else pages
 
 
 def _dead(failures: ExceptionGroup) -> Exception | None:
@@ -126,14 +132,17 @@ class _Up:
         """Make queues, bucket and the two tokens; returns the sign-in link."""
         async with app.runtime(settings) as runtime:
             await setup.make(runtime)
-            self._env["STROP_TOKEN"] = await self._token(runtime)
-            return await tokens.sign_in_link(runtime, USER, self._env["STROP_URL"])
+            self._env["STROP_TOKEN"] = token = self._token()
+            await setup.register(runtime, token)
+            async with runtime.sessions.begin() as session:
+                link = await tokens.make(session, setup.OPERATOR, "once")
+        return f"{self._env['STROP_URL']}/sign-in?token={link}"
 
-    async def _token(self, runtime: app.Runtime) -> str:
-        """The API token of this folder: made once, and the same at every start."""
+    def _token(self) -> str:
+        """Return the operator's token of this folder: created once, the same at every start."""
         path = self._stack.state / "token.env"
         if not path.exists():
-            envfile.write(path, {"STROP_TOKEN": await tokens.api_token(runtime, USER)})
+            envfile.write(path, {"STROP_TOKEN": tokens.new("operator")})
         return envfile.read(path)["STROP_TOKEN"]
 
     async def _announce(self, link: str) -> None:

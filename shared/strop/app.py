@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
+from strop import db, deadletters, gateway, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
 from strop_contracts import errors, services, topology
 from strop_wire import fields
@@ -152,6 +152,8 @@ async def serve(
                     )
             group.create_task(outbox.relay(common.sessions, common.queues, stop))
             group.create_task(loops.every(inbox.PRUNE_EVERY, functools.partial(inbox.prune, common.sessions))(stop))
+            prune_letters = functools.partial(deadletters.prune, common.sessions)
+            group.create_task(loops.every(inbox.PRUNE_EVERY, prune_letters)(stop))
             group.create_task(server.serve())
             group.create_task(_end(server, stop))
             group.create_task(_announce(server, built, ready))
@@ -232,6 +234,8 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    urls = next(iter(runtimes.values())).settings.control_urls
+    gateway.mount(api, urls, built)
     return api
 
 

@@ -10,25 +10,25 @@ from sqlalchemy import ColumnElement, Delete, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox
-from strop_contracts import events, services, tables
+from strop_contracts import events, keys, services, tables
 
 
 class Clearing:
-    """Removes the rows that a service owns and the objects below its prefixes, for each deleted project."""
+    """Removes the rows that a service owns and the objects in its folders, for each deleted project."""
 
-    def __init__(self, runtime: app.Runtime, service: services.Service, prefixes: Sequence[str] = ()) -> None:
-        """`prefixes` begin below `{project}/` in the bucket."""
+    def __init__(self, runtime: app.Runtime, service: services.Service, folders: Sequence[str] = ()) -> None:
+        """`folders` are of `strop_contracts.keys`."""
         self._runtime = runtime
         self._service = service
-        self._prefixes = prefixes
+        self._folders = folders
 
     async def on_project_deleted(self, event: events.ProjectDeleted) -> None:
         """Clear the service's part and answer with ProjectCleared; nothing if this deletion is over."""
         async with self._runtime.sessions() as session:
             if not await _in_progress(session, event):
                 return
-        for prefix in self._prefixes:
-            async for key in self._runtime.storage.keys(f"{event.project}/{prefix}"):
+        for folder in self._folders:
+            async for key in self._runtime.storage.keys(keys.below(event.project, folder)):
                 await self._runtime.storage.delete(key)
         async with self._runtime.sessions.begin() as session:
             await lock(session, event.project, shared=True)

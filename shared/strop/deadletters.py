@@ -8,11 +8,11 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Uuid, any_, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Uuid, any_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,9 @@ from strop_contracts import errors, states, tables, topology
 from strop_wire import ids
 
 log = structlog.get_logger()
+
+KEEP = timedelta(days=90)
+"""How long a letter stays after its last failure once it is retried or dropped. An open one stays until it is decided."""
 
 
 async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asyncio.Event) -> None:
@@ -66,6 +69,14 @@ async def _write(session: AsyncSession, service: str, letter: sqs.Incoming) -> N
 def storable(body: str) -> str:
     """A body that a database takes: what is no character of UTF-8, or NUL, is replaced."""
     return body.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+async def prune(make: db.Sessions) -> None:
+    """Delete letters that were decided long ago."""
+    table = tables.DeadLetter
+    old = table.last_at < func.now() - KEEP
+    async with make.begin() as session:
+        await session.execute(delete(table).where(table.state != states.LetterState.OPEN, old))
 
 
 async def _gauge(make: db.Sessions, service: str) -> None:

@@ -13,6 +13,7 @@ CAPTURE_SECONDS = Histogram(
     "strop_capture_seconds", "Seconds from the arrival of a capture to a stage of its life", ["stage"], buckets=WAITS
 )
 """Several services observe it, each its own stage."""
+MQTT_DROPPED = Counter("strop_mqtt_dropped_total", "MQTT messages at QoS 0 dropped because too many waited")
 DEAD_LETTERS = Gauge("strop_dead_letters", "Dead letters that wait for a decision", ["service"])
 QUEUE_MESSAGES = Gauge("strop_queue_messages", "Messages in a service's queue, those in hand too", ["service"])
 OUTBOX_MESSAGES = Gauge("strop_outbox_messages", "Messages that wait to be sent to a queue; counted up to 100,000")

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from strop import packets
+from strop import metrics, packets
 from strop.settings import Settings
 from strop_wire import takeover
 
@@ -28,11 +28,16 @@ KEEPALIVE = 30
 """Seconds; a PINGREQ is sent twice in this time, and a connection without any byte for half as long again is closed."""
 RECONNECT = 1.0, 10.0
 """Seconds of backoff before the first and before a late reconnect."""
+RESUBSCRIBE = 10.0
+"""Seconds after which a refused subscription is requested again: its right may be granted later."""
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
 """Seconds to send what is buffered, and to close TLS."""
 MAX_INFLIGHT = 1000
 """Messages sent at once without the broker's PUBACK."""
+
+MAX_BEST_EFFORT = 100
+"""Messages at QoS 0 that wait for a reader; more are dropped. At QoS 1 the broker waits for acknowledgements instead."""
 
 PAUSE = 0.002
 """Seconds without a message after which a burst is over: the broker may wait for acknowledgements before it sends more."""
@@ -120,13 +125,20 @@ class _Inbox:
         self._in_hand: deque[int] = deque()  # packet ids at QoS 1, in order of arrival
         self._done: set[int] = set()  # of these, those to be acknowledged after earlier ones
         self._window = 0
+        self._best_effort = 0  # of those waiting, at QoS 0
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self._in_hand)
 
-    def add(self, message: Message) -> None:
+    def add(self, message: Message) -> bool:
+        """Keep a message for a reader; False when it is dropped, which QoS 0 allows."""
+        if not message.qos:
+            if self._best_effort >= MAX_BEST_EFFORT:
+                return False
+            self._best_effort += 1
         self.waiting.append(message)
         self._window = max(self._window, len(self))
+        return True
 
     def is_full(self) -> bool:
         """Whether as many are unacknowledged as ever were: a burst, of which the broker sends no more now, as far as seen."""
@@ -134,7 +146,9 @@ class _Inbox:
 
     def take(self, limit: int) -> list[Message]:
         messages = [self.waiting.popleft() for _ in range(min(limit, len(self.waiting)))]
-        self._in_hand.extend(each.mid for each in messages if each.qos)
+        acknowledged = [each.mid for each in messages if each.qos]
+        self._in_hand.extend(acknowledged)
+        self._best_effort -= len(messages) - len(acknowledged)
         return messages
 
     def done(self, mids: Sequence[int]) -> list[int]:
@@ -177,6 +191,8 @@ class Mqtt:
         """Number of the connection; with another one, the broker may have lost its retained messages."""
         self.resumed = False
         """Whether the broker had a session of this client id, with the messages in it."""
+        self.refused: list[str] = []
+        """Filters of which the broker refuses the subscription."""
         self.connected = asyncio.Event()
         """Set while the broker accepts the connection and, with filters, all subscriptions."""
         self._takeover = takeover.Takeover(client_id)
@@ -234,8 +250,10 @@ class Mqtt:
     def _receive(self, packet: packets.Packet) -> None:
         match packet[0] & 0xF0:
             case packets.PUBLISH:
-                self._inbox.add(Message(*packets.message(packet), self.session))
-                self._arrived.set()
+                if self._inbox.add(Message(*packets.message(packet), self.session)):
+                    self._arrived.set()
+                else:
+                    metrics.MQTT_DROPPED.inc()
             case packets.PUBACK:
                 self._answer(packet)
             case packets.CONNACK:
@@ -256,16 +274,22 @@ class Mqtt:
         self._inbox = _Inbox()  # what an earlier connection brought is sent again
         self._arrived.clear()
         if self._filters:
-            request = packets.unsubscribe if self._leaving else packets.subscribe
-            self._write(request(self._filters, self._free_id()))
+            self._subscribe(self.session)
         else:
             self.connected.set()
         for request_sent, _ in self._sent.values():
             self._write(packets.repeated(request_sent))
 
+    def _subscribe(self, session: int) -> None:
+        if session == self.session:
+            request = packets.unsubscribe if self._leaving else packets.subscribe
+            self._write(request(self._filters, self._free_id()))
+
     def _subscribed(self, codes: bytes) -> None:
-        if refused := [each for each, code in zip(self._filters, codes, strict=False) if code == 0x80]:
-            log.error("mqtt_subscription_refused", filters=refused)
+        self.refused = [each for each, code in zip(self._filters, codes, strict=False) if code == 0x80]
+        if self.refused:
+            log.error("mqtt_subscription_refused", filters=self.refused)
+            self._loop.call_later(RESUBSCRIBE, self._subscribe, self.session)
         else:
             self.connected.set()
 

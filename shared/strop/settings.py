@@ -41,6 +41,11 @@ class Settings(WithSecrets):
         description="name of the shared subscription's group; keep it secret, since a client that joins it takes part of the "
         "messages away. Default: {prefix}-{service}",
     )
+    mqtt_dynamic_security: bool = Field(
+        False,
+        description="the broker is Mosquitto with its dynamic-security plugin: ingest lists the enrolled devices there, with "
+        "their rights",
+    )
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")
     queue_prefix: str = Field("strop", description="queues are named {prefix}-{service}")
@@ -50,6 +55,11 @@ class Settings(WithSecrets):
     public_s3_url: str | None = Field(None, description="S3 address that devices and browsers reach, when it differs")
     host: str = Field("127.0.0.1", description="address the HTTP port binds")
     port: int = Field(8080, description="HTTP port: pages, API, /healthz, /readyz, /metrics")
+    control_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description='internal URLs of other services, such as {"SERVICE": "http://SERVICE:8080"}: this process forwards '
+        "/api/control/SERVICE/ to them",
+    )
     session_cookie: str | None = Field(
         None, description="name of the sign-in cookie: one name for services that have ports of their own on one host"
     )

@@ -43,10 +43,6 @@ class Head:
     modified: datetime
 
 
-def image_key(project: str, sha256: str) -> str:
-    return f"{project}/images/{sha256}"
-
-
 class Storage:
     """One bucket. `public` signs addresses for others; it differs from `client` only in its endpoint."""
 

@@ -24,7 +24,7 @@ class Service:
 
     name: str  # of its folder, queue, image and container
     consumes: tuple[type[events.Event], ...] = ()  # its queue receives them; without any it has no queue
-    reads: Tables = ()  # of other owners
+    reads: Tables = ()  # of other owners; tokens, for its control routes
     signs_in: bool = False  # its pages sign people in: it writes users and tokens
     published: int | None = None  # the port of this machine at which docker-compose.yml publishes its HTTP side
     mqtt: bool = False  # it connects to the broker, with a certificate of its own
@@ -60,11 +60,13 @@ _HOME = (
 INGEST = Service(
     "ingest",
     consumes=(events.ImageRequested, events.ImageDeclined, events.ProjectDeleted),
-    reads=(tables.Project, tables.GroundTruth, tables.ModelFile),
+    reads=(accounts.Token, tables.Project, tables.GroundTruth, tables.ModelFile),
     mqtt=True,
 )
 ROUTER = Service(
-    "router", consumes=(events.CaptureReceived, events.ProjectDeleted), reads=(tables.Project, tables.Capture)
+    "router",
+    consumes=(events.CaptureReceived, events.ProjectDeleted),
+    reads=(accounts.Token, tables.Project, tables.Capture),
 )
 LABELING_QUEUE = Service(
     "labeling-queue",
@@ -76,16 +78,19 @@ LABELING_QUEUE = Service(
 TRAINER = Service(
     "trainer",
     consumes=(
-        *(events.TrainingRequested, events.TrainingOrdered),
+        *(events.TrainingRequested, events.TrainingOrdered, events.ImageLabeled),
         *(events.HostedModelDeleted, events.ProjectDeleted),
     ),
-    reads=(tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth, tables.Deployment),
+    reads=(
+        *(accounts.Token, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
+        tables.Deployment,
+    ),
     agent=True,  # it evaluates models with the code that runs them on devices
 )
 DEPLOYER = Service(
     "deployer",
     consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
-    reads=(tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+    reads=(accounts.Token, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(
@@ -95,7 +100,7 @@ CUSTOM_LABELS = Service(
         *(events.DatasetChangeRequested, events.ProjectDeleted, events.ProjectCleared),
     ),
     reads=(
-        *(tables.Capture, tables.Device, tables.DatasetItem),
+        *(accounts.Token, tables.Capture, tables.Device, tables.DatasetItem),
         *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
     ),
     published=8001,
@@ -106,6 +111,8 @@ CONSOLE = Service(
     reads=(
         *(*_HOME, tables.LabelTask, tables.Annotation, tables.GroundTruth),
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
+        # For the status and the ledger, which account for a capture in all services.
+        *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
     ),
     signs_in=True,
     published=8002,

@@ -46,11 +46,12 @@ class AnswerSource(StrEnum):
 
 
 class TokenKind(StrEnum):
-    """A sign-in link, the session cookie it is exchanged for, or a program's token."""
+    """A sign-in link, the session cookie it is exchanged for, a program's token, or an operator's for the control API too."""
 
     ONCE = "once"
     SESSION = "session"
     API = "api"
+    OPERATOR = "operator"
 
 
 class RunState(StrEnum):

@@ -1,26 +1,15 @@
-"""Who is asking: one-time sign-in links become a session cookie, programs send a Bearer token.
+"""Sign-in of pages: a one-time link becomes a session cookie; programs send a Bearer token."""
 
-Only hashes of tokens are kept, so a copy of the database signs nobody in. A token is 256 random bits: one round of
-SHA-256 is enough, and looking a hash up in an index tells an attacker nothing about it.
-"""
-
-import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
-from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from strop import tokens
 from strop.settings import Settings
-from strop_contracts import tables
-
-LIFETIMES: dict[str, timedelta | None] = {"once": timedelta(days=1), "session": timedelta(days=30), "api": None}
-"""Kinds of tokens: a sign-in link, the cookie it becomes, and a program's, which is good until it is deleted."""
 
 HINT = (
     "Sign in: open a sign-in link in the browser and press its button, or send the header `Authorization: Bearer TOKEN`; "
@@ -30,55 +19,40 @@ HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks, and through what: "page" (the cookie) or "api" (a Bearer token)."""
+    """The caller, and the source of the request: "page" (the cookie) or "api" (a Bearer token)."""
 
     name: str
     source: str
 
 
-async def make_token(session: AsyncSession, user: str, kind: str) -> str:
-    """Make a token for a user, who is made too when new; the caller commits. What it returns is shown nowhere again."""
-    token = f"strop_{kind}_{secrets.token_urlsafe(32)}"
-    lifetime = LIFETIMES[kind]
-    await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
-    await session.execute(delete(tables.Token).where(tables.Token.expires_at < func.now()))
-    values = {"sha256": _digest(token), "user": user, "kind": kind}
-    expires_at = func.now() + lifetime if lifetime else None
-    await session.execute(insert(tables.Token).values(**values, expires_at=expires_at))
-    return token
-
-
 async def invited(session: AsyncSession, link_token: str) -> str | None:
-    """Tell whom a sign-in link is for, without using it up; None when it is unknown, used or expired."""
-    return await _user(session, link_token, "once")
+    """Return the user of a sign-in link without using it up; None if it is unknown, used or expired."""
+    return await tokens.user(session, link_token, "once")
 
 
 async def exchange(session: AsyncSession, link_token: str) -> str | None:
-    """Use up the token of a sign-in link for one that lasts a session; None when it is unknown, used or expired."""
-    spent = delete(tables.Token).where(*_valid(link_token, "once")).returning(tables.Token.user)
-    user = await session.scalar(spent)
-    return await make_token(session, user, "session") if user else None
+    """Exchange the token of a sign-in link for that of a session; None if it is unknown, used or expired."""
+    user = await tokens.delete_one(session, link_token, "once")
+    return await tokens.make(session, user, "session") if user else None
 
 
 async def forget(session: AsyncSession, request: Request) -> None:
     """End the session of the request's cookie."""
-    token = request.cookies.get(_cookie(request), "")
-    await session.execute(delete(tables.Token).where(*_valid(token, "session")))
+    await tokens.delete_one(session, request.cookies.get(_cookie(request), ""), "session")
 
 
 async def find(session: AsyncSession, request: Request) -> Person | None:
-    """Tell who sent the request, or None."""
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    if scheme:
-        user = await _user(session, bearer.strip(), "api") if scheme.lower() == "bearer" else None
-        return Person(user, "api") if user else None
-    user = await _user(session, request.cookies.get(_cookie(request), ""), "session")
+    """Return the caller, or None. A header takes precedence over the cookie, even if its token is invalid."""
+    if request.headers.get("authorization"):
+        caller = await tokens.bearer(session, request)
+        return Person(caller.user, "api") if caller else None
+    user = await tokens.user(session, request.cookies.get(_cookie(request), ""), "session")
     return Person(user, "page") if user else None
 
 
 def remember(request: Request, response: Response, token: str) -> None:
     """Set the session cookie. Lax keeps it out of other sites' requests that change something."""
-    lifetime = LIFETIMES["session"] or timedelta()
+    lifetime = tokens.LIFETIMES["session"] or timedelta()
     response.set_cookie(
         _cookie(request),
         token,
@@ -105,17 +79,3 @@ def _cookie(request: Request) -> str:
     """The cookie's name. Browsers keep cookies by host alone, so two instances on one machine need two names."""
     settings: Settings = request.state.runtime.settings
     return settings.session_cookie or f"strop_session_{request.url.port or 'default'}"
-
-
-async def _user(session: AsyncSession, token: str, kind: str) -> str | None:
-    found: str | None = await session.scalar(select(tables.Token.user).where(*_valid(token, kind)))
-    return found
-
-
-def _valid(token: str, kind: str) -> tuple[ColumnElement[bool], ...]:
-    unexpired = tables.Token.expires_at.is_(None) | (tables.Token.expires_at > func.now())
-    return tables.Token.sha256 == _digest(token), tables.Token.kind == kind, unexpired
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

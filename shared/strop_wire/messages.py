@@ -47,6 +47,11 @@ class Message:
         text = json.dumps(body, separators=(",", ":"), default=_plain, allow_nan=False, ensure_ascii=False)
         return text.encode(errors="replace")
 
+    @classmethod
+    def loads(cls, payload: bytes) -> Self:
+        """Parse and validate; Malformed with the reason."""
+        raise NotImplementedError
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):

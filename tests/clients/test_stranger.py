@@ -20,8 +20,8 @@ SCRIPTS = dict(re.findall(r"^```sh (\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTI
 async def run(script: str, site: Site, folder: Path) -> str:
     """Run lines of the page; returns what they print."""
     argv = ("bash", "-euo", "pipefail", "-c", script)
-    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(*argv, cwd=folder, env={**os.environ, **site.env}, **pipes)
+    pipe, env = asyncio.subprocess.PIPE, {**os.environ, **site.env}
+    process = await asyncio.create_subprocess_exec(*argv, cwd=folder, env=env, stdout=pipe, stderr=pipe)
     try:
         async with asyncio.timeout(90):
             out, error = await process.communicate()
@@ -62,4 +62,4 @@ async def test_what_is_malformed_is_a_dead_letter_with_its_reason(
         async with runtime.sessions() as session:
             return (await session.scalars(select(tables.DeadLetter))).first()
 
-    assert "id: expected a UUID, got '7'" in (await wait.until(letter)).reason  # type: ignore[union-attr]
+    assert "id: expected a UUID, got '7'" in (await wait.until(letter)).reason

@@ -8,8 +8,8 @@ from playwright.async_api import Browser, Page, expect
 from sqlalchemy import func, select, update
 
 from labeling_queue import rules
-from strop import app, outbox, storage
-from strop_contracts import events, tables
+from strop import app, outbox
+from strop_contracts import events, keys, tables
 from tests import factories, wait
 from tests.e2e import visits
 
@@ -30,7 +30,7 @@ class Place:
     async def _arrive(self, number: int) -> tables.Capture:
         body = factories.picture(number, size=(640, 480))
         capture = factories.capture(body, margin=number / 10)
-        await self.runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, "image/jpeg")
+        await self.runtime.storage.put(keys.image(capture.project, capture.sha256), body, "image/jpeg")
         async with self.runtime.sessions.begin() as session:
             session.add(capture)
             await factories.make_image(session, capture)

@@ -223,7 +223,7 @@ async def test_answers_of_a_model(browser: Browser, runtime: app.Runtime, url: s
 def paths(router: Any, prefix: str = "") -> Iterator[str]:
     """What can be asked for with GET, of a router and those that it includes."""
     for route in router.routes:
-        if isinstance(route, APIRoute) and "GET" in route.methods:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             yield prefix + route.path
         elif hasattr(route, "original_router"):
             yield from paths(route.original_router, prefix + route.include_context.prefix)

@@ -10,8 +10,7 @@ from playwright.async_api import Browser, expect
 from sqlalchemy import func, update
 
 from labeling_queue import rules
-from strop import storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from tests import factories, wait
 from tests.e2e import visits
 from tests.e2e.labeling import Place, at_work, press, shown
@@ -235,7 +234,7 @@ async def test_an_image_that_somebody_took_over_is_not_answered_twice(browser: B
 
 async def test_an_image_that_cannot_be_shown_can_be_called_bad_and_nothing_else(browser: Browser, place: Place) -> None:
     (capture,) = await place.store()
-    await place.runtime.storage.put(storage.image_key(capture.project, capture.sha256), b"no image", "image/jpeg")
+    await place.runtime.storage.put(keys.image(capture.project, capture.sha256), b"no image", "image/jpeg")
     async with at_work(browser, place) as page:
         await expect(page.locator("#stage")).to_contain_text("cannot be shown")
         await press(page, "1")

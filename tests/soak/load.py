@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import func, select
 
+from console import ledger
 from strop import app
-from strop_cli import ledger
 from strop_contracts import tables, topology
 from strop_devstack.demo.labeler import Labeler
 from tests import factories

@@ -11,9 +11,9 @@ from unittest import mock
 
 from sqlalchemy import select
 
-from strop import app
+from strop import app, tokens
 from strop.settings import Settings
-from strop_cli import setup, tokens
+from strop_cli import setup
 from strop_contracts import services, tables
 from strop_devstack import processes
 from strop_devstack.platform import ports, probe
@@ -69,9 +69,10 @@ async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]
                 await setup.make(runtime)
                 async with runtime.sessions.begin() as session:
                     await factories.make_project(session, devices=devices)
+                    token = await tokens.make(session, "ann", "api")
                 await Lab(runtime, folder / "cache").base()
                 async with processes.running(stack, port):
-                    yield Site(stack, runtime, f"http://127.0.0.1:{port}", await tokens.api_token(runtime, "ann"))
+                    yield Site(stack, runtime, f"http://127.0.0.1:{port}", token)
         finally:
             for server in reversed(stack._servers):  # those that were started again are unknown to the stack
                 server.stop()

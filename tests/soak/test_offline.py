@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from strop_edge import journal, spool
 from tests import brokers
@@ -22,7 +23,7 @@ SHOWN = 30
 """Images that the camera shows after the start."""
 START = 3.0
 """Seconds from the start of the process to the first image that is classified and kept."""
-OLD = packages.encoded(packages.Image.new("RGB", (8, 8)), "PNG")
+OLD = packages.encoded(Image.new("RGB", (8, 8)), "PNG")
 
 
 def count(state: Path) -> int:

@@ -9,15 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 
+from console import ledger
 from ingest import __main__ as ingest
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
 from router import policies, rules
 from strop import app
 from strop.settings import Settings
-from strop_cli import ledger
 from strop_contracts import tables, topology
 from strop_edge import journal
 from tests import factories
@@ -33,7 +34,7 @@ SECONDS = 240
 
 def photograph() -> bytes:
     """A JPEG of about 16 KB."""
-    noise = packages.Image.frombytes("RGB", (180, 135), random.Random(1).randbytes(180 * 135 * 3))
+    noise = Image.frombytes("RGB", (180, 135), random.Random(1).randbytes(180 * 135 * 3))
     return packages.encoded(noise, "JPEG")
 
 

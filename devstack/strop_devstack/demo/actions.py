@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
-from strop import app
+from strop import app, tokens
 from strop_cli import datasets
-from strop_web import auth
+from strop_contracts import keys
 from trainer import triggers
 
 POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
@@ -16,7 +17,7 @@ POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_00
 
 async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> None:
     async with runtime.sessions.begin() as session:
-        await enrolment.create_project(session, project)
+        await projects.create(session, project)
         for device in devices:
             await enrolment.add_device(session, project, device)
         await policies.set_policy(session, project, POLICY)
@@ -24,7 +25,7 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
 
 async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
     """Import the base set."""
-    files = datasets.look(folder, "base").keys(f"{project}/datasets/base/")
+    files = datasets.look(folder, "base").keys(keys.dataset(project, "base"))
     return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
 
 
@@ -36,4 +37,4 @@ async def train(runtime: app.Runtime, project: str) -> None:
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
     """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
-        return f"{url}/sign-in?token={await auth.make_token(session, 'you', 'once')}"
+        return f"{url}/sign-in?token={await tokens.make(session, 'you', 'once')}"

@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from strop import app
-from strop_cli import ledger
+from strop_contracts import control
 from strop_devstack.demo import progress
 from strop_devstack.demo.accuracy import Accuracy
 from strop_devstack.demo.story import Story
@@ -18,7 +18,7 @@ async def report(
     runtime: app.Runtime,
     project: str,
     story: Story,
-    found: ledger.Ledger,
+    found: control.Ledger,
     fleet: dict[str, Any],
     heldout: Heldout,
     peak: int,

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from console import ledger
 from strop import app
 from strop.settings import Settings
-from strop_cli import ledger
-from strop_contracts import errors
+from strop_contracts import control, errors
 from strop_devstack.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_devstack.demo.fleet import Spec, share_out
 from strop_devstack.demo.labeler import Labeler
@@ -35,7 +35,7 @@ class Options:
     report: Path | None = None
 
 
-async def run(options: Options) -> ledger.Ledger | None:
+async def run(options: Options) -> control.Ledger | None:
     """Run the whole loop; the ledger says whether anything was lost or doubled. None when it was interrupted."""
     me = asyncio.current_task()
     assert me is not None
@@ -48,7 +48,7 @@ async def run(options: Options) -> ledger.Ledger | None:
         return None
 
 
-async def _run(options: Options) -> ledger.Ledger:
+async def _run(options: Options) -> control.Ledger:
     story, peak = Story(), memory.Peak()
     story.say(
         f"[bold]Strop demo[/]: the loop on one machine, {options.devices} devices, everything under {options.state}"
@@ -124,7 +124,7 @@ class Demo:
                 lambda: progress.rolled_out(self.runtime, PROJECT, 2), patience=self._patience
             )
 
-    async def settle(self) -> ledger.Ledger:
+    async def settle(self) -> control.Ledger:
         """Let the devices finish, then count."""
         with self.story.step("settle", "let everything settle, then count") as step:
             await self._until(

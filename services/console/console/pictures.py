@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 from strop import storage
-from strop_contracts import errors
+from strop_contracts import errors, keys
 from strop_image import decoder, header, sandbox
 
 SIDE = 320
@@ -35,7 +35,7 @@ class Pictures:
 
         async def make() -> bytes:
             async with self._in_hand:
-                body = await self._store.get(storage.image_key(project, sha256))
+                body = await self._store.get(keys.image(project, sha256))
                 try:
                     return await sandbox.shared().run(small, body)
                 except decoder.BadImage as error:

@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from console import data, evaluating, frame, imports, queries, results, trying, versions
-from strop import storage
+from console import control, data, evaluating, frame, imports, queries, results, trying, versions
+from strop_contracts import keys
 from strop_web import home, shell
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
@@ -30,7 +30,7 @@ async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
     """An image as it was stored."""
     async with runtime.sessions() as session:
         kind = await queries.content_type(session, project, sha256)
-    body = await runtime.storage.get(storage.image_key(project, sha256))
+    body = await runtime.storage.get(keys.image(project, sha256))
     return Response(body, media_type=kind, headers=shell.FOREVER)
 
 
@@ -46,5 +46,6 @@ async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: fr
 router = APIRouter()
 router.include_router(open_to_all)
 router.include_router(home.router)
+router.include_router(control.router)
 for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
     router.include_router(part)

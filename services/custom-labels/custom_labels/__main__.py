@@ -4,6 +4,7 @@ from custom_labels import handlers
 from custom_labels.api import operations, web
 from custom_labels.hosting.detect import Detector
 from custom_labels.hosting.reconciler import Reconciler
+from custom_labels.projects import control
 from custom_labels.settings import Settings
 from custom_labels.versions.training import Training
 from strop import app, consumer, loops
@@ -23,7 +24,9 @@ def build(runtime: app.Runtime) -> app.Service:
     )
     table = {**operations.TABLE, "DetectCustomLabels": Detector(hosts).detect}
     running = [reader.run, hosts.run, loops.every(ORDERS, training.tick)]
-    return app.Service(running, web.Api(runtime, settings, table).router())
+    router = web.Api(runtime, settings, table).router()
+    router.include_router(control.router)
+    return app.Service(running, router)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deployer import handlers, metrics, publishing, settings, settling, targets
+from deployer import control, handlers, metrics, publishing, settings, settling, targets
 from strop import app, consumer, loops
 from strop.settings import Settings
 
@@ -20,7 +20,8 @@ def build(runtime: app.Runtime) -> app.Service:
         async with target.opened():
             await publish(stop)
 
-    return app.Service([reader.run, settle, publish_connected], measured=metrics.GAUGES, ready=target.ready)
+    running = [reader.run, settle, publish_connected]
+    return app.Service(running, control.router, measured=metrics.GAUGES, ready=target.ready)
 
 
 if __name__ == "__main__":

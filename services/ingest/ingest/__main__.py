@@ -1,9 +1,21 @@
 """Wires ingest: one MQTT connection, two queues."""
 
 import asyncio
+from functools import partial
 
-from ingest import announcements, answers, clearing, handlers, metrics, objects, slots
-from strop import app, consumer, mqtt
+from ingest import (
+    announcements,
+    answers,
+    clearing,
+    control,
+    device_rights,
+    handlers,
+    metrics,
+    objects,
+    report_retention,
+    slots,
+)
+from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
 from strop_contracts import topology
 
@@ -68,7 +80,11 @@ class Ingest:
 
 def build(runtime: app.Runtime) -> app.Service:
     ingest = Ingest(runtime)
-    return app.Service([ingest.run], measured=metrics.GAUGES, ready=ingest.ready)
+    running = [ingest.run, loops.every(report_retention.PERIOD, partial(report_retention.prune, runtime.sessions))]
+    if runtime.settings.mqtt_dynamic_security:
+        tls = mqtt.tls_context(runtime.settings)
+        running.append(device_rights.DeviceRights(runtime.sessions, runtime.settings, tls).run)
+    return app.Service(running, control.router, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":

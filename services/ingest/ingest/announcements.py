@@ -32,8 +32,8 @@ Work = Callable[[AsyncSession, Sequence[mqtt.Message]], Awaitable[intake.Result]
 def filters(settings: Settings) -> list[str]:
     """Return the topic filters to subscribe to; in a shared subscription where the broker has them.
 
-    Any client that names the group becomes a member: Mosquitto does not apply its access list to joining. A member that may
-    not read the topic is given part of the messages all the same, and they are lost. So the name is a secret.
+    On a broker that does not check subscriptions (Mosquitto with an `acl_file`), any client that names the group becomes a
+    member; one that may not read the topic is assigned part of the messages all the same, and they are lost. So the name is a secret.
     """
     group = settings.mqtt_group or f"{settings.queue_prefix}-ingest"
     share = f"$share/{group}/" if settings.mqtt_shared else ""

@@ -1,4 +1,4 @@
-"""Projects and devices: who may speak. Used by the `strop` command; the caller commits."""
+"""Enrolment of devices: messages of others are refused. The caller commits."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import queries
 from strop_contracts import errors, tables
 from strop_wire import topics
-
-
-async def create_project(session: AsyncSession, name: str) -> None:
-    """Make a project; Refused when the name is bad or taken."""
-    _check_name("project", name)
-    if not await queries.add_project(session, name):
-        raise errors.Refused(f"project {name} exists already")
 
 
 async def add_device(session: AsyncSession, project: str, name: str) -> None:
@@ -31,11 +24,6 @@ async def remove_device(session: AsyncSession, project: str, name: str) -> None:
     await _check_project(session, project)
     if not await queries.remove_device(session, project, name):
         raise errors.NotFound(f"project {project} has no device {name}")
-
-
-async def projects(session: AsyncSession) -> Sequence[tables.Project]:
-    """All projects, by name."""
-    return await queries.projects(session)
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import announcements, answers, objects, places, queries, rules
 from strop import clearing, consumer, db, storage
-from strop_contracts import errors, events, states, tables
+from strop_contracts import errors, events, keys, states, tables
 
 
 class Decisions:
@@ -39,7 +39,7 @@ class Decisions:
 
     async def _place(self, capture: tables.Capture, upload: tables.Upload) -> None:
         assert upload.key, "a granted upload has a place to go to"
-        await self._store.copy(storage.image_key(capture.project, capture.sha256), upload.key)
+        await self._store.copy(keys.image(capture.project, capture.sha256), upload.key)
 
     async def on_images_declined(self, happened: Sequence[events.ImageDeclined]) -> None:
         reasons = {event.capture_id: event.reason for event in happened}

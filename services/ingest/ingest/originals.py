@@ -2,6 +2,7 @@
 
 from ingest import images
 from strop import storage
+from strop_contracts import keys
 from strop_image import sandbox
 
 
@@ -17,4 +18,4 @@ class Originals:
 
     async def put(self, project: str, sha256: str, body: bytes, checked: images.Checked) -> None:
         """Write the verified bytes themselves: a copy of the object they came from could already be something else."""
-        await self._store.put(storage.image_key(project, sha256), body, checked.content_type)
+        await self._store.put(keys.image(project, sha256), body, checked.content_type)

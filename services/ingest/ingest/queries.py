@@ -327,11 +327,6 @@ async def delete_dataset_item(session: AsyncSession, project: str, key: str) -> 
 # --- enrolment ---
 
 
-async def add_project(session: AsyncSession, name: str) -> bool:
-    """False when there is one of this name."""
-    return await _add(session, tables.Project, name=name)
-
-
 async def add_device(session: AsyncSession, project: str, name: str) -> bool:
     """False when there is one of this name."""
     return await _add(session, tables.Device, project=project, name=name)
@@ -353,10 +348,6 @@ async def has_project(session: AsyncSession, name: str) -> bool:
     """Is there such a project? One that is being deleted counts no more."""
     found = await session.get(tables.Project, name)
     return found is not None and found.deletion_id is None
-
-
-async def projects(session: AsyncSession) -> Sequence[tables.Project]:
-    return (await session.scalars(select(tables.Project).order_by(tables.Project.name))).all()
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:

@@ -10,8 +10,8 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, kinds, progress, queries, rules, schemas
-from strop import app, storage
-from strop_contracts import states, tables
+from strop import app
+from strop_contracts import keys, states, tables
 from strop_web import auth, shell
 from strop_wire import messages
 
@@ -165,7 +165,7 @@ async def image(task: Task, request: Request, opened: Annotated[app.Runtime, Dep
     async with opened.sessions() as session:  # not held while the bucket answers
         await signed_in(request, session)
         found = await queries.image(session, task)
-    body = await opened.storage.get(storage.image_key(found.project, found.sha256))
+    body = await opened.storage.get(keys.image(found.project, found.sha256))
     return Response(body, media_type=found.content_type, headers=shell.FOREVER)
 
 

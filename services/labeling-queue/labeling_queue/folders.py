@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import queries, rules
 from strop import db, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, keys, tables
 
 TIMEOUT = 20.0
 """Most seconds for the requests of one move."""
@@ -78,6 +78,6 @@ async def _lease(session: AsyncSession, capture_id: UUID) -> Move:
     task.copy_leased_until = until = now + LEASE
     truth = await session.get(tables.GroundTruth, capture_id)
     target = rules.copy_key(capture, truth.label if truth else None)
-    keys = {rules.copy_key(capture, label) for label in {None, *await queries.labels_given(session, capture_id)}}
-    original = storage.image_key(capture.project, capture.sha256)
-    return Move(task.id, until, original, target, sorted(keys - {target}))
+    places = {rules.copy_key(capture, label) for label in {None, *await queries.labels_given(session, capture_id)}}
+    original = keys.image(capture.project, capture.sha256)
+    return Move(task.id, until, original, target, sorted(places - {target}))

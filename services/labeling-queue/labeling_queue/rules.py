@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strop_contracts import errors, states, tables
+from strop_contracts import errors, keys, states, tables
 from strop_wire import fields, messages
 
 LEASE = timedelta(minutes=10)
@@ -18,8 +18,6 @@ ECHO = timedelta(minutes=5)
 
 UNSURE = messages.Policy().low
 """Audits are spread over the margins below this: where the images lie that devices keep because the model is unsure."""
-
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +98,6 @@ def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -
 
 def copy_key(capture: tables.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
-    folder = f"raw_field_data/{capture.device}" if label is None else f"labeled_field_data/{fields.folder_of(label)}"
-    return f"{capture.project}/{folder}/{capture.id}.{EXTENSIONS[capture.content_type]}"
+    if label is None:
+        return keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+    return keys.labeled(capture.project, label, capture.id, capture.content_type)

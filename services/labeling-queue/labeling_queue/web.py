@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime
 
-from labeling_queue import api, queries, rules
+from labeling_queue import api, control, queries, rules
 from strop import deadletters
 from strop_web import frame, home, shell
 
@@ -69,5 +69,5 @@ async def files(path: str, request: Request) -> Response:
 
 
 router = APIRouter()
-for part in (open_to_all, pages, home.router, api.router):
+for part in (open_to_all, pages, home.router, api.router, control.router):
     router.include_router(part)

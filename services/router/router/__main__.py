@@ -1,6 +1,6 @@
 """Wires the router: one queue."""
 
-from router import handlers
+from router import control, handlers
 from strop import app, consumer
 from strop.settings import Settings
 
@@ -9,7 +9,7 @@ NAME = "router"
 
 def build(runtime: app.Runtime) -> app.Service:
     reading = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime))
-    return app.Service([reading.run])
+    return app.Service([reading.run], control.router)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,18 @@ async def newest(session: AsyncSession, project: str) -> tuple[int, rules.Policy
     return (found.version, rules.Policy.model_validate(found.body)) if found else (0, rules.Policy())
 
 
+async def require_project(session: AsyncSession, name: str) -> None:
+    """Raise NotFound if there is no such project."""
+    if await session.get(tables.Project, name) is None:
+        raise errors.NotFound(f"there is no project {name}: `strop projects create {name}` creates it")
+
+
 async def set_policy(session: AsyncSession, project: str, changes: Mapping[str, Any]) -> int:
     """Make a new version of the policy, with these values changed; returns its number.
 
     NotFound when there is no such project, Refused when a value is wrong.
     """
-    if await session.get(tables.Project, project) is None:
-        raise errors.NotFound(f"there is no project {project}: create it first")
+    await require_project(session, project)
     await queries.lock(session, project, "policy")
     version, policy = await newest(session, project)
     session.add(tables.Policy(project=project, version=version + 1, body=rules.changed(policy, changes).model_dump()))

@@ -1,16 +1,15 @@
 """The process that trains: it needs memory and both cores, and may die without taking the service along."""
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from strop import crash
 from strop_contracts import documents
+from trainer import jobs
 
 
 class Failed(Exception):
@@ -21,15 +20,13 @@ class Died(Exception):
     """The process was killed, by lack of memory perhaps: another attempt may do."""
 
 
-async def run(
-    folder: Path, job: dict[str, Any], tell: Callable[[documents.Progress], Awaitable[None]]
-) -> dict[str, Any]:
-    """Run `trainer.work` on the job; `tell` hears its progress. Failed with its own last words, Died by a signal."""
+async def run(folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], Awaitable[None]]) -> jobs.Result:
+    """Run `trainer.training` on the job; `tell` receives its progress. Failed with its last line, Died by a signal."""
     spec, result = folder / "job.json", folder / "result.json"
-    spec.write_text(json.dumps({**job, "parent": os.getpid()}))
+    spec.write_text(job.model_copy(update={"parent": os.getpid()}).model_dump_json())
     # A session of its own: Ctrl-C at a terminal is for the service, which then ends its child.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "trainer.work", str(spec), str(result),
+        sys.executable, "-m", "trainer.training", str(spec), str(result),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
@@ -50,4 +47,4 @@ async def run(
         raise Died(f"the training process was killed by signal {-code}")
     if code:
         raise Failed(said[-1] if said else f"the training process ended with code {code}")
-    return dict(json.loads(result.read_text()))
+    return jobs.Result.model_validate_json(result.read_bytes())

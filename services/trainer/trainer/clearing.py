@@ -1,11 +1,8 @@
 """What the trainer removes of a deleted project: the rows of its tables, and objects."""
 
 from strop import app, clearing
-from strop_contracts import services
-
-PREFIXES = ("datasets/versions/", "models/", "backbones/")
-"""Below the project's folder of the bucket."""
+from strop_contracts import keys, services
 
 
 def of(runtime: app.Runtime) -> clearing.Clearing:
-    return clearing.Clearing(runtime, services.TRAINER, PREFIXES)
+    return clearing.Clearing(runtime, services.TRAINER, (keys.MANIFESTS, keys.MODELS, keys.BACKBONES))

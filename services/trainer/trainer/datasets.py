@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +11,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import storage
-from strop_contracts import documents, tables
+from strop_contracts import documents, keys, tables
 from strop_edge import disk
-from trainer import queries, rules
+from trainer import jobs, queries, rules
 
 log = structlog.get_logger()
 
@@ -41,9 +40,9 @@ async def gather(session: AsyncSession, project: str, until: datetime) -> list[d
     field_parts = rules.field_parts(shots, base_parts)
     labels = {row.sha256: row.label for row in [*field, *base]}
     groups = {shot.sha256: shot.place for shot in reversed(shots)}
-    keys = {str(row.sha256): row.key for row in base}
+    sources = {str(row.sha256): row.key for row in base}
     captures = {row.sha256: f"capture {row.capture_id}" for row in field}
-    items = [_item(sha, labels[sha], part, "base", sha, keys[sha]) for sha, part in base_parts.items()]
+    items = [_item(sha, labels[sha], part, "base", sha, sources[sha]) for sha, part in base_parts.items()]
     items += [_item(sha, labels[sha], part, "field", groups[sha], captures[sha]) for sha, part in field_parts.items()]
     return sorted(items, key=lambda item: (item.origin, item.label, item.sha256))
 
@@ -84,42 +83,47 @@ async def conflicts(session: AsyncSession, project: str) -> list[Conflict]:
     ]
 
 
-async def save(session: AsyncSession, store: storage.Storage, project: str, items: Sequence[documents.Item]) -> int:
-    """Write the manifest and its row in the caller's transaction; returns the version.
+async def draft(
+    session: AsyncSession, run: tables.TrainingRun, items: Sequence[documents.Item]
+) -> tuple[tables.DatasetVersion, bytes]:
+    """Reserve the number of a version for this attempt, in the caller's transaction; returns its row and its manifest.
 
-    The counts of the row say how many base images lie under several labels; each of them is logged.
+    The caller commits, stores the manifest under `row.key`, and adds the row under the lease. The counts of the row include
+    the base images that lie under several labels; each of them is logged.
     """
-    body = documents.lines(items)
-    version = await queries.next_dataset(session, project)
-    key = f"{project}/datasets/versions/{version}/manifest.jsonl"
-    await store.put(key, body, "application/jsonl")
-    row = _row(project, version, key, body, items)
-    if found := await conflicts(session, project):
+    version = await queries.reserve_dataset(session, run)
+    manifest = documents.lines(items)
+    row = _row(run.project, version, keys.manifest(run.project, version), manifest, items)
+    if found := await conflicts(session, run.project):
         row.counts = {**row.counts, CONFLICTS: len(found)}
         for each in found:
-            log.warning("base_image_label_conflict", project=project, dataset=version, conflict=str(each))
-    session.add(row)
-    return version
+            log.warning("base_image_label_conflict", project=run.project, dataset=version, conflict=str(each))
+    return row, manifest
+
+
+async def read(store: storage.Storage, key: str) -> bytes:
+    """Read the manifest of an order; BadManifest if it is missing."""
+    try:
+        return await store.get(key)
+    except storage.NoSuchObject as error:
+        raise BadManifest(f"the manifest of the order is missing: {error}") from error
 
 
 async def take(
-    session: AsyncSession, store: storage.Storage, project: str, key: str
+    session: AsyncSession, run: tables.TrainingRun, key: str, manifest: bytes
 ) -> tuple[int, list[documents.Item]]:
-    """Take the manifest of an order as a dataset version, in the caller's transaction; once, however often it is tried.
+    """Add an order's manifest as a dataset version, in the caller's transaction; once, however often it is tried.
 
-    BadManifest when it is missing or cannot be read.
+    BadManifest if it cannot be parsed.
     """
     try:
-        body = await store.get(key)
-        items = documents.Item.read(body)
-    except storage.NoSuchObject as error:
-        raise BadManifest(f"the manifest of the order is missing: {error}") from error
+        items = documents.Item.read(manifest)
     except ValueError as error:
         raise BadManifest(f"the manifest of the order cannot be read: {error}") from error
-    if known := await queries.ordered_dataset(session, project, key):
+    if known := await queries.ordered_dataset(session, run.project, key):
         return known.version, items
-    version = await queries.next_dataset(session, project)
-    session.add(_row(project, version, key, body, items))
+    version = await queries.reserve_dataset(session, run)
+    session.add(_row(run.project, version, key, manifest, items))
     return version, items
 
 
@@ -132,22 +136,33 @@ def _row(project: str, version: int, key: str, body: bytes, items: Sequence[docu
 
 async def download(
     store: storage.Storage, project: str, items: Sequence[documents.Item], folder: Path
-) -> dict[str, Path]:
-    """Bring the images into the content-addressed cache; sha256 -> file. What is there and whole is not fetched again.
+) -> list[jobs.Item]:
+    """Bring the images into the content-addressed cache. What is there and whole is not fetched again.
 
-    An image that is missing in the bucket has no file then: the training leaves it out, and names it.
+    This is where each image is hashed, once for a training. One that is missing in the bucket, or has other bytes there, gets
+    a fault, for which the training leaves it out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    places = {item.sha256: folder / item.sha256 for item in items}
     gate = asyncio.Semaphore(DOWNLOADS)
 
-    async def fetch(sha256: str, path: Path) -> None:
+    async def fetch(sha256: str) -> str:
         async with gate:
-            if await asyncio.to_thread(disk.has, path, sha256):
-                return
-            with suppress(storage.NoSuchObject):
-                data = await store.get(storage.image_key(project, sha256))
-                await asyncio.to_thread(disk.write, path, data)
+            return await _fetch(store, keys.image(project, sha256), folder / sha256)
 
-    await asyncio.gather(*(fetch(sha, path) for sha, path in places.items()))
-    return places
+    hashes = list({item.sha256 for item in items})
+    faults = dict(zip(hashes, await asyncio.gather(*map(fetch, hashes)), strict=True))
+    return [jobs.Item(**item.model_dump(), path=folder / item.sha256, fault=faults[item.sha256]) for item in items]
+
+
+async def _fetch(store: storage.Storage, key: str, path: Path) -> str:
+    """Fetch an image unless its file is whole; returns its fault. The file is named by the hash."""
+    if await asyncio.to_thread(disk.has, path, path.name):
+        return ""
+    try:
+        data = await store.get(key)
+    except storage.NoSuchObject:
+        return "its file is missing"
+    if await asyncio.to_thread(storage.digest, data) != path.name:
+        return f"its bytes are not those of sha256 {path.name}"
+    await asyncio.to_thread(disk.write, path, data)
+    return ""

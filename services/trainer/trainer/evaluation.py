@@ -1,20 +1,23 @@
 """How a model did on held-out images: on the exact files that a device runs, through the agent's own code.
 
-Only the features come from the cache, which the very same backbone file filled; `check` proves on a few images that this
-and the device's whole way from file to answer agree.
+Only the features of a shared first graph come from the cache, which the same file filled; `check` proves on a few images that
+this and the device's whole way from file to answer agree.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from strop import stats
 from strop_contracts import documents
+from strop_edge import image
 from strop_edge.model import Model
 from trainer import features, rejection
 
 BINS = 10
+_CHECKED = 8  # images of a part on which `check` compares
 _TOLERANCE = 1e-3  # a batch of another size may round otherwise
 
 
@@ -22,13 +25,44 @@ class Disagreement(Exception):
     """The files that were judged and the way a device takes give different answers."""
 
 
-def judge(
-    model: Model, images: Sequence[features.View], truth: Sequence[str], found: features.Features
-) -> list[documents.Outcome]:
-    """Classify images by their features [images, features]; in the order given."""
+Assessed = tuple[features.Features, features.Features | None]
+"""Probabilities [images, labels], and novelty [images] of a model that gives it."""
+
+
+def assess(
+    model: Model,
+    folder: Path,
+    images: Sequence[features.View],
+    cache: Path,
+    progress: Callable[[int, int], None],
+) -> Assessed:
+    """Run the model of the package in `folder` on images. Disagreement if cached features do not give a device's answer."""
+    first = model.manifest.graphs[0]
     if not images:
-        return []
-    rows, novelties = model.assess_features(found)
+        return np.empty((0, len(model.labels)), np.float32), None
+    if not model.split or model.manifest.input != image.STANDARD:
+        return _assess_directly(model, images, progress)
+    with features.Cache(cache / features.FILE, folder / first, model.manifest.files[first].sha256) as store:
+        found = store.get(images, progress)
+    check(model, images[:_CHECKED], found[:_CHECKED])
+    return model.assess_features(found)
+
+
+def _assess_directly(model: Model, images: Sequence[features.View], progress: Callable[[int, int], None]) -> Assessed:
+    rows, novelties = [], []
+    for done, view in enumerate(images, 1):
+        row, novelty = model.assess(model.prepare(view.path.read_bytes())[None])
+        rows.append(row)
+        novelties += [] if novelty is None else [novelty]
+        progress(done, len(images))
+    return np.concatenate(rows), np.concatenate(novelties) if novelties else None
+
+
+def judge(
+    model: Model, images: Sequence[features.View], truth: Sequence[str], assessed: Assessed
+) -> list[documents.Outcome]:
+    """Name what the model answers for each image, in the order given."""
+    rows, novelties = assessed
     scores = [None] * len(images) if novelties is None else [round(float(novelty), 6) for novelty in novelties]
     return [
         _outcome(model, view.sha256, label, row, novelty)

@@ -15,12 +15,14 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from strop_edge import disk, image
+from strop_edge import disk
 from strop_image import decoder, sandbox
 from trainer import vectors, views
 
 Features = NDArray[np.float32]
 
+FILE = "features.sqlite"
+"""Name of the cache in the folder of what can be computed again."""
 THREADS = 2
 BATCH = 2
 """Views in one call: larger ones were no quicker, and 8 of them take 400 MB more with the backbone of hosted models."""
@@ -28,15 +30,11 @@ BATCH = 2
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view of one image file; `sha256` is the file's content."""
+    """One view of one image file; `sha256` is the file's content, verified by who wrote it (`datasets.download`)."""
 
     sha256: str
     path: Path
     view: str = views.PLAIN
-
-
-class WrongImage(ValueError):
-    """A file does not hold the image that the job names."""
 
 
 class Unusable(ValueError):
@@ -106,8 +104,8 @@ class Cache:
         def compute(seen: Sequence[View]) -> tuple[Sequence[View], Features]:
             first = seen[0]
             try:
-                picture = sandbox.shared().decode(read(first.path, first.sha256))
-            except (WrongImage, decoder.BadImage) as error:
+                picture = sandbox.shared().decode(first.path.read_bytes())
+            except decoder.BadImage as error:
                 bad[first.sha256] = str(error)
                 return seen, np.empty((0, 0), np.float32)
             batches = [seen[start : start + BATCH] for start in range(0, len(seen), BATCH)]
@@ -115,17 +113,6 @@ class Cache:
 
         with ThreadPoolExecutor(THREADS) as pool:
             yield from pool.map(compute, images)
-
-
-def read(path: Path, sha256: str) -> bytes:
-    """Return the bytes of an image; WrongImage when they are not there, or others."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise WrongImage("its file is missing") from error
-    if image.sha256(data) != sha256:
-        raise WrongImage(f"its bytes are not those of sha256 {sha256}")
-    return data
 
 
 def _run(session: onnxruntime.InferenceSession, picture: Image.Image, batch: Sequence[View]) -> Features:

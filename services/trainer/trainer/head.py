@@ -5,28 +5,35 @@ How strong the regularisation is, whether the Gaussian discriminant (`gaussian`)
 judging has a part in them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from trainer import backbone, calibration, folds, gaussian
+from trainer.backends import base
 from trainer.gaussian import Floats, Integers
 
-_STRENGTHS = (3.0, 10.0, 30.0)  # C: the inverse of the penalty
-_WEIGHTS = (1.0, 2.0)  # of the Gaussian beside the regression
 FOLDS = 3
 _FEWEST = 6  # out-of-fold images from which a temperature and thresholds are estimated
 _ABSENT = np.float32(-30)  # the logit of a label that a fold has no image of
 
 
-class CannotTrain(ValueError):
-    """These images do not make a classifier."""
+class Options(BaseModel):
+    """The hyperparameters. Of several values the best is chosen on out-of-fold predictions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    known_rejected: float = Field(0.05, gt=0, lt=1)  # share of known images that the novelty threshold may reject
+    strengths: tuple[PositiveFloat, ...] = Field((3.0, 10.0, 30.0), min_length=1)  # C: the inverse of the penalty
+    weights: tuple[PositiveFloat, ...] = (1.0, 2.0)  # of the Gaussian beside the regression; empty: without it
+    iterations: PositiveInt = 1000  # most of the solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +85,16 @@ class _Unseen:
     truth: Integers  # [images]
 
 
-def train(examples: Examples, labels: int, known_rejected: float, progress: Callable[[int, int], None]) -> Head:
-    """Fit on all examples; CannotTrain unless at least two labels have images.
-
-    `known_rejected` is the share of known images that the novelty threshold may cost.
-    """
+def train(examples: Examples, labels: int, options: Options, progress: Callable[[int, int], None]) -> Head:
+    """Fit on all examples; CannotTrain unless at least two labels have images."""
     if len(np.unique(examples.labels)) < 2:
-        raise CannotTrain("images of at least two labels are needed")
+        raise base.CannotTrain("images of at least two labels are needed")
     with threadpool_limits(1):  # on a busy machine a second thread of the matrix library made it ten times slower
-        unseen = _out_of_fold(examples, labels, progress)
-        mix = _choose(unseen) if unseen else _Mix(_STRENGTHS[1], 1.0, None)
+        unseen = _out_of_fold(examples, labels, options, progress)
+        middle = options.strengths[len(options.strengths) // 2]
+        mix = _choose(unseen, options.weights) if unseen else _Mix(middle, 1.0, None)
         shape = gaussian.fit(examples.features, examples.labels, labels)
-        (weights, bias), (away, offset) = _fit(examples, labels, mix.strength), shape.discriminant
+        (weights, bias), (away, offset) = _fit(examples, labels, mix.strength, options.iterations), shape.discriminant
     weights, bias = mix.of(weights, away), mix.of(bias, offset)
     if unseen is None:
         return Head(weights, bias, mix.strength, 1.0, (0.0,) * labels, (0.5,) * labels, shape, None)
@@ -97,7 +102,7 @@ def train(examples: Examples, labels: int, known_rejected: float, progress: Call
     temperature = calibration.temperature(logits, unseen.truth)
     shares = calibration.softmax(logits / np.float32(temperature))
     thresholds, assumed = calibration.thresholds(shares, unseen.truth), calibration.assumed(shares, unseen.truth)
-    limit = float(np.quantile(unseen.novelty, 1 - known_rejected))
+    limit = float(np.quantile(unseen.novelty, 1 - options.known_rejected))
     return Head(weights, bias, mix.strength, temperature, thresholds, assumed, shape, limit)
 
 
@@ -140,17 +145,19 @@ def _novelty_constants(fitted: gaussian.Gaussian) -> dict[str, NDArray[Any]]:
     }
 
 
-def _out_of_fold(examples: Examples, labels: int, progress: Callable[[int, int], None]) -> _Unseen | None:
+def _out_of_fold(
+    examples: Examples, labels: int, options: Options, progress: Callable[[int, int], None]
+) -> _Unseen | None:
     """Ask, for plain rows, fits that learned no row of their group; None when fewer than `_FEWEST` can be asked."""
     shape = (len(examples.labels), labels)
-    regressions = {strength: np.empty(shape, np.float32) for strength in _STRENGTHS}
+    regressions = {strength: np.empty(shape, np.float32) for strength in options.strengths}
     discriminant, novelty = np.empty(shape, np.float32), np.empty(len(examples.labels), np.float32)
     reached = np.zeros(len(examples.labels), np.bool_)
     rounds = list(folds.split(examples.labels, examples.groups, FOLDS))
     for done, (seen, unseen) in enumerate(rounds):
         learned, asked = examples.of(seen), examples.features[unseen]
-        for strength in _STRENGTHS:
-            weights, bias = _fit(learned, labels, strength)
+        for strength in options.strengths:
+            weights, bias = _fit(learned, labels, strength, options.iterations)
             regressions[strength][unseen] = asked @ weights.T + bias
         fitted = gaussian.fit(learned.features, learned.labels, labels)
         discriminant[unseen], novelty[unseen] = fitted.logits(asked), fitted.novelty(asked)
@@ -163,13 +170,13 @@ def _out_of_fold(examples: Examples, labels: int, progress: Callable[[int, int],
     return _Unseen(logits, discriminant[kept], novelty[kept], examples.labels[kept])
 
 
-def _choose(unseen: _Unseen) -> _Mix:
+def _choose(unseen: _Unseen, weights: Sequence[float]) -> _Mix:
     """The strength, alone or with the Gaussian, that is wrong least often out of fold; then the best once calibrated."""
     second = _spread(unseen.discriminant)
     mixes = [
         _Mix(strength, _spread(logits), joins)
         for strength, logits in unseen.regressions.items()
-        for joins in (None, *(second / weight for weight in _WEIGHTS))
+        for joins in (None, *(second / weight for weight in weights))
     ]
     logits = {mix: mix.of(unseen.regressions[mix.strength], unseen.discriminant) for mix in mixes}
     wrong = {mix: int((found.argmax(axis=1) != unseen.truth).sum()) for mix, found in logits.items()}
@@ -186,9 +193,9 @@ def _spread(logits: Floats) -> float:
     return float(logits.std(axis=1).mean())
 
 
-def _fit(examples: Examples, labels: int, strength: float) -> tuple[Floats, Floats]:
+def _fit(examples: Examples, labels: int, strength: float, iterations: int) -> tuple[Floats, Floats]:
     """Weights [labels, features] and bias [labels]; labels weigh the same, however many images each has."""
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, tol=1e-3)
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=iterations, tol=1e-3)
     model.fit(examples.features, examples.labels)
     weights = np.zeros((labels, examples.features.shape[1]), np.float32)
     bias = np.full(labels, _ABSENT, np.float32)

@@ -28,6 +28,7 @@ class Lease:
         assert run.lease
         self._make = make
         self._run_id = run.id
+        self._project = run.project
         self._token = run.lease
         self._seconds = seconds
         self._progress = documents.Progress()
@@ -35,6 +36,10 @@ class Lease:
     async def tell(self, progress: documents.Progress) -> None:
         """Store the progress, which prolongs the lease; Lost when it is not ours any more."""
         self._progress = progress
+        await self.hold()
+
+    async def hold(self) -> None:
+        """Prolong, in a transaction of its own; Lost when it is not ours any more."""
         async with self._make.begin() as session:
             await self.prove(session)
 
@@ -44,16 +49,17 @@ class Lease:
             raise Lost
 
     async def end(self, session: AsyncSession, **values: Any) -> None:
-        """End the run, in the caller's transaction; Lost when it is not ours to end."""
+        """End the run and schedule the project's trigger, in the caller's transaction; Lost when it is not ours to end."""
         if not await queries.finish(session, self._run_id, self._token, **values):
             raise Lost
+        await queries.schedule(session, [self._project])
 
     async def keep(self) -> None:
         """Prolong while the work goes on, however long that is silent."""
         while True:
             await asyncio.sleep(self._seconds / 3)
             try:
-                await self.tell(self._progress)
+                await self.hold()
             except Lost:
                 raise
             except Exception:  # the next try may do; if the lease runs out meanwhile, the last write is refused

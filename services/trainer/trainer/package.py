@@ -1,69 +1,55 @@
-"""Writing the model package that devices run: `model.json`, `head.onnx`, `backbone.onnx`. `strop_edge.model` reads it."""
+"""Completing the model package that devices run: `model.json` beside the graphs. `strop_edge.model` reads it."""
 
 import base64
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from strop_edge import image, model
 from strop_image import sandbox
 from strop_wire import messages
-from trainer import head
+from trainer import jobs
+from trainer.backends import base
 
 _SAMPLE_SIDE = 128
 _SAMPLE_QUALITY = 70
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model comes from; written into it."""
-
-    version: str  # "v3"
-    project: str
-    dataset: str  # the dataset version it was trained on
-    created_at: str  # ISO 8601
-    backbone: str  # its name in `trainer.backbone.KINDS`
-
-
 def write(
-    folder: Path,
-    source: Source,
-    labels: Sequence[str],
-    trained: head.Head,
-    backbone: Path,
-    samples: Sequence[Path],
+    job: jobs.Job, labels: Sequence[str], trained: base.Trained, samples: Sequence[Path]
 ) -> dict[str, messages.ModelFile]:
-    """Write the package into a new folder and load it as a device will; returns hash and size of each of its files.
+    """Write `model.json` beside the graphs and load the package as a device will; returns hash and size of each file.
 
-    `samples` are images that travel inside, made small, each with what this very model says to it.
+    `samples` are images that travel inside, made small, each with the probabilities that this model gives for it.
     """
-    folder.mkdir(parents=True)
-    (folder / "head.onnx").write_bytes(head.export(trained))
-    shutil.copyfile(backbone, folder / "backbone.onnx")
+    folder, manifest = job.output, job.output / messages.MANIFEST
     document = {
-        **asdict(source),
+        **(trained.facts or {}),
+        **job.model_dump(include={"version", "project", "dataset", "created_at", "backend"}),
         "labels": list(labels),
-        "input": {"size": image.STANDARD.size, "resize": image.STANDARD.resize},
-        "graphs": ["backbone.onnx", "head.onnx"],
-        "temperature": trained.temperature,
-        "strength": trained.strength,
+        "input": _input(trained.input),
+        "graphs": trained.graphs,
         "thresholds": dict(zip(labels, trained.thresholds, strict=True)),
         "assumed_thresholds": dict(zip(labels, trained.assumed, strict=True)),
         "novelty": None if trained.novelty is None else {"threshold": trained.novelty},
-        "files": {name: asdict(_file(folder / name)) for name in ("backbone.onnx", "head.onnx")},
+        "files": {name: asdict(_file(folder / name)) for name in trained.graphs},
         "samples": [],
     }
-    manifest = folder / "model.json"
     manifest.write_text(json.dumps(document))
     loaded = model.Model(folder)
     document["samples"] = [_sample(loaded, path) for path in samples]
     manifest.write_text(json.dumps(document))
     model.Model(folder).self_test()
-    return {name: _file(folder / name) for name in (messages.MANIFEST, "head.onnx", "backbone.onnx")}
+    return {name: _file(folder / name) for name in (messages.MANIFEST, *trained.graphs)}
+
+
+def _input(wanted: image.Input) -> dict[str, Any]:
+    """Leave out what has its default, so that agents that do not have the field accept the model."""
+    return {each.name: value for each in fields(wanted) if (value := getattr(wanted, each.name)) != each.default}
 
 
 def _sample(loaded: model.Model, path: Path) -> dict[str, object]:

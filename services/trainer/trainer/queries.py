@@ -1,11 +1,11 @@
 """What the trainer reads and writes in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +39,47 @@ _LABELS = text(
 async def projects(session: AsyncSession) -> Sequence[str]:
     """Return the names of all projects, without those that are being deleted."""
     return (await session.scalars(select(tables.Project.name).where(tables.Project.deletion_id.is_(None)))).all()
+
+
+async def exists(session: AsyncSession, project: str) -> bool:
+    """Whether there is this project, and it is not being deleted."""
+    known = select(tables.Project.name).where(tables.Project.name == project, tables.Project.deletion_id.is_(None))
+    return await session.scalar(known) is not None
+
+
+async def schedule(session: AsyncSession, projects: Collection[str]) -> None:
+    """Evaluate the triggers of these projects at the next tick. It waits for an evaluation that is under way."""
+    if not projects:
+        return
+    table = tables.TriggerCheck
+    # In one order of rows, so that two transactions never wait for each other in a circle.
+    new = insert(table).values([{"project": project, "due_at": func.now()} for project in sorted(projects)])
+    due_at = func.least(table.due_at, new.excluded.due_at)
+    await session.execute(new.on_conflict_do_update(index_elements=[table.project], set_={"due_at": due_at}))
+
+
+async def due(session: AsyncSession) -> Sequence[str]:
+    """Return the projects whose triggers are to be evaluated now, the longest due first."""
+    table = tables.TriggerCheck
+    return (await session.scalars(select(table.project).where(table.due_at <= func.now()).order_by(table.due_at))).all()
+
+
+async def take_check(session: AsyncSession, project: str) -> tables.TriggerCheck | None:
+    """Lock the check of a project until the transaction ends; None if it is no longer due, or another trainer has it."""
+    table = tables.TriggerCheck
+    due = select(table).where(table.project == project, table.due_at <= func.now())
+    found: tables.TriggerCheck | None = await session.scalar(due.with_for_update(skip_locked=True))
+    return found
+
+
+async def postpone(session: AsyncSession, check: tables.TriggerCheck, seconds: float | None) -> None:
+    """Set the next evaluation; None: the next event sets it."""
+    table = tables.TriggerCheck
+    mine = table.project == check.project
+    if seconds is None:
+        await session.execute(delete(table).where(mine))
+    else:
+        await session.execute(update(table).where(mine).values(due_at=func.now() + timedelta(seconds=seconds)))
 
 
 async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
@@ -140,12 +181,21 @@ async def number(session: AsyncSession, project: str) -> None:
     await db.lock(session, f"trainer-numbers {project}")
 
 
-async def next_dataset(session: AsyncSession, project: str) -> int:
-    """The next free number, ours until the transaction ends."""
-    await number(session, project)
-    table = tables.DatasetVersion
-    newest = await session.scalar(select(func.max(table.version)).where(table.project == project))
-    return (newest or 0) + 1
+async def reserve_dataset(session: AsyncSession, run: tables.TrainingRun) -> int:
+    """Reserve a number for the dataset version of this attempt of a run; no other attempt and no other run gets it."""
+    await number(session, run.project)
+    table = tables.TrainingRun
+    version = 1 + max(
+        await _newest(session, run.project, table.dataset_version, table.project),
+        await _newest(session, run.project, tables.DatasetVersion.version, tables.DatasetVersion.project),
+    )
+    await session.execute(update(table).where(table.id == run.id).values(dataset_version=version))
+    return version
+
+
+async def _newest(session: AsyncSession, project: str, number: Any, of: Any) -> int:
+    """Return the largest number of a project in a column; 0 without any."""
+    return await session.scalar(select(func.max(number)).where(of == project)) or 0
 
 
 async def ordered_dataset(session: AsyncSession, project: str, manifest: str) -> tables.DatasetVersion | None:
@@ -163,9 +213,10 @@ async def reserve_model(session: AsyncSession, run: tables.TrainingRun) -> int:
     table = tables.TrainingRun
     if known := await session.scalar(select(table.model_version).where(table.id == run.id)):
         return known
-    newest = select(func.max(table.model_version)).where(table.project == run.project)
-    oldest = select(func.max(tables.ModelVersion.version)).where(tables.ModelVersion.project == run.project)
-    version = max(await session.scalar(newest) or 0, await session.scalar(oldest) or 0) + 1
+    version = 1 + max(
+        await _newest(session, run.project, table.model_version, table.project),
+        await _newest(session, run.project, tables.ModelVersion.version, tables.ModelVersion.project),
+    )
     await session.execute(update(table).where(table.id == run.id).values(model_version=version))
     return version
 
@@ -187,16 +238,23 @@ async def champion(session: AsyncSession, project: str) -> tables.ModelVersion |
     return await session.scalar(deployed.limit(1)) or await session.scalar(approved.limit(1))
 
 
-async def abandoned(session: AsyncSession) -> Sequence[tables.TrainingRun]:
-    """Hand back runs whose trainer has been silent until its lease ran out, each once; returns them."""
+def _lapsed() -> ColumnElement[bool]:
+    """The run's trainer has sent no heartbeat until its lease expired."""
     table = tables.TrainingRun
-    lapsed = (
-        update(table)
-        .where(table.state == states.RunState.RUNNING, table.leased_until < func.now())
-        .values(state=states.RunState.REQUESTED, lease=None, leased_until=None)
-        .returning(table)
-    )
-    return (await session.scalars(lapsed)).all()
+    return and_(table.state == states.RunState.RUNNING, table.leased_until < func.now())
+
+
+async def lapsed(session: AsyncSession) -> Sequence[tables.TrainingRun]:
+    """Return the runs whose lease has expired."""
+    return (await session.scalars(select(tables.TrainingRun).where(_lapsed()))).all()
+
+
+async def hand_back(session: AsyncSession, run_id: UUID) -> bool:
+    """Return a run with an expired lease to the requested ones; False if another trainer has done so, or has taken it."""
+    table = tables.TrainingRun
+    values = {"state": states.RunState.REQUESTED, "lease": None, "leased_until": None}
+    changed = update(table).where(table.id == run_id, _lapsed()).values(**values).returning(table.id)
+    return await session.scalar(changed) is not None
 
 
 async def add_files(session: AsyncSession, project: str, files: documents.Files) -> None:

@@ -1,19 +1,21 @@
-"""Registering a model: its files in S3, its rows, and what follows, all under the run's lease."""
+"""Registering a model: first its files in S3, then, in one transaction under the run's lease, its rows and events.
 
+Each attempt of a run has keys of its own, so a trainer that lost its lease overwrites no file of a registered model. A crash
+between upload and commit leaves files without a row, which are deleted with the project.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, outbox, storage
-from strop_contracts import documents, errors, events, states, tables
-from trainer import queries
+from strop_contracts import documents, errors, events, keys, states, tables
+from trainer import jobs, queries
 from trainer.lease import Lease
 
 log = structlog.get_logger()
-
-BACKBONE = "backbone.onnx"
 
 
 async def register(
@@ -23,30 +25,24 @@ async def register(
     dataset: int,
     version: int,
     package: Path,
-    result: dict[str, Any],
+    result: jobs.Result,
 ) -> None:
-    """One transaction: the run is done, the model is there, and what follows leaves; Lost when the run is not ours.
-
-    The files go up inside it, while the run's row is locked, so a trainer that lost its lease overwrites nothing. A crash
-    before the commit leaves files without a row, which the next attempt replaces.
-    """
-    store, project = runtime.storage, run.project
-    files = _files(project, version, result)
-    backbone = files[BACKBONE].key
-    if await store.size(backbone) is None:  # named by its content: it can be there already, and never differ
-        await store.put(backbone, (package / BACKBONE).read_bytes())
+    """Upload the files, then end the run and add the model with its events; Lost if the run is not ours."""
+    project, folder = run.project, keys.attempt(run.project, version, run.attempts)
+    files = _files(project, folder, result)
+    outcomes = {part: keys.outcomes(folder, part) for part in result.outcomes}
+    await lease.hold()
+    await _upload(runtime.storage, package, folder, files)
+    for part, path in result.outcomes.items():
+        await runtime.storage.put(outcomes[part], path.read_bytes(), "application/jsonl")
     async with runtime.sessions.begin() as session:
         await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
-        for name, file in files.items():
-            if name != BACKBONE:
-                await store.put(file.key, (package / name).read_bytes())
-        outcomes = await _outcomes(store, project, version, result)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
         await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
         if _state(run, result) == states.ModelState.APPROVED:
             await outbox.add(session, events.ModelApproved(project=project, model_version=version))
-    log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result["reasons"])
+    log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result.reasons)
 
 
 async def approve(session: AsyncSession, project: str, version: int) -> None:
@@ -64,32 +60,31 @@ async def approve(session: AsyncSession, project: str, version: int) -> None:
     await outbox.add(session, events.ModelApproved(project=project, model_version=version))
 
 
-def _state(run: tables.TrainingRun, result: dict[str, Any]) -> states.ModelState:
+def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
         return states.ModelState.HOSTED
-    return states.ModelState.APPROVED if result["approved"] else states.ModelState.REFUSED
+    return states.ModelState.APPROVED if result.approved else states.ModelState.REFUSED
 
 
-def _files(project: str, version: int, result: dict[str, Any]) -> documents.Files:
-    """Name -> sha256, size and key. Keys are never overwritten once a row names them."""
+def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:
+    """Name -> sha256, size and key. The first of two graphs is shared by models, so its content names it."""
+    shared = result.graphs[0] if len(result.graphs) > 1 else None
     return {
         name: documents.StoredFile(
-            **file,
-            key=f"{project}/backbones/{file['sha256']}.onnx"
-            if name == BACKBONE
-            else f"{project}/models/v{version}/{name}",
+            sha256=file.sha256,
+            size=file.size,
+            key=keys.backbone(project, file.sha256) if name == shared else f"{folder}/{name}",
         )
-        for name, file in result["files"].items()
+        for name, file in result.files.items()
     }
 
 
-async def _outcomes(store: storage.Storage, project: str, version: int, result: dict[str, Any]) -> dict[str, str]:
-    keys = {}
-    for part, path in result["outcomes"].items():
-        keys[part] = f"{project}/models/v{version}/outcomes-{part}.jsonl"
-        await store.put(keys[part], Path(path).read_bytes(), "application/jsonl")
-    return keys
+async def _upload(store: storage.Storage, package: Path, folder: str, files: documents.Files) -> None:
+    """Store the files of a package. What is outside of the attempt's folder is named by its content, and stored once."""
+    for name, file in files.items():
+        if file.key.startswith(f"{folder}/") or await store.size(file.key) is None:
+            await store.put(file.key, (package / name).read_bytes())
 
 
 async def _rows(
@@ -97,9 +92,9 @@ async def _rows(
     run: tables.TrainingRun,
     dataset: int,
     version: int,
-    result: dict[str, Any],
+    result: jobs.Result,
     files: documents.Files,
-    outcomes: dict[str, str],
+    outcomes: Mapping[documents.Origin, str],
 ) -> None:
     key = {"project": run.project}
     session.add(
@@ -109,12 +104,12 @@ async def _rows(
             run_id=run.id,
             dataset_version=dataset,
             state=_state(run, result),
-            reasons=result["reasons"],
-            labels=result["labels"],
+            reasons=result.reasons,
+            labels=result.labels,
             files=files,
         )
     )
     session.add_all(
         tables.Evaluation(**key, model_version=version, part=part, metrics=metrics, outcomes_key=outcomes[part])
-        for part, metrics in result["evaluations"].items()
+        for part, metrics in result.evaluations.items()
     )

@@ -1,6 +1,6 @@
 """What the trainer decides: which part of a data set an image belongs to, and when to train."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 NEAR = 4
@@ -72,30 +72,29 @@ class Trigger:
 class Decision:
     train: bool
     reasons: tuple[str, ...]
+    recheck: float | None = None  # seconds after which it can differ without a new event; None: never
 
 
 def decide(labels: Labels, trigger: Trigger) -> Decision:
-    """Train or not yet, and why: everything that speaks against it is named."""
-    against = list(_against(labels, trigger))
+    """Decide whether to train. A negative decision has all its reasons, and the time of the first that can lapse by itself."""
+    against = dict(_against(labels, trigger))
     if against:
-        return Decision(False, tuple(against))
-    return Decision(True, (f"{labels.new} new labels to learn from, {trigger.min_labels} asked for",))
+        return Decision(False, tuple(against), min((each for each in against.values() if each), default=None))
+    return Decision(True, (f"{labels.new} new labels to learn from, {trigger.min_labels} asked for",), 0)
 
 
-def _against(labels: Labels, trigger: Trigger) -> list[str]:
-    reasons = []
+def _against(labels: Labels, trigger: Trigger) -> Iterator[tuple[str, float | None]]:
+    """Each reason against a training, and the seconds after which it lapses; None if only an event can end it."""
     if labels.new < trigger.min_labels:
-        reasons.append(f"fewer than {trigger.min_labels} new labels to learn from (audits do not count)")
-    elif _still_coming(labels, trigger):
-        reasons.append(f"labels are still coming in: waiting for {trigger.debounce:g} s of quiet")
+        yield f"fewer than {trigger.min_labels} new labels to learn from (audits do not count)", None
+    elif (left := _unsettled(labels, trigger)) > 0:
+        yield f"labels are still coming in: waiting for {trigger.debounce:g} s of quiet", left
     if labels.running:
-        reasons.append("a training run is under way")
+        yield "a training run is under way", None
     elif labels.since_last is not None and labels.since_last < trigger.cooldown:
-        reasons.append(f"the last training ended less than {trigger.cooldown:g} s ago")
-    return reasons
+        yield f"the last training ended less than {trigger.cooldown:g} s ago", trigger.cooldown - labels.since_last
 
 
-def _still_coming(labels: Labels, trigger: Trigger) -> bool:
-    quiet = labels.last_age is not None and labels.last_age >= trigger.debounce
-    overdue = labels.first_age is not None and labels.first_age >= trigger.max_wait
-    return not (quiet or overdue)
+def _unsettled(labels: Labels, trigger: Trigger) -> float:
+    """Seconds until labels have paused long enough, or have waited long enough; not positive if that is so now."""
+    return min(trigger.debounce - (labels.last_age or 0), trigger.max_wait - (labels.first_age or 0))

@@ -6,17 +6,16 @@ A crash leaves the row `running` with a lease that runs out; the tick then hands
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from strop import app, outbox
 from strop_contracts import documents, errors, events, states, tables
-from trainer import child, datasets, metrics, queries, registry
+from trainer import child, datasets, jobs, metrics, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
@@ -47,7 +46,7 @@ class Runs:
                 keeping = group.create_task(lease.keep())
                 await self._train(run, lease)
                 keeping.cancel()
-        except* child.Failed as failures:
+        except* (child.Failed, datasets.BadManifest) as failures:
             await self._give_up(run, lease, str(failures.exceptions[0]))
         except* Lost:
             log.warning("another trainer took the run over", run=str(run.id))
@@ -71,44 +70,50 @@ class Runs:
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
     async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[documents.Item]]:
-        """Fix the dataset version. Unless it was ordered, a run that is taken up again makes a new one: labels may have come."""
-        store = self._runtime.storage
-        async with self._runtime.sessions.begin() as session:
+        """Fix the dataset version: an order has its own, every other attempt makes a new one, because labels may be new.
+
+        Manifests are read and written between transactions.
+        """
+        store, make = self._runtime.storage, self._runtime.sessions
+        if run.manifest:
+            manifest = await datasets.read(store, run.manifest)
+            async with make.begin() as session:
+                await lease.prove(session)
+                return await datasets.take(session, run, run.manifest, manifest)
+        async with make.begin() as session:
             await lease.prove(session)
-            if run.manifest:
-                try:
-                    return await datasets.take(session, store, run.project, run.manifest)
-                except datasets.BadManifest as error:
-                    raise child.Failed(str(error)) from error
             items = await datasets.gather(session, run.project, datetime.now(UTC))
-            labels = {item.label for item in items if item.part == "train"}
-            if len(labels) < 2:
-                raise child.Failed(
-                    f"training needs images of at least 2 labels, found {len(labels)}: import a base set first"
-                )
-            return await datasets.save(session, store, run.project, items), items
+            _check(items)
+            row, manifest = await datasets.draft(session, run, items)
+        await store.put(row.key, manifest, "application/jsonl")
+        async with make.begin() as session:
+            await lease.prove(session)
+            session.add(row)
+        return row.version, items
 
     async def _job(
         self, run: tables.TrainingRun, dataset: int, items: list[documents.Item], folder: Path
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, jobs.Job]:
         """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
         cache = self._settings.cache.absolute()
         used = [item for item in items if item.part != datasets.ASIDE]
-        places = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
+        images = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
         async with self._runtime.sessions.begin() as session:
             version = await queries.reserve_model(session, run)
             champion = None if run.manifest else await queries.champion(session, run.project)
-        return version, {
-            "project": run.project,
-            "version": f"v{version}",
-            "created_at": datetime.now(UTC).isoformat(),
-            "dataset": str(dataset),
-            "cache": str(cache),
-            "output": str(folder / "package"),
-            "champion": str(await self._champion(champion, folder)) if champion else None,
-            "images": [{**item.model_dump(mode="json"), "path": str(places[item.sha256])} for item in used],
-            **({"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}),
-        }
+        ordered = {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}
+        return version, jobs.Job(
+            project=run.project,
+            version=f"v{version}",
+            created_at=datetime.now(UTC).isoformat(),
+            dataset=str(dataset),
+            cache=cache,
+            output=folder / "package",
+            champion=await self._champion(champion, folder) if champion else None,
+            images=tuple(images),
+            backend="head" if ordered else self._settings.backend,
+            options=ordered or self._settings.options,
+        )
 
     async def _champion(self, model: tables.ModelVersion, folder: Path) -> Path:
         target = folder / "champion"
@@ -116,6 +121,12 @@ class Runs:
         for name, file in model.files.items():
             (target / name).write_bytes(await self._runtime.storage.get(file.key))
         return target
+
+
+def _check(items: Sequence[documents.Item]) -> None:
+    labels = {item.label for item in items if item.part == "train"}
+    if len(labels) < 2:
+        raise child.Failed(f"training needs images of at least 2 labels, found {len(labels)}: import a base set first")
 
 
 def _clear(parent: Path, run: tables.TrainingRun) -> None:

@@ -1,6 +1,7 @@
 """What the trainer can be told, beside what every service can."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +16,11 @@ class Settings(BaseSettings):
     debounce: float = Field(60, ge=0, description="wait until no label has come for so long")
     max_wait: float = Field(1800, ge=0, description="but not longer than this after enough labels were there")
     cooldown: float = Field(600, ge=0, description="pause between the end of one training and the start of the next")
+    backend: str = Field(
+        "head", description="how models of fleets are trained: `head`, or `constant`, which learns nothing"
+    )
+    options: dict[str, Any] = Field({}, description="options of the backend, as JSON")
     cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")
     lease: float = Field(30, gt=1, description="a run whose trainer has been silent for so long is taken over")
     attempts: int = Field(3, ge=1, description="after so many crashes a run has failed")
-    tick: float = Field(1, gt=0, description="pause between two looks at the triggers")
+    tick: float = Field(1, gt=0, description="pause between two ticks, which evaluate the triggers that are due")

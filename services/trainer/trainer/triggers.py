@@ -1,4 +1,4 @@
-"""When to train: looked at now and then, under a lock, and asked for by hand. Runs that a crash left behind go on, too."""
+"""When to train. An event schedules the evaluation of a project's trigger; a person requests a run at any time."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, db, outbox
-from strop_contracts import errors, events, states
+from strop import app, loops, outbox
+from strop_contracts import errors, events, states, tables
 from trainer import datasets, queries, rules
 from trainer.settings import Settings
 
@@ -15,25 +15,49 @@ log = structlog.get_logger()
 
 
 class Triggers:
-    """Looks at every project now and then: are there enough new labels? And at every run: is its trainer alive?"""
+    """Evaluates the triggers that are due, and returns runs with an expired lease to the queue.
+
+    Each project has a transaction of its own. A row lock gives an evaluation to one of several trainers.
+    """
 
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
-        self._runtime = runtime
+        self._make = runtime.sessions
         self._trigger = rules.Trigger(settings.min_labels, settings.debounce, settings.max_wait, settings.cooldown)
+        self._started = False
 
     async def tick(self) -> None:
-        async with db.tick(self._runtime.sessions, "trainer-triggers") as session:
-            if session is None:
-                return
-            for run in await queries.abandoned(session):
-                log.warning("training is taken up again", project=run.project, run=str(run.id), attempts=run.attempts)
+        """Evaluate all triggers at the first call, because settings may have changed; later those that are due."""
+        if not self._started:
+            async with self._make.begin() as session:
+                await queries.schedule(session, await queries.projects(session))
+            self._started = True
+        async with self._make() as session:
+            lapsed, due = await queries.lapsed(session), await queries.due(session)
+        for run in lapsed:
+            with loops.isolated(project=run.project, run=str(run.id)):
+                await self._hand_back(run)
+        for project in due:
+            with loops.isolated(project=project):
+                await self._evaluate(project)
+
+    async def _hand_back(self, run: tables.TrainingRun) -> None:
+        async with self._make.begin() as session:
+            if await queries.hand_back(session, run.id):
+                log.warning("training_handed_back", project=run.project, run=str(run.id), attempts=run.attempts)
                 await outbox.add(session, events.TrainingRequested(project=run.project, run_id=run.id))
-            for project in await queries.projects(session):
-                labels = await queries.labels(session, project, self._trigger.min_labels)
-                decision = rules.decide(labels, self._trigger)
-                await queries.note(session, project, decision)
-                if decision.train and (made := await queries.request(session, project, states.RunTrigger.LABELS)):
-                    await outbox.add(session, events.TrainingRequested(project=project, run_id=made))
+
+    async def _evaluate(self, project: str) -> None:
+        async with self._make.begin() as session:
+            if not (check := await queries.take_check(session, project)):
+                return
+            if not await queries.exists(session, project):
+                await queries.postpone(session, check, None)
+                return
+            decision = rules.decide(await queries.labels(session, project, self._trigger.min_labels), self._trigger)
+            await queries.note(session, project, decision)
+            if decision.train and (made := await queries.request(session, project, states.RunTrigger.LABELS)):
+                await outbox.add(session, events.TrainingRequested(project=project, run_id=made))
+            await queries.postpone(session, check, decision.recheck)
 
 
 async def by_hand(session: AsyncSession, project: str) -> UUID:
@@ -41,7 +65,7 @@ async def by_hand(session: AsyncSession, project: str) -> UUID:
 
     NotFound without such a project; Refused while another run is unfinished, or when there is too little to learn from.
     """
-    if project not in await queries.projects(session):
+    if not await queries.exists(session, project):
         raise errors.NotFound(f"there is no project {project}: create it first")
     items = await datasets.gather(session, project, datetime.now(UTC))
     if (found := len({item.label for item in items if item.part == "train"})) < 2:

@@ -25,6 +25,7 @@ from strop_contracts.tables.trainer import (
     ModelFile,
     ModelVersion,
     TrainingRun,
+    TriggerCheck,
     TriggerDecision,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "Route",
     "Token",
     "TrainingRun",
+    "TriggerCheck",
     "TriggerDecision",
     "Upload",
     "User",

@@ -22,6 +22,15 @@ class TriggerDecision(Base):
     reasons: Mapped[list[str]]
 
 
+class TriggerCheck(Base):
+    """When the trigger of a project is evaluated next. Without a row the answer cannot change until an event arrives."""
+
+    __tablename__ = "trigger_checks"
+    __table_args__ = (Index(None, "due_at"),)
+    project: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+
+
 class DatasetVersion(Base):
     """An immutable manifest in S3: which images, labels and split made a model."""
 

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import sys
-from dataclasses import asdict
 
 from sqlalchemy import func, select
 
+from console import ledger
 from strop import app
 from strop.settings import Settings
-from strop_cli import ledger
 from strop_contracts import tables
 
 
@@ -18,7 +17,9 @@ async def main() -> None:
     async with app.runtime(Settings()) as runtime, runtime.sessions() as session:
         found = await ledger.look(session, "demo", journals)
         rows = await session.scalar(select(func.count()).select_from(tables.Capture))
-    print(json.dumps({**asdict(found), "rows": rows, "stored": list(journals.values()).count("stored")}))
+    print(
+        json.dumps({**found.model_dump(mode="json"), "rows": rows, "stored": list(journals.values()).count("stored")})
+    )
 
 
 asyncio.run(main())

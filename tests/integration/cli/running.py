@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from strop_cli.__main__ import cli
 from tests import wait

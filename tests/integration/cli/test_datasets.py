@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, true
 
 from strop import app
 from strop_cli import datasets
@@ -24,7 +24,7 @@ async def rows(runtime: app.Runtime) -> None:
 
 async def forget(runtime: app.Runtime, *keys: str) -> None:
     async with runtime.sessions.begin() as session:
-        chosen = tables.DatasetItem.key.in_(keys) if keys else True
+        chosen = tables.DatasetItem.key.in_(keys) if keys else true()
         await session.execute(delete(tables.DatasetItem).where(chosen))
 
 

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from sqlalchemy import select
 
-from strop import app
+from strop import app, tokens
 from strop.settings import Settings
-from strop_contracts import topology
+from strop_contracts import tables, topology
 from strop_devstack.platform.stack import Stack
 
 NAME = f"setup{os.getpid()}"
@@ -44,9 +45,26 @@ async def test_it_makes_what_is_missing_and_leaves_what_is_there(env: dict[str, 
         assert await runtime.queues.depth("router") == 0
         await runtime.storage.put("key", b"body")
         assert await runtime.queues.receive(topology.IMAGES, wait=5), "the bucket's events reach ingest"
-    listed = await strop(env, "devices", "list", "bottles")
-    assert "line-1" in listed.stdout
-    assert "line-2" in listed.stdout
+        async with runtime.sessions() as session:
+            listed = await session.scalars(select(tables.Device.name).order_by(tables.Device.name))
+            assert list(listed) == ["line-1", "line-2"]
+
+
+async def test_short_token_of_the_environment_is_refused(env: dict[str, str]) -> None:
+    done = await strop(env | {"STROP_TOKEN": "guessable"}, "setup")
+
+    assert (done.returncode, "is shorter than 32 characters" in done.stderr) == (1, True)
+
+
+async def test_operators_token_is_printed_or_taken_from_the_environment(env: dict[str, str]) -> None:
+    chosen = "chosen" * 6
+    done = await strop(env | {"STROP_TOKEN": chosen}, "setup", "--operator=ann")
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.strip()
+
+    async with app.runtime(Settings(database_url=env["DATABASE_URL"])) as runtime, runtime.sessions() as session:
+        assert await tokens.user(session, printed, "operator") == "ann"
+        assert await tokens.user(session, chosen, "operator") == "operator"
 
 
 async def test_a_device_without_its_project_is_refused_in_one_line(env: dict[str, str]) -> None:

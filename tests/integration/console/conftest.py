@@ -10,9 +10,8 @@ import pytest
 
 from console import __main__ as main
 from custom_labels import __main__ as api
-from strop import app
+from strop import app, tokens
 from strop.settings import Settings
-from strop_web import auth
 
 
 @pytest.fixture
@@ -61,6 +60,6 @@ async def client(
     runtime: app.Runtime, name: str, *, base_url: str = "http://strop", transport: httpx.ASGITransport | None = None
 ) -> httpx.AsyncClient:
     async with runtime.sessions.begin() as session:
-        token = await auth.make_token(session, name, "api")
+        token = await tokens.make(session, name, "api")
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers, timeout=30)

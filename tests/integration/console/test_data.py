@@ -4,7 +4,7 @@ from PIL import Image
 
 from console import gallery
 from strop import app, storage
-from strop_contracts import tables
+from strop_contracts import keys, states, tables
 from tests import factories, judged, roles
 from tests.integration.console.conftest import Ask
 
@@ -67,7 +67,7 @@ async def test_a_set_that_is_being_made_says_how_far_it_is(ask: Ask, runtime: ap
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", [(factories.picture(), [])])
-        dataset.status = "CREATE_IN_PROGRESS"
+        dataset.status = states.DatasetStatus.CREATE_IN_PROGRESS
 
     page = (await (await ask("ada")).get(DATA)).text
 
@@ -132,7 +132,7 @@ async def test_thumbnails_are_made_once_and_images_are_as_they_were_stored(ask: 
 
     image = await ada.get(f"/console/images/flowers/{sha256}")
     small = await ada.get(f"/console/thumbnails/flowers/{sha256}")
-    await runtime.storage.delete(storage.image_key("flowers", sha256))
+    await runtime.storage.delete(keys.image("flowers", sha256))
     again = await ada.get(f"/console/thumbnails/flowers/{sha256}")
 
     assert image.content == body
@@ -145,7 +145,7 @@ async def test_thumbnails_are_made_once_and_images_are_as_they_were_stored(ask: 
 async def test_an_image_of_another_project_or_without_bytes_is_not_there(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
     ada, sha256 = await ask("ada"), storage.digest(judged.SHOTS[0].body)
-    await runtime.storage.delete(storage.image_key("flowers", sha256))
+    await runtime.storage.delete(keys.image("flowers", sha256))
 
     for path in (f"images/other/{sha256}", f"thumbnails/other/{sha256}", f"thumbnails/flowers/{sha256}"):
         assert (await ada.get(f"/console/{path}")).status_code == 404

@@ -25,11 +25,11 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from console import ledger
 from ingest import announcements, places
 from strop import app, outbox
 from strop.settings import Settings
-from strop_cli import ledger
-from strop_contracts import events, tables
+from strop_contracts import control, events, tables
 from strop_wire import ids, messages
 from tests import factories
 from tests.integration.crash.world import DEVICES, PEOPLE, World
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
 LABELS = ("can", "mug", 'd\u00e9j\u00e0 "vu"')
-SERVICES = ("ingest", "router", "labeling-queue", "deployer")
+SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
 
@@ -89,7 +89,12 @@ def living(settings: Settings) -> Iterator[tuple[World, Loop]]:
 
 def run(settings: Settings, bounds: hypothesis.settings) -> None:
     with living(settings) as (world, loop):
-        run_state_machine_as_test(lambda: Histories(world, loop), settings=bounds)
+
+        class InThisWorld(Histories):
+            def __init__(self) -> None:
+                super().__init__(world, loop)
+
+        run_state_machine_as_test(InThisWorld, settings=bounds)
         assert world.overtaken >= {"stored", "drop"}, "these histories are too short to show anything"
 
 
@@ -349,7 +354,7 @@ class Seen:
     """What the tables say at one moment."""
 
     captures: list[tables.Capture]
-    accounts: ledger.Ledger
+    accounts: control.Ledger
     outbox: list[str]  # bodies of events
     fates: dict[UUID, str]
     tasks: set[UUID]  # captures that have one

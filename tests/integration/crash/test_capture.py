@@ -1,7 +1,7 @@
 """A capture's way from the device to its label task, while one of the services on it is killed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from console import ledger
 from ingest import announcements
 from strop import app, outbox
-from strop_cli import ledger
 from strop_contracts import tables, topology
 from tests import device, factories
 from tests.integration.crash import victim
@@ -52,7 +52,7 @@ async def deliver(phone: device.Device) -> dict[str, str]:
     return journal
 
 
-async def hear(phone: device.Device, said: dict[str, tuple[object, bytes]], journal: dict[str, str]) -> None:
+async def hear(phone: device.Device, said: Mapping[str, tuple[object, bytes]], journal: dict[str, str]) -> None:
     for grant in (await phone.hear()).captures:
         if grant.action == "upload":
             await phone.put(grant, said[grant.capture][1])

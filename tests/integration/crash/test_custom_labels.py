@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from custom_labels.datasets import changes
 from strop import app
-from strop_contracts import tables
+from strop_contracts import states, tables
 from tests import factories
 from tests.integration.crash import victim
 
@@ -28,7 +28,9 @@ async def order(runtime: app.Runtime) -> None:
         dataset = tables.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
         session.add(dataset)
         await session.flush()
-        await changes.order(session, dataset, "create", {"bucket": store.bucket, "name": "train.manifest"})
+        await changes.order(
+            session, dataset, states.ChangeKind.CREATE, {"bucket": store.bucket, "name": "train.manifest"}
+        )
 
 
 async def test_a_data_set_is_changed_once(

@@ -15,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import quote_plus
 
 import httpx
-from sqlalchemy import event
+from sqlalchemy import event as sql_event
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
 
@@ -23,11 +23,11 @@ from deployer import __main__ as deployer
 from ingest import announcements, answers, clearing, handlers, objects
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, consumer, mqtt, outbox, sqs, storage
-from strop_contracts import tables
-from strop_web import auth
+from strop import app, consumer, mqtt, outbox, sqs, storage, tokens
+from strop_contracts import events, tables
 from strop_wire import messages, topics
 from tests import factories
+from trainer import handlers as trainer_handlers
 from trainer import settings as trainer_settings
 from trainer import triggers
 
@@ -142,10 +142,11 @@ class World:
         make = async_sessionmaker(engine, expire_on_commit=False, sync_session_class=_Doomed)
         self.bucket = Bucket(real.storage, self.endpoint)
         self.runtime = app.Runtime(real.settings, make, sqs.Queues(self.endpoint, "q"), self.bucket)
-        event.listen(_Doomed, "before_commit", self._before_commit)
+        sql_event.listen(_Doomed, "before_commit", self._before_commit)
         self.consumers = {
             **self._ingest(),
             **{name: _reader(each.build(self.runtime)) for name, each in _OTHERS.items()},
+            "trainer": self._trainer(),
         }
         self._triggers = triggers.Triggers(
             self.runtime, trainer_settings.Settings(min_labels=MIN_LABELS, debounce=0, cooldown=0)
@@ -156,7 +157,7 @@ class World:
         self._people: dict[str, httpx.AsyncClient] = {}
 
     def close(self) -> None:
-        event.remove(_Doomed, "before_commit", self._before_commit)
+        sql_event.remove(_Doomed, "before_commit", self._before_commit)
 
     def _ingest(self) -> dict[str, consumer.Consumer]:
         """As `ingest.__main__` wires it."""
@@ -171,6 +172,15 @@ class World:
         )
         reading = consumer.Consumer("ingest", make, self.runtime.queues, table, loads=objects.loads)
         return {"ingest": reading}
+
+    def _trainer(self) -> consumer.Consumer:
+        """The trainer without training: of its events only labels are handled."""
+        handle = consumer.Handlers(batch={events.ImageLabeled: trainer_handlers.on_images_labeled})
+
+        def loads(body: str) -> events.Event | None:
+            return event if isinstance(event := events.loads(body), events.ImageLabeled) else None
+
+        return consumer.Consumer("trainer", self.runtime.sessions, self.runtime.queues, handle, loads=loads)
 
     def _before_commit(self, _session: Session) -> None:
         if self.doomed:
@@ -191,9 +201,9 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
-            tokens = {name: await auth.make_token(session, name, "api") for name in PEOPLE}
+            issued = {name: await tokens.make(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
-        for name, token in tokens.items():
+        for name, token in issued.items():
             headers = {"Authorization": f"Bearer {token}"}
             self._people[name] = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
 

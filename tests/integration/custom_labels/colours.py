@@ -143,7 +143,7 @@ async def stored(
 ) -> dict[str, Any]:
     """Put the files of a tiny model; returns what a row says of them. `changes` replace keys of model.json."""
     package = make(**{"assumed_thresholds": {"red": 0.5, "green": 0.5, "blue": 0.5}, **changes})
-    files = {}
+    files: dict[str, dict[str, Any]] = {}
     for name, body in package.contents.items():
         files[name] = {"sha256": storage.digest(body), "size": len(body), "key": f"{project}/models/v1/{name}"}
         await runtime.storage.put(files[name]["key"], body)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from custom_labels.datasets import changes
 from strop import app
-from strop_contracts import events, tables
+from strop_contracts import events, states, tables
 from strop_wire import ids
 from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket
@@ -28,7 +28,9 @@ async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> eve
         dataset = tables.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
         session.add(dataset)
         await session.flush()
-        change = await changes.order(session, dataset, "create", {name.lower(): each for name, each in source.items()})
+        change = await changes.order(
+            session, dataset, states.ChangeKind.CREATE, {name.lower(): each for name, each in source.items()}
+        )
     return events.DatasetChangeRequested(project=factories.PROJECT, change_id=change)
 
 

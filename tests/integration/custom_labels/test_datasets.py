@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from strop import app, storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket, Rekognition, Source
 
@@ -30,7 +30,7 @@ async def test_a_manifest_becomes_a_data_set(
         ("tulip", 1),
     ]
     body = factories.picture(0, (80, 64))
-    assert await runtime.storage.get(storage.image_key("flowers", storage.digest(body))) == body
+    assert await runtime.storage.get(keys.image("flowers", storage.digest(body))) == body
     async with roles.arranging(runtime)() as session:
         image = await session.get_one(tables.HostedImage, ("flowers", storage.digest(body)))
     assert (image.size, image.content_type, image.width, image.height) == (len(body), "image/jpeg", 80, 64)
@@ -232,6 +232,6 @@ async def test_a_data_set_is_copied_into_another_project_with_its_images(
     assert await rekognition.entries(copy) == await rekognition.entries(arn)
     for seed in range(5):
         sha256 = storage.digest(factories.picture(seed, (80, 64)))
-        assert await runtime.storage.size(storage.image_key("other", sha256))
+        assert await runtime.storage.size(keys.image("other", sha256))
         async with roles.arranging(runtime)() as session:
             await session.get_one(tables.HostedImage, ("other", sha256))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from custom_labels import image_rules
 from custom_labels.hosting import detect, pool
 from strop import app
 from tests.integration.custom_labels import colours
@@ -58,7 +59,7 @@ async def test_images_come_in_the_request_or_from_s3_and_bad_ones_are_refused(
     assert await fails({"S3Object": {"Bucket": "nobody-has-this", "Name": "a.jpg"}}) == "InvalidS3ObjectException"
     assert await fails({"Bytes": packages.RED, **in_s3}) == "InvalidParameterException"
     assert await fails({"S3Object": {"Bucket": bucket.name}}) == "InvalidParameterException"
-    monkeypatch.setattr(detect.image_rules, "MAX_BYTES", len(packages.GREEN) - 1)
+    monkeypatch.setattr(image_rules, "MAX_BYTES", len(packages.GREEN) - 1)
     assert await fails(in_s3) == "ImageTooLargeException"
     monkeypatch.setattr(pool, "WAITING", 0)
     assert await fails({"Bytes": packages.RED}) == "ProvisionedThroughputExceededException"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,7 @@ async def test_a_model_that_cannot_run_has_no_units_and_says_why(folder: Path) -
 
 
 async def test_units_that_keep_dying_at_their_start_are_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr(pool, "PAUSE", 0.01)
     workers = pool.Pool(folder, 1, 1)
     looking = asyncio.create_task(ticking(workers))

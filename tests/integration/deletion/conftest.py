@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,9 @@ def running(settings: Settings, runtime: app.Runtime) -> Running:
             group.create_task(outbox.relay(runtime.sessions, runtime.queues, stop, idle=0.02))
             for name in names:
                 own = await opened.enter_async_context(app.runtime(settings, name))
-                cleared = {events.ProjectCleared: deletion.on_project_cleared} if name == "custom-labels" else {}
+                cleared: dict[type[events.Event], Any] = {}
+                if name == "custom-labels":
+                    cleared[events.ProjectCleared] = deletion.on_project_cleared
                 table = consumer.Handlers(
                     one=cleared, long={events.ProjectDeleted: CLEARING[name].of(own).on_project_deleted}
                 )

@@ -1,5 +1,6 @@
 """A deleted project leaves nothing behind in any service, and its name is free only then."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,7 @@ async def fill(session: AsyncSession) -> None:
                 project=PROJECT, device="line-1", boot=ids.uuid7(), sequence=1, state=factories.state()
             ),
             tables.TriggerDecision(project=PROJECT, train=False, reasons=[]),
+            tables.TriggerCheck(project=PROJECT, due_at=datetime.now(UTC)),
             tables.Policy(project=PROJECT, version=1, body={}),
             tables.ProjectPolicy(project=PROJECT, name="copy", revision="1", document="{}"),
             tables.Deployment(project=PROJECT, model_version=1, kind="rollout", stages=[1.0]),

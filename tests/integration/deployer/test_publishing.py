@@ -9,6 +9,7 @@ from sqlalchemy import text
 from deployer.targets import base
 from deployer.targets import mqtt as mqtt_target
 from strop import app, mqtt
+from strop_contracts import states
 from strop_wire import messages
 from tests import brokers, roles
 from tests.integration.deployer import lab as labs
@@ -187,7 +188,7 @@ class TestPublishing:
             told = []
             for _ in range(3):
                 await turn(ticking)
-                told.append([row.state for row in (await lab.rows()).values()].count("sent"))
+                told.append([row.state for row in (await lab.rows()).values()].count(states.InstallState.SENT))
 
             assert told == [2, 4, 5]
             for device in fleet:

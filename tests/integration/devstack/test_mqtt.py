@@ -47,7 +47,7 @@ class Subscriber:
         self.got: queue.Queue[bytes] = queue.Queue()
         subscribed: queue.Queue[int] = queue.Queue()
         self._client = Client(CallbackAPIVersion.VERSION2, name, clean_session=False, protocol=MQTTv311)
-        self._client.on_message = lambda _client, _data, message: self.got.put(message.payload)
+        self._client.on_message = lambda _client, _data, message: self.got.put(bytes(message.payload))
         self._client.on_subscribe = lambda _client, _data, mid, *_: subscribed.put(mid)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()

@@ -166,9 +166,9 @@ def test_the_token_of_the_file_and_a_made_one_open_the_api(strop: CliRunner, sta
 
 def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
     stranger = factories.announcement(b"bytes")
-    publish.single(
-        "strop/empty/nobody/capture", stranger.dumps(), 1, hostname="127.0.0.1", port=urlsplit(env["MQTT_URL"]).port
-    )
+    port = urlsplit(env["MQTT_URL"]).port
+    assert port
+    publish.single("strop/empty/nobody/capture", stranger.dumps(), 1, hostname="127.0.0.1", port=port)
 
     letter = dead_letter(strop, state)
     listed = say(strop, state, "dlq list")

@@ -144,7 +144,7 @@ def test_a_model_without_an_end_fails_and_the_old_one_goes_on(cloud: Cloud, star
     cloud.wait(lambda: cloud.captures)
     state = cloud.wait_outcome("d2")
 
-    assert state.answer == messages.Outcome("d2", "failed", "was not loaded and tested within 5 s")
+    assert state.answer == reports.Outcome("d2", "failed", "was not loaded and tested within 5 s")
     assert state.model == "v1"
     assert cloud.captures[0].model == "v1"
 
@@ -157,7 +157,7 @@ def test_the_next_model_ends_the_trial_of_one_without_an_end(cloud: Cloud, start
     cloud.offer(V2, "d2", ALL)
     state = cloud.wait_outcome("d2")
 
-    assert state.answer == messages.Outcome("d2", "installed")
+    assert state.answer == reports.Outcome("d2", "installed")
     assert [swap.version for swap in agent.counters().swaps] == ["v2"]
     assert not trials()
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 import trustme
@@ -15,6 +15,14 @@ from strop_edge import link
 from strop_edge.config import Config
 from tests import brokers
 from tests.integration.edge.cloud import until
+
+
+class Files(TypedDict, total=False):
+    """Settings of the agent that name the files of TLS."""
+
+    ca: Path
+    cert: Path
+    key: Path
 
 
 @contextmanager
@@ -44,7 +52,7 @@ def ca(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def device(authority: trustme.CA, tmp_path: Path) -> dict[str, Path]:
+def device(authority: trustme.CA, tmp_path: Path) -> Files:
     """The files of a device's own certificate."""
     issued = authority.issue_cert("cam-1")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "device.pem")
@@ -110,7 +118,7 @@ def listening(serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None
         thread.join()
 
 
-def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str, ca: Path, device: dict[str, Path]) -> None:
+def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str, ca: Path, device: Files) -> None:
     with linked(tls_url, ca=ca, **device) as (opened, errors, heard):
         until(lambda: opened.connected)
         until(lambda: opened.publish("topic", b"hello") and heard)
@@ -124,10 +132,8 @@ def test_messages_pass_through_tls_with_a_device_certificate(tls_url: str, ca: P
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # paho leaves the socket to the collector
 @pytest.mark.parametrize("lacks", ["ca", "cert"])
-def test_without_trust_or_certificate_there_is_no_connection(
-    tls_url: str, ca: Path, device: dict[str, Path], lacks: str
-) -> None:
-    own = device if lacks == "ca" else {"ca": ca}
+def test_without_trust_or_certificate_there_is_no_connection(tls_url: str, ca: Path, device: Files, lacks: str) -> None:
+    own: Files = device if lacks == "ca" else {"ca": ca}
     with linked(tls_url, **own) as (opened, errors, _):
         until(lambda: errors)
         assert not opened.publish("topic", b"hello")

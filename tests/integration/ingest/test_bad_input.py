@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from ingest import announcements
 from strop import app, sqs, storage
-from strop_contracts import events, tables, topology
+from strop_contracts import events, keys, tables, topology
 from strop_image import child
 from strop_wire import MAX_PAYLOAD, messages, topics
 from tests import bombs, brokers, device, factories, roles, wait
@@ -51,7 +52,7 @@ BAD = {
     ),
 }  # fmt: skip
 
-ODD = (
+ODD: tuple[dict[str, Any], ...] = (
     {"captured_at": datetime(1970, 1, 1, tzinfo=UTC)},  # a device without a battery for its clock
     {"captured_at": datetime(2099, 12, 31, tzinfo=UTC)},
     {"predictions": (messages.Prediction("d\u00e9j\u00e0 \"vu\" 'n' \u8336 \U0001f943", 0.5),)},
@@ -233,7 +234,7 @@ async def test_a_file_that_is_something_else_too_is_the_image_it_begins_with(
     answer = await wants.upload(body)
 
     assert answer.action == "stored"
-    assert await runtime.storage.get(storage.image_key(factories.PROJECT, storage.digest(body))) == body
+    assert await runtime.storage.get(keys.image(factories.PROJECT, storage.digest(body))) == body
 
 
 async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app.Runtime, ingest: app.Service) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from custom_labels.projects import control as projects
 from ingest import enrolment
 from strop_contracts import errors, tables
 from strop_wire import ids
@@ -10,31 +11,31 @@ from strop_wire import ids
 
 async def test_a_project_and_its_devices_are_listed_by_name(session: AsyncSession) -> None:
     for project in ("cans", "bottles"):
-        await enrolment.create_project(session, project)
+        await projects.create(session, project)
     for device in ("line-2", "line-1"):
         await enrolment.add_device(session, "bottles", device)
 
-    assert [project.name for project in await enrolment.projects(session)] == ["bottles", "cans"]
+    assert [project.name for project in await projects.projects(session)] == ["bottles", "cans"]
     assert [device.name for device in await enrolment.devices(session, "bottles")] == ["line-1", "line-2"]
     assert not await enrolment.devices(session, "cans")
 
 
 async def test_a_bad_name_is_refused(session: AsyncSession) -> None:
-    await enrolment.create_project(session, "bottles")
+    await projects.create(session, "bottles")
 
     for name in ("", "a b", "a/b", "-a", "ä", "+", "a" * 64):
         with pytest.raises(errors.Refused, match="cannot be the name of a project"):
-            await enrolment.create_project(session, name)
+            await projects.create(session, name)
         with pytest.raises(errors.Refused, match="cannot be the name of a device"):
             await enrolment.add_device(session, "bottles", name)
 
 
 async def test_a_name_can_be_taken_once(session: AsyncSession) -> None:
-    await enrolment.create_project(session, "bottles")
+    await projects.create(session, "bottles")
     await enrolment.add_device(session, "bottles", "line-1")
 
     with pytest.raises(errors.Refused, match="project bottles exists already"):
-        await enrolment.create_project(session, "bottles")
+        await projects.create(session, "bottles")
     with pytest.raises(errors.Refused, match="device line-1 of project bottles exists already"):
         await enrolment.add_device(session, "bottles", "line-1")
 
@@ -63,7 +64,7 @@ async def test_a_project_that_is_being_deleted_takes_no_devices(session: AsyncSe
 
 
 async def test_a_removed_device_is_no_longer_listed_and_can_be_added_again(session: AsyncSession) -> None:
-    await enrolment.create_project(session, "bottles")
+    await projects.create(session, "bottles")
     await enrolment.add_device(session, "bottles", "line-1")
 
     await enrolment.remove_device(session, "bottles", "line-1")

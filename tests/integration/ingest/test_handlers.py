@@ -1,11 +1,14 @@
 """What follows the router's decisions."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, handlers, places, queries
-from strop import app, mqtt, outbox, storage
-from strop_contracts import errors, events, tables
+from strop import app, mqtt, outbox
+from strop_contracts import errors, events, keys, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.device import Device
@@ -93,7 +96,9 @@ async def test_an_unknown_capture_is_invalid(decisions: handlers.Decisions, even
         await handlers_by_event(decisions)[event]([made])
 
 
-def handlers_by_event(decisions: handlers.Decisions) -> dict[type[events.Event], object]:
+def handlers_by_event(
+    decisions: handlers.Decisions,
+) -> dict[type[events.Event], Callable[[list[Any]], Awaitable[None]]]:
     return {events.ImageRequested: decisions.on_images_requested, events.ImageDeclined: decisions.on_images_declined}
 
 
@@ -130,7 +135,7 @@ async def test_a_device_is_told_why_an_image_is_not_wanted(runtime: app.Runtime,
 @pytest.mark.usefixtures("ingest")
 async def test_a_device_need_not_send_what_is_here_already(runtime: app.Runtime, phone: Device) -> None:
     capture = await announced(runtime)
-    await runtime.storage.put(storage.image_key(capture.project, capture.sha256), BODY)
+    await runtime.storage.put(keys.image(capture.project, capture.sha256), BODY)
     async with roles.arranging(runtime).begin() as session:
         about = {"size": len(BODY), "content_type": "image/jpeg", "width": 64, "height": 48}
         session.add(tables.Image(project=capture.project, sha256=capture.sha256, **about))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects
 from strop import app, storage
-from strop_contracts import errors, events, tables, topology
+from strop_contracts import errors, events, keys, tables, topology
 from strop_wire import messages
 from tests import factories, roles, wait
 from tests.device import Device
@@ -132,7 +132,7 @@ async def test_an_image_of_a_data_set_becomes_an_item(
     (item,) = await session.scalars(select(tables.DatasetItem))
     assert (item.dataset, item.split, item.label, item.refused) == ("base", "train", "can", None)
     assert item.sha256 == storage.digest(BODY)
-    assert await runtime.storage.get(storage.image_key("bottles", storage.digest(BODY))) == BODY
+    assert await runtime.storage.get(keys.image("bottles", storage.digest(BODY))) == BODY
     assert (await session.get_one(tables.Image, ("bottles", item.sha256))).width == 64
 
 

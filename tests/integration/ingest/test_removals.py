@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import answers, objects
 from strop import app, mqtt, storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear
 
@@ -42,7 +42,7 @@ async def test_a_base_image_that_is_removed_is_forgotten(
     await appear(files, CAT, sequencer="02")
 
     assert await rows(session) == {}
-    assert await runtime.storage.size(storage.image_key("bottles", storage.digest(BODY)))
+    assert await runtime.storage.size(keys.image("bottles", storage.digest(BODY)))
 
 
 async def test_a_row_of_a_file_whose_name_is_hidden_is_deleted_while_the_file_is_there(

@@ -7,8 +7,8 @@ from botocore.exceptions import ClientError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects, places, queries
-from strop import app, storage
-from strop_contracts import errors, events, tables
+from strop import app
+from strop_contracts import errors, events, keys, states, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
@@ -54,7 +54,7 @@ async def test_an_image_that_is_what_was_announced_is_stored(
 
     image = await session.get_one(tables.Image, (capture.project, capture.sha256))
     assert (image.size, image.content_type, image.width, image.height) == (len(BODY), "image/jpeg", 64, 48)
-    assert await runtime.storage.get(storage.image_key(capture.project, capture.sha256)) == BODY
+    assert await runtime.storage.get(keys.image(capture.project, capture.sha256)) == BODY
     assert await runtime.storage.get(key) == BODY
     upload = await upload_of(session, capture)
     assert upload.state == "stored"
@@ -153,7 +153,7 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
     assert upload.state == "dropped"
     assert reason in (upload.reason or "")
     assert await session.get(tables.Image, (capture.project, capture.sha256)) is None
-    assert await runtime.storage.size(storage.image_key(capture.project, capture.sha256)) is None
+    assert await runtime.storage.size(keys.image(capture.project, capture.sha256)) is None
     assert not await wait.outbox(runtime)
 
 
@@ -171,9 +171,9 @@ async def test_an_upload_at_another_devices_place_is_invalid(runtime: app.Runtim
         await appear(files, key.replace(factories.DEVICE, "line-2"))
 
 
-@pytest.mark.parametrize("state", ["stored", "dropped"])
+@pytest.mark.parametrize("state", [states.UploadState.STORED, states.UploadState.DROPPED])
 async def test_a_copy_moved_back_is_left_alone(
-    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: str
+    runtime: app.Runtime, files: objects.Objects, session: AsyncSession, state: states.UploadState
 ) -> None:
     capture, key = await granted(runtime)
     async with roles.arranging(runtime).begin() as other:
@@ -196,8 +196,8 @@ async def test_many_uploads_are_judged_each_by_itself(
         await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
     await runtime.storage.put(other[1], b"others")
     unknown = places.field_key(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
-    keys = [key for _, key in (good, again, other, none, gone)] + [unknown]
-    happened = [objects.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in keys]
+    uploads = [key for _, key in (good, again, other, none, gone)] + [unknown]
+    happened = [objects.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in uploads]
 
     with pytest.raises(errors.PartialFailure) as caught:
         await files.on_objects_changed([*happened, happened[0].model_copy(update={"id": ids.uuid7()})])

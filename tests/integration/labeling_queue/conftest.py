@@ -11,9 +11,8 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, storage
-from strop_contracts import events, tables
-from strop_web import auth
+from strop import app, tokens
+from strop_contracts import events, keys, tables
 from tests import factories, roles
 
 
@@ -42,7 +41,7 @@ async def store(runtime: app.Runtime) -> Store:
             about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
             stored = events.ImageStored(project=capture.project, **about)
             await handlers.on_images_stored([stored], session)
-        await runtime.storage.put(storage.image_key(capture.project, capture.sha256), body, capture.content_type)
+        await runtime.storage.put(keys.image(capture.project, capture.sha256), body, capture.content_type)
         return capture
 
     return one
@@ -63,7 +62,7 @@ async def ask(runtime: app.Runtime) -> AsyncIterator[Ask]:
 
         async def person(name: str) -> httpx.AsyncClient:
             async with runtime.sessions.begin() as session:
-                token = await auth.make_token(session, name, "api")
+                token = await tokens.make(session, name, "api")
             headers = {"Authorization": f"Bearer {token}"}
             client = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
             return await stack.enter_async_context(client)

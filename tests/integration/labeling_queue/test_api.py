@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Interval, func, select, type_coerce
 
 from labeling_queue import rules
 from strop import app
@@ -67,7 +67,8 @@ async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
 
     assert (await take(ada, 3))[:2] == first
     async with roles.arranging(runtime)() as session:
-        left = await session.scalars(select(tables.LabelTask.leased_until - func.now()).where(_leased()))
+        time_left = type_coerce(tables.LabelTask.leased_until - func.now(), Interval)
+        left = await session.scalars(select(time_left).where(_leased()))
         assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 
 from labeling_queue import annotations, folders, handlers, queries, rules
 from strop import app, consumer, storage
-from strop_contracts import errors, events, tables
+from strop_contracts import errors, events, keys, states, tables
 from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import Store
@@ -29,7 +29,8 @@ async def file(runtime: app.Runtime, capture: tables.Capture, label: str, **chan
 
 async def answer(runtime: app.Runtime, capture: tables.Capture, label: str | None, author: str = "ada") -> None:
     """Answer the capture's task; None: a bad image."""
-    given = rules.Answer("label", label) if label else rules.Answer("bad")
+    kind = states.AnswerKind.LABEL if label else states.AnswerKind.BAD
+    given = rules.Answer(kind, label)
     async with runtime.sessions.begin() as session:
         task = await session.scalar(select(tables.LabelTask.id).where(tables.LabelTask.capture_id == capture.id))
         assert task
@@ -64,8 +65,8 @@ async def move(runtime: app.Runtime, capture: tables.Capture, label: str | None 
 
 async def copies(runtime: app.Runtime) -> list[str]:
     """Folders that hold a copy."""
-    keys = [key async for key in runtime.storage.keys(f"{factories.PROJECT}/")]
-    return [key.split("/", 1)[1].rpartition("/")[0] for key in keys if "/images/" not in key]
+    stored = [key async for key in runtime.storage.keys(f"{factories.PROJECT}/")]
+    return [key.split("/", 1)[1].rpartition("/")[0] for key in stored if "/images/" not in key]
 
 
 # --- ImageStored ---
@@ -114,7 +115,7 @@ async def test_a_move_by_hand_counts_over_an_earlier_answer(runtime: app.Runtime
 
 async def test_a_copy_lies_in_a_folder_that_spells_the_slash_of_its_label(runtime: app.Runtime, store: Store) -> None:
     capture = await store()
-    await runtime.storage.put(storage.image_key(capture.project, capture.sha256), b"image")
+    await runtime.storage.put(keys.image(capture.project, capture.sha256), b"image")
     await answer(runtime, capture, "N/A")
 
     await move(runtime, capture)
@@ -251,7 +252,7 @@ async def test_a_move_that_broke_off_is_completed(runtime: app.Runtime, store: S
 async def test_a_move_whose_image_is_away_fails_so_that_it_comes_again(runtime: app.Runtime, store: Store) -> None:
     capture = await store()
     await answer(runtime, capture, "can")
-    await runtime.storage.delete(storage.image_key(capture.project, capture.sha256))
+    await runtime.storage.delete(keys.image(capture.project, capture.sha256))
 
     for _ in range(2):  # the second time it fails for the same reason: no lease is left
         with pytest.raises(storage.NoSuchObject):

@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 
 from labeling_queue import annotations, rules
 from strop import app
-from strop_contracts import events, tables
+from strop_contracts import events, states, tables
 from tests import roles, wait
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store
 
@@ -22,7 +22,7 @@ async def test_answers_to_an_inert_task_make_no_ground_truth(runtime: app.Runtim
     async with roles.arranging(runtime).begin() as session:
         (task_id,) = await session.scalars(update(tables.LabelTask).values(kind="inert").returning(tables.LabelTask.id))
     async with runtime.sessions.begin() as session:
-        await annotations.submit(session, task_id, "ada", "page", rules.Answer("label", "can"))
+        await annotations.submit(session, task_id, "ada", "page", rules.Answer(states.AnswerKind.LABEL, "can"))
 
     async with roles.arranging(runtime)() as session:
         assert await session.scalar(select(tables.LabelTask.state)) == "done"

@@ -12,11 +12,11 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis import checks as common
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from labeling_queue import __main__ as main
-from strop import app
-from strop_web import auth
+from strop import app, tokens
 from tests import factories, wait
 from tests.integration.labeling_queue.conftest import Store
 
@@ -45,7 +45,7 @@ Site = tuple[str, dict[str, str]]  # the API's address, and the header of a pers
 async def site(runtime: app.Runtime) -> AsyncIterator[Site]:
     """The API on a port of its own: schemathesis asks from another thread."""
     async with runtime.sessions.begin() as session:
-        token = await auth.make_token(session, "ada", "api")
+        token = await tokens.make(session, "ada", "api")
     config = uvicorn.Config(
         app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}), port=0, log_config=None, access_log=False
     )
@@ -75,7 +75,7 @@ def ask(operation: Any, session: requests.Session, met: Met, mode: schemathesis.
 
     @given(operation.as_strategy(generation_mode=mode, **known))
     @settings(max_examples=QUESTIONS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    def question(case: schemathesis.Case) -> None:
+    def question(case: schemathesis.Case[Any]) -> None:
         answer = case.call_and_validate(session=session, checks=CHECKS)
         met[f"{operation.method} {operation.path}"].add(answer.status_code)
 
@@ -95,6 +95,7 @@ async def test_every_answer_is_one_that_the_document_tells_of(site: Site, store:
         with requests.Session() as session:
             session.headers.update(headers)
             for each in schemathesis.openapi.from_url(f"{url}/api/openapi.json").get_all_operations():
+                assert isinstance(each, Ok)
                 operation = each.ok()
                 known = {"task": skipped if "skip" in operation.path else answered, "project": factories.PROJECT}
                 parts = {name: known[name] for name in known if "{" + name + "}" in operation.path}

@@ -48,7 +48,8 @@ def consume(runtime: app.Runtime) -> Callable[..., consumer.Consumer]:
     """Make a consumer of CaptureReceived."""
 
     def make(handler: Callable[..., Awaitable[None]] = work, form: str = "one", **options: Any) -> consumer.Consumer:
-        handlers = consumer.Handlers(**{form: {events.CaptureReceived: handler}})
+        forms: dict[str, Any] = {form: {events.CaptureReceived: handler}}
+        handlers = consumer.Handlers(**forms)
         return consumer.Consumer(SERVICE, runtime.sessions, runtime.queues, handlers, wait=1, **options)
 
     return make

@@ -61,4 +61,5 @@ async def test_a_client_that_is_gone_is_given_up(runtime: app.Runtime) -> None:
 async def _ask(runtime: app.Runtime) -> int | None:
     async with runtime.sessions() as session:
         await session.execute(text("select pg_sleep(0.05)"))
-        return await session.scalar(text("select 1"))
+        one: int | None = await session.scalar(text("select 1"))
+        return one

@@ -1,10 +1,11 @@
 """Dead letters become rows, once each; a retry is sent exactly once, a drop only marked."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, consumer, deadletters, outbox, sqs
@@ -47,6 +48,20 @@ async def arrange(runtime: app.Runtime, *bodies: str, service: str = SERVICE) ->
 async def sent(session: AsyncSession) -> list[tuple[str, str, str | None]]:
     found = await session.scalars(select(tables.Outbox).order_by(tables.Outbox.body))
     return [(each.queue, each.body, each.reason) for each in found]
+
+
+async def test_letters_decided_long_ago_are_deleted_and_open_ones_stay(runtime: app.Runtime) -> None:
+    made = await arrange(runtime, "dropped", "dropped lately", "open", "retried")
+    async with runtime.sessions.begin() as other:
+        await deadletters.drop(other, [made[0].id, made[1].id])
+        await deadletters.retry(other, [made[3].id])
+        table = tables.DeadLetter
+        past = func.now() - deadletters.KEEP - timedelta(minutes=1)
+        await other.execute(update(table).where(table.body != "dropped lately").values(last_at=past))
+
+    await deadletters.prune(runtime.sessions)
+
+    assert [letter.body for letter in await rows(runtime)] == ["dropped lately", "open"]
 
 
 async def test_a_letter_becomes_a_row_and_leaves_the_queue(runtime: app.Runtime) -> None:

@@ -54,8 +54,8 @@ async def test_every_table_is_written_by_its_owner_alone(template: str) -> None:
                 writers[table].add(role)
 
     for service in services.ALL:
-        for table in service.owns:
-            assert writers[table.__tablename__] == {service.role}
+        for own in service.owns:
+            assert writers[own.__tablename__] == {service.role}
     owned = {table.__tablename__ for service in services.ALL for table in service.owns}
     shared = {"inbox", "outbox", "dead_letters", "users", "tokens"}
     assert owned | shared == {table.name for table in tables.Base.metadata.sorted_tables}

@@ -5,9 +5,10 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from strop import mqtt
+from strop import mqtt, packets
 from strop_wire import ids
 from tests import brokers, device, wait
 
@@ -57,6 +58,35 @@ def payloads(messages: list[mqtt.Message]) -> list[bytes]:
     return [message.payload for message in messages]
 
 
+def best_effort(topic: str, payload: bytes) -> bytes:
+    """A PUBLISH at QoS 0."""
+    return packets._packet(packets.PUBLISH, packets._text(topic) + payload)
+
+
+@pytest.mark.parametrize("url", [brokers.MOSQUITTO], indirect=True)  # the embedded broker delivers all at QoS 1
+async def test_a_flood_at_qos_0_is_bounded_and_qos_1_arrives(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+    """Nobody reads meanwhile."""
+    async with mqtt.connect(url, name, [name]) as link:
+        await connected(link)
+        flood, payload = mqtt.MAX_BEST_EFFORT * 3, bytes(10_000)
+        before = REGISTRY.get_sample_value("strop_mqtt_dropped_total") or 0
+        for _ in range(flood):
+            speaker._write(best_effort(name, payload))
+        await say(speaker, name, b"at QoS 1")
+
+        async def arrived() -> bool:
+            return any(each.qos for each in link._inbox.waiting)
+
+        await wait.until(arrived)
+        assert len(link._inbox.waiting) == mqtt.MAX_BEST_EFFORT + 1
+        assert REGISTRY.get_sample_value("strop_mqtt_dropped_total") == before + flood - mqtt.MAX_BEST_EFFORT
+        heard = await hear(link, mqtt.MAX_BEST_EFFORT + 1)
+        assert payloads(heard)[-1] == b"at QoS 1"
+        for _ in range(3):
+            speaker._write(best_effort(name, b"later"))
+        assert payloads(await hear(link, 3)) == [b"later"] * 3
+
+
 async def test_what_is_not_acknowledged_comes_again(url: str, name: str, speaker: mqtt.Mqtt) -> None:
     async with mqtt.connect(url, name, [name]) as link:
         await connected(link)
@@ -90,6 +120,7 @@ async def test_a_broken_connection_is_made_again_and_brings_what_was_in_hand(
         await connected(link)
         await say(speaker, name, b"1", b"2")
         in_hand = await hear(link, 2)
+        assert link._connection
         link._connection._transport.abort()
 
         again = await hear(link, 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -153,7 +154,7 @@ async def test_a_queue_that_is_away_does_not_hold_up_the_others_however_much_wai
 
 def test_a_queue_in_trouble_is_left_alone_for_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(outbox.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     trouble, pauses = outbox.Trouble(), []
 
     for _ in range(7):

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from strop import app, outbox, storage
-from strop_contracts import events, tables
+from strop_contracts import documents, events, keys, states, tables
 from tests import factories, roles
 from tests.unit.trainer import lab as shapes
-from trainer import queries
+from trainer import datasets, handlers, queries
 from trainer.runs import Runs
 from trainer.settings import Settings
 
@@ -47,21 +48,35 @@ class Lab:
 
     async def store(self, body: bytes) -> str:
         sha256 = storage.digest(body)
-        await self.runtime.storage.put(storage.image_key(PROJECT, sha256), body)
+        await self.runtime.storage.put(keys.image(PROJECT, sha256), body)
         return sha256
 
     async def label(self, label: str | None, body: bytes, **columns: Any) -> tables.Capture:
-        """A capture whose image is there and labelled; each one a minute later than the one before."""
+        """A capture whose image is stored and labelled, a minute after the one before, and the event about it."""
         await self.store(body)
         self._minutes += 1
         made = factories.capture(body, **{"phash": f"{random.Random(body).getrandbits(64):016x}", **columns})
-        truth = tables.GroundTruth(
-            capture_id=made.id, project=made.project, device=made.device, sha256=made.sha256,
-            label=label, author="ann", at=START + timedelta(minutes=self._minutes),
-        )  # fmt: skip
-        async with roles.arranging(self.runtime).begin() as session:
-            session.add_all([made, truth])
+        await self.write_truth(made, label, START + timedelta(minutes=self._minutes))
+        about = {"project": made.project, "capture_id": made.id, "device": made.device, "author": "ann"}
+        async with self.runtime.sessions.begin() as session:
+            await handlers.on_images_labeled([events.ImageLabeled(**about, label=label)], session)
         return made
+
+    async def write_truth(self, capture: tables.Capture, label: str | None, at: datetime) -> None:
+        """Write a labelled capture as other services do, without an event."""
+        about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
+        truth = tables.GroundTruth(**about, project=capture.project, label=label, author="ann", at=at)
+        async with roles.arranging(self.runtime).begin() as session:
+            session.add_all([capture, truth])
+
+    async def draft(self, items: Sequence[documents.Item], run: tables.TrainingRun) -> tables.DatasetVersion:
+        """Make a dataset version of these images for an attempt of the run."""
+        async with self.runtime.sessions.begin() as session:
+            row, manifest = await datasets.draft(session, run, items)
+        await self.runtime.storage.put(row.key, manifest)
+        async with self.runtime.sessions.begin() as session:
+            session.add(row)
+        return row
 
     async def field(self, label: str, count: int = 6, audits: int = 3) -> None:
         for seed in range(100, 100 + count + audits):
@@ -70,7 +85,7 @@ class Lab:
     async def ask(self) -> events.TrainingRequested:
         """Ask for a run, whatever there is to learn from."""
         async with self.runtime.sessions.begin() as session:
-            run = await queries.request(session, PROJECT, "manual")
+            run = await queries.request(session, PROJECT, states.RunTrigger.MANUAL)
             assert run
             asked = events.TrainingRequested(project=PROJECT, run_id=run)
             await outbox.add(session, asked)

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from strop import storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from tests import roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
@@ -81,12 +81,11 @@ async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
     await lab.base(labels=("ring",), train=1, valid=1)
     items = await gather(lab)
 
-    async with lab.runtime.sessions.begin() as session:
-        version = await datasets.save(session, lab.runtime.storage, labs.PROJECT, items)
+    await lab.draft(items, await lab.run((await lab.ask()).run_id))
 
     (row,) = await lab.all(tables.DatasetVersion)
     body = await lab.runtime.storage.get(row.key)
-    assert (version, row.version, row.key) == (1, 1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
+    assert (row.version, row.key) == (1, f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl")
     assert row.sha256 == storage.digest(body)
     assert row.counts == {"base/train": 1, "base/valid": 1}
     assert [json.loads(line)["sha256"] for line in body.splitlines()] == [item.sha256 for item in items]
@@ -94,10 +93,10 @@ async def test_a_version_is_a_manifest_in_s3_and_a_row(lab):
 
 async def test_the_same_labels_make_the_same_manifest_and_a_new_version(lab):
     await lab.base(labels=("ring",), train=2, valid=1)
+    run = await lab.run((await lab.ask()).run_id)
 
     for _ in range(2):
-        async with lab.runtime.sessions.begin() as session:
-            await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+        await lab.draft(await gather(lab), run)
 
     first, second = sorted(await lab.all(tables.DatasetVersion), key=lambda row: row.version)
     assert (first.version, second.version) == (1, 2)
@@ -105,38 +104,56 @@ async def test_the_same_labels_make_the_same_manifest_and_a_new_version(lab):
     assert first.key != second.key
 
 
+async def test_an_attempt_that_stopped_before_its_row_keeps_its_number(lab):
+    run = await lab.run((await lab.ask()).run_id)
+    async with lab.runtime.sessions.begin() as session:
+        stopped, _ = await datasets.draft(session, run, [])
+
+    async with lab.runtime.sessions.begin() as session:
+        second, _ = await datasets.draft(session, run, [])
+
+    assert stopped.key != second.key
+    assert (await lab.run(run.id)).dataset_version == second.version == stopped.version + 1
+
+
 async def test_images_are_fetched_once(lab, tmp_path):
     await lab.base(labels=("ring",), train=2, valid=1)
     items = await gather(lab)
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
-    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    await lab.runtime.storage.delete(keys.image(labs.PROJECT, items[0].sha256))
 
     again = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert again == places
-    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+    assert again == fetched
+    assert all(storage.digest(each.path.read_bytes()) == each.sha256 and not each.fault for each in fetched)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xd8\xff", b"another image"])
 async def test_a_damaged_image_in_the_cache_is_fetched_again(lab, tmp_path, damaged):
     await lab.base(labels=("ring",), train=2, valid=1)
     items = await gather(lab)
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
-    places[items[0].sha256].write_bytes(damaged)
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    fetched[0].path.write_bytes(damaged)
 
     await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert all(storage.digest(path.read_bytes()) == sha256 for sha256, path in places.items())
+    assert all(storage.digest(each.path.read_bytes()) == each.sha256 for each in fetched)
 
 
-async def test_an_image_that_is_gone_has_no_file_and_the_others_come(lab, tmp_path):
-    await lab.base(labels=("ring",), train=2, valid=0)
+async def test_an_image_without_its_bytes_in_the_bucket_has_a_fault_and_no_file(lab, tmp_path):
+    await lab.base(labels=("ring",), train=3, valid=0)
     items = await gather(lab)
-    await lab.runtime.storage.delete(storage.image_key(labs.PROJECT, items[0].sha256))
+    await lab.runtime.storage.delete(keys.image(labs.PROJECT, items[0].sha256))
+    await lab.runtime.storage.put(keys.image(labs.PROJECT, items[1].sha256), b"something else")
 
-    places = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
+    fetched = await datasets.download(lab.runtime.storage, labs.PROJECT, items, tmp_path)
 
-    assert [places[item.sha256].exists() for item in items] == [False, True]
+    assert [each.fault for each in fetched] == [
+        "its file is missing",
+        f"its bytes are not those of sha256 {items[1].sha256}",
+        "",
+    ]
+    assert [each.path.exists() for each in fetched] == [False, False, True]
 
 
 async def place(lab, label, minute, sequencer="", split="train", image=50):
@@ -171,16 +188,16 @@ async def test_within_a_second_the_sequencer_says_which_place_is_the_newest(lab,
 
 
 async def test_labels_that_disagree_are_named_and_counted_in_the_dataset_version(lab):
-    keys = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
+    placed = [await place(lab, "dog", minute=1), await place(lab, "cat", minute=2)]
     await place(lab, "dog", minute=1, image=51)
     await place(lab, "dog", minute=2, image=51, split="valid")
 
-    async with lab.runtime.sessions.begin() as session:
+    async with lab.runtime.sessions() as session:
         (conflict,) = await datasets.conflicts(session, labs.PROJECT)
-        await datasets.save(session, lab.runtime.storage, labs.PROJECT, await gather(lab))
+    await lab.draft(await gather(lab), await lab.run((await lab.ask()).run_id))
 
-    assert (conflict.label, conflict.keys) == ("cat", tuple(keys))
-    assert str(conflict).startswith(f"{keys[1]} counts as 'cat'")
-    assert keys[0] in str(conflict)
+    assert (conflict.label, conflict.keys) == ("cat", tuple(placed))
+    assert str(conflict).startswith(f"{placed[1]} counts as 'cat'")
+    assert placed[0] in str(conflict)
     (row,) = await lab.all(tables.DatasetVersion)
     assert row.counts == {"base/train": 1, "base/valid": 1, "base/label conflicts": 1}

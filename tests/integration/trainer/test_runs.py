@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -6,17 +7,21 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from strop import storage
-from strop_contracts import documents, errors, events, tables
+from strop_contracts import documents, errors, events, keys, tables
 from strop_edge.model import Model
-from strop_wire import ids
+from strop_wire import ids, messages
 from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import backbone, child, lease, registry, triggers
+from trainer import backbone, child, jobs, lease, queries, registry, triggers
 from trainer.runs import Runs
+
+OPEN_TRANSACTIONS = text(
+    "select * from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()"
+)
 
 
 async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_run(lab, tmp_path):
@@ -37,7 +42,7 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
         assert (storage.digest(body), len(body)) == (made.files[name].sha256, made.files[name].size)
         (tmp_path / name).write_bytes(body)
     Model(tmp_path).self_test()
-    assert made.files["head.onnx"].key == f"{labs.PROJECT}/models/v1/head.onnx"
+    assert made.files["head.onnx"].key == f"{labs.PROJECT}/models/v1/1/head.onnx"
     assert made.files["backbone.onnx"].key == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
     fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(tables.ModelFile)}
     assert fetchable == {(f.sha256, f.key, f.size) for f in made.files.values()}
@@ -142,10 +147,10 @@ async def test_without_two_labels_the_run_fails_and_says_what_is_missing(lab):
 
 async def spoil(lab, *seeds):
     """Put other bytes in the place of images, or none for the last of them; no cache has them."""
-    keys = [storage.image_key(labs.PROJECT, storage.digest(shapes.picture("ring", seed))) for seed in seeds]
-    for key in keys:
+    images = [keys.image(labs.PROJECT, storage.digest(shapes.picture("ring", seed))) for seed in seeds]
+    for key in images:
         await lab.runtime.storage.put(key, b"something else")
-    await lab.runtime.storage.delete(keys[-1])
+    await lab.runtime.storage.delete(images[-1])
     lab.settings = lab.settings.model_copy(update={"cache": lab.settings.cache / f"without-{len(seeds)}"})
     lab.runs = Runs(lab.runtime, lab.settings)
 
@@ -179,6 +184,7 @@ async def test_too_many_bad_images_end_the_run_with_their_names(lab):
 async def leased(lab, seconds=60.0):
     asked = await lab.ask()
     run = await lease.take(lab.runtime.sessions, asked.run_id, seconds)
+    assert run
     return run, lease.Lease(lab.runtime.sessions, run, seconds)
 
 
@@ -224,18 +230,117 @@ async def test_a_silent_trainer_keeps_its_lease(lab):
 async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
     run, mine = await leased(lab)
     await take_over(lab, run.id)
-    names = ("model.json", "head.onnx", "backbone.onnx")
-    for name in names:
-        (tmp_path / name).write_bytes(name.encode())
-    files = {name: {"sha256": storage.digest(name.encode()), "size": len(name)} for name in names}
-    result = {"files": files, "labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
 
     with pytest.raises(lease.Lost):
-        await registry.register(lab.runtime, mine, run, 1, 1, tmp_path, result)
+        await registry.register(lab.runtime, mine, run, 1, 1, *packaged(tmp_path / "package", ""))
 
     assert await lab.keys("models/") == set()
     assert await lab.all(tables.ModelVersion) == []
     assert (await lab.run(run.id)).state == "running"
+
+
+async def test_a_model_of_one_graph_is_registered_with_all_its_files(lab):
+    lab.runs = Runs(lab.runtime, lab.settings.model_copy(update={"backend": "constant"}))
+    await lab.base()
+
+    run = await lab.train()
+
+    (model,) = await lab.all(tables.ModelVersion)
+    assert (run.state, model.state) == ("succeeded", "refused")
+    folder = f"{labs.PROJECT}/models/v1/1"
+    assert {name: file.key for name, file in model.files.items()} == {
+        "model.json": f"{folder}/model.json",
+        "model.onnx": f"{folder}/model.onnx",
+    }
+    for file in model.files.values():
+        assert storage.digest(await lab.runtime.storage.get(file.key)) == file.sha256
+
+
+class Watched(storage.Storage):
+    """The bucket; notes the transactions that are open at each request."""
+
+    def __init__(self, runtime):
+        super().__init__(runtime.storage._client, runtime.storage._public, runtime.storage.bucket)
+        self._runtime = runtime
+        self.requests = []
+        self.open = []
+
+    async def get(self, key, *others):
+        await self._note(key)
+        return await super().get(key, *others)
+
+    async def put(self, key, *others):
+        await self._note(key)
+        await super().put(key, *others)
+
+    async def _note(self, key):
+        self.requests.append(key)
+        async with roles.arranging(self._runtime)() as session:
+            self.open += [(key, row.query) for row in await session.execute(OPEN_TRANSACTIONS)]
+
+
+async def test_no_transaction_is_open_while_the_bucket_is_called(lab):
+    watched = Watched(lab.runtime)
+    lab.runtime = dataclasses.replace(lab.runtime, storage=watched)
+    lab.runs = Runs(lab.runtime, lab.settings)
+    await lab.base()
+    for _ in range(2):  # the second run reads the champion
+        await lab.train()
+    order = labs.PROJECT + "/datasets/orders/1.jsonl"
+    await watched.put(order, await watched.get(f"{labs.PROJECT}/datasets/versions/1/manifest.jsonl"))
+    async with lab.runtime.sessions.begin() as session:
+        await queries.order(session, run_id := ids.uuid7(), labs.PROJECT, order, "lite0")
+
+    await lab.runs.carry_out(events.TrainingRequested(project=labs.PROJECT, run_id=run_id))
+
+    assert (await lab.run(run_id)).state == "succeeded"
+    assert {"manifest.jsonl", "model.json", "head.onnx", "1.jsonl"} <= {key.split("/")[-1] for key in watched.requests}
+    assert watched.open == []
+
+
+class Slow(storage.Storage):
+    """The bucket; its first upload waits until it is released."""
+
+    def __init__(self, real):
+        super().__init__(real._client, real._public, real.bucket)
+        self.requested, self.released = asyncio.Event(), asyncio.Event()
+
+    async def put(self, key, *others):
+        if not self.requested.is_set():
+            self.requested.set()
+            await self.released.wait()
+        await super().put(key, *others)
+
+
+def packaged(folder, text):
+    """A package with these bytes in each file, and the result of the child that made it."""
+    folder.mkdir()
+    names = ("model.json", "head.onnx", "backbone.onnx")
+    bodies = {name: (name if name == "backbone.onnx" else name + text).encode() for name in names}
+    for name, body in bodies.items():
+        (folder / name).write_bytes(body)
+    files = {name: messages.ModelFile(storage.digest(body), len(body)) for name, body in bodies.items()}
+    about = {"labels": [], "reasons": [], "approved": True, "evaluations": {}, "outcomes": {}}
+    return folder, jobs.Result(graphs=("backbone.onnx", "head.onnx"), files=files, **about)
+
+
+async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
+    run, mine = await leased(lab)
+    slow = Slow(lab.runtime.storage)
+    late = dataclasses.replace(lab.runtime, storage=slow)
+    registering = asyncio.create_task(registry.register(late, mine, run, 1, 1, *packaged(tmp_path / "1", "late")))
+    await slow.requested.wait()
+    taken = await take_over(lab, run.id)
+    other = lease.Lease(lab.runtime.sessions, taken, 60)
+    await registry.register(lab.runtime, other, taken, 1, 1, *packaged(tmp_path / "2", "quick"))
+
+    slow.released.set()
+    with pytest.raises(lease.Lost):
+        await registering
+
+    (model,) = await lab.all(tables.ModelVersion)
+    for file in model.files.values():
+        assert storage.digest(await lab.runtime.storage.get(file.key)) == file.sha256
 
 
 async def test_a_run_that_keeps_crashing_is_given_up(lab):

@@ -2,16 +2,24 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+import structlog
+from sqlalchemy import delete, func, text, update
 
-from strop_contracts import errors, tables
+from strop import consumer
+from strop_contracts import errors, events, tables
 from strop_wire import ids
-from tests import roles
+from tests import factories, roles, wait
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import triggers
+from trainer import handlers, lease, triggers
 
 TOO_FEW = "fewer than 5 new labels to learn from (audits do not count)"
+
+REFUSE = "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$"
+REFUSE_POISONED = (
+    "create trigger refuse before insert on trigger_decisions for each row"
+    " when (new.project = 'a-poisoned-project') execute function refuse()"
+)
 
 
 @pytest.fixture
@@ -69,6 +77,92 @@ async def test_labels_that_a_run_has_seen_do_not_count_again(lab, ticking):
 
     assert len(await lab.all(tables.TrainingRun)) == 1
     assert (await lab.all(tables.TriggerDecision))[-1].reasons == [TOO_FEW]
+
+
+async def test_a_tick_without_an_event_evaluates_nothing(lab, ticking):
+    await ticking.tick()
+    await lab.write_truth(factories.capture(b"unreported"), "ring", datetime.now(UTC))
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(delete(tables.TriggerDecision))
+
+    await ticking.tick()
+
+    assert await lab.all(tables.TriggerDecision) == []
+    assert await lab.all(tables.TriggerCheck) == []
+
+
+async def test_an_event_has_the_trigger_of_its_project_evaluated(lab, ticking):
+    await ticking.tick()
+    for seed in range(5):
+        await lab.write_truth(factories.capture(shapes.picture("ring", seed)), "ring", labs.START)
+    table = handlers.table(lab.runtime, lab.settings)
+    reader = consumer.Consumer("trainer", lab.runtime.sessions, lab.runtime.queues, table)
+    about = {"project": labs.PROJECT, "device": "d", "label": "ring", "author": "ann"}
+    await reader._handle([events.ImageLabeled(**about, capture_id=ids.uuid7()) for _ in range(2)])
+
+    await ticking.tick()
+
+    assert [run.trigger for run in await lab.all(tables.TrainingRun)] == ["labels"]
+
+
+async def test_the_end_of_the_quiet_time_needs_no_event(lab):
+    settings = lab.settings.model_copy(update={"debounce": 0.5})
+    ticking = triggers.Triggers(lab.runtime, settings)
+    await lab.field("ring", count=5, audits=0)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(update(tables.GroundTruth).values(at=func.now()))
+
+    async def requested() -> bool:
+        await ticking.tick()
+        return bool(await lab.all(tables.TrainingRun))
+
+    await wait.until(requested)
+    waiting, enough = await lab.all(tables.TriggerDecision)
+    assert waiting.reasons == ["labels are still coming in: waiting for 0.5 s of quiet"]
+    assert enough.at - waiting.at > timedelta(seconds=0.3)
+
+
+async def test_labels_of_a_running_training_count_when_it_ends(lab, ticking):
+    asked = await lab.ask()
+    run = await lease.take(lab.runtime.sessions, asked.run_id, 60)
+    assert run
+    await lab.field("ring", count=5, audits=0)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(update(tables.GroundTruth).values(at=func.now()))
+    await ticking.tick()
+    assert (await lab.all(tables.TriggerDecision))[-1].reasons == ["a training run is under way"]
+
+    async with lab.runtime.sessions.begin() as session:
+        await lease.Lease(lab.runtime.sessions, run, 60).end(session, state="failed")
+    await ticking.tick()
+
+    assert (await lab.all(tables.TriggerDecision))[-1].train
+
+
+async def test_a_project_that_fails_does_not_stop_the_others(lab, ticking):
+    async with roles.arranging(lab.runtime).begin() as session:
+        await factories.make_project(session, "a-poisoned-project", devices=())
+        await session.execute(text(REFUSE))
+        await session.execute(text(REFUSE_POISONED))
+    await lab.field("ring", count=5, audits=0)
+
+    with structlog.testing.capture_logs() as logged:
+        await ticking.tick()
+
+    assert [each["project"] for each in logged if each["event"] == "tick_failed"] == ["a-poisoned-project"]
+    assert [run.project for run in await lab.all(tables.TrainingRun)] == [labs.PROJECT]
+    assert "a-poisoned-project" in {check.project for check in await lab.all(tables.TriggerCheck)}
+
+
+async def test_a_project_that_is_being_deleted_is_not_evaluated(lab, ticking):
+    await lab.field("ring", count=5, audits=0)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(update(tables.Project).values(deletion_id=ids.uuid7()))
+
+    await ticking.tick()
+
+    assert await lab.all(tables.TriggerDecision) == []
+    assert await lab.all(tables.TriggerCheck) == []
 
 
 async def test_audits_are_golden_so_they_do_not_count(lab, ticking):

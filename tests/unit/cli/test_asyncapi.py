@@ -15,7 +15,7 @@ from strop_wire import MAX_PAYLOAD, messages, reports, topics
 
 PAGE = (asyncapi.DOCS / "wire.md").read_text()
 EXAMPLES = re.findall(r"^```json (\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-KINDS = {
+KINDS: dict[str, type[messages.Message]] = {
     "capture": messages.Capture,
     "grant": messages.Grant,
     "state": reports.State,

@@ -33,11 +33,11 @@ def load(path: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(path.read_bytes())
 
 
-def shaken(folder: Path, client: str | None, server_name: str) -> str:
+def shaken(folder: Path, client: str | None, server_name: str, authority: str = "ca") -> str:
     """Who the server sees after a handshake in which both sides must show a certificate; or the client's or server's error."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(folder / "broker.pem", folder / "broker.key")
-    server.load_verify_locations(folder / "ca.pem")
+    server.load_verify_locations(folder / f"{authority}.pem")
     server.verify_mode = ssl.CERT_REQUIRED
     device = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     if client:
@@ -68,7 +68,32 @@ def test_the_broker_knows_a_device_by_project_and_name(folder: Path, server: str
 
 
 def test_the_broker_knows_each_service(folder: Path) -> None:
-    assert [shaken(folder, service, "mosquitto") for service in certs.SERVICES] == list(certs.SERVICES)
+    names = [shaken(folder, service, "mosquitto", "services-ca") for service in certs.SERVICES]
+    assert names == list(certs.SERVICES)
+
+
+@pytest.mark.parametrize(("client", "authority"), [("devices/bottles/line-1", "services-ca"), ("strop-ingest", "ca")])
+def test_neither_authority_vouches_for_the_others_clients(folder: Path, client: str, authority: str) -> None:
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        shaken(folder, client, "mosquitto", authority)
+
+
+def test_service_certificates_of_the_devices_authority_are_replaced_and_revoked(folder: Path) -> None:
+    """Of a release that had one authority, and the list of the revoked beside it."""
+    run("revoke", "bottles", "line-2", "--dir", folder)
+    before = revoked(folder)
+    (folder / "crl/crl.pem").rename(folder / "crl.pem")
+    for kind in ("pem", "key"):
+        (folder / f"services-ca.{kind}").unlink()
+        (folder / f"strop-ingest.{kind}").unlink()
+    certs._issue(folder, "strop-ingest", "strop-ingest", timedelta(days=1), "ca")
+    old = load(folder / "strop-ingest.pem").serial_number
+
+    run("make", "--dir", folder)
+
+    assert shaken(folder, "strop-ingest", "mosquitto", "services-ca") == "strop-ingest"
+    assert {old, *before} <= revoked(folder)
+    assert not (folder / "crl.pem").exists()
 
 
 def test_a_client_without_a_certificate_is_refused(folder: Path) -> None:
@@ -107,7 +132,7 @@ def test_only_the_owner_reaches_the_keys(folder: Path) -> None:
 
 def revoked(folder: Path) -> set[int]:
     """The serial numbers of a list that our authority has signed and that is valid today."""
-    found = x509.load_pem_x509_crl((folder / "crl.pem").read_bytes())
+    found = x509.load_pem_x509_crl((folder / "crl/crl.pem").read_bytes())
     authority = load(folder / "ca.pem")
     key = authority.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -201,7 +226,7 @@ def test_a_damaged_authority_is_named_with_what_to_do(folder: Path, damaged: str
 
 
 def test_a_damaged_list_of_the_revoked_is_named_with_what_to_do(folder: Path) -> None:
-    (folder / "crl.pem").write_bytes(b"")
+    (folder / "crl/crl.pem").write_bytes(b"")
 
     with pytest.raises(errors.Refused, match="is damaged: put it back from a copy, or remove it"):
         run("revoke", "bottles", "line-1", "--dir", folder)
@@ -215,5 +240,5 @@ def test_a_line_that_was_cut_does_not_hide_the_other_serials(folder: Path) -> No
 
     run("revoke", "bottles", "line-1", "--dir", folder)
 
-    revoked = x509.load_pem_x509_crl((folder / "crl.pem").read_bytes())
+    revoked = x509.load_pem_x509_crl((folder / "crl/crl.pem").read_bytes())
     assert [each.serial_number for each in revoked] == [serial]

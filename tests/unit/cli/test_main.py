@@ -31,7 +31,13 @@ COMMANDS = [
     "dlq retry",
     "dlq drop",
     "token create",
+    "token list",
+    "token revoke",
     "status",
+    "ledger p",
+    "login",
+    "setup",
+    "models approve",
 ]
 
 
@@ -50,6 +56,13 @@ def test_a_state_folder_without_a_running_platform_is_said_in_one_line(tmp_path:
     assert done.returncode == 1
     assert done.stderr.startswith(f"strop: {tmp_path}/strop.env is missing: start `strop up")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_argument_that_no_service_accepts_is_reported_in_one_line() -> None:
+    argv = [sys.executable, "-m", "strop_cli", "token", "create", ""]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr.startswith("strop: user: "), len(done.stderr.splitlines())) == (1, True, 1)
 
 
 def test_an_environment_that_says_nothing_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,35 +1,9 @@
-"""What is said of a deployment."""
-
-from datetime import UTC, datetime
+"""Remarks about the queues."""
 
 from strop_cli import status
-from strop_contracts import tables
 
 
-def deployment(state: str) -> tables.Deployment:
-    return tables.Deployment(model_version=1, state=state, stages=[0.25, 1.0], stage=0)
-
-
-def test_a_running_deployment_names_the_devices_it_waits_for() -> None:
-    silent = [("line-8", None), ("line-2", datetime(2026, 5, 4, 3, 2, tzinfo=UTC))]
-
-    told = status.rollout(deployment("running"), silent)
-
-    assert told == "v1 stage 1 of 2: waiting for line-8 (never heard), line-2 (heard 2026-05-04 03:02)"
-
-
-def test_of_many_devices_the_first_are_named() -> None:
-    told = status.rollout(deployment("running"), [(f"line-{n}", None) for n in range(7)])
-
-    assert told.endswith("line-4 (never heard) and 2 more")
-
-
-def test_a_stage_that_waits_for_nobody_and_a_deployment_that_ended_say_so() -> None:
-    assert status.rollout(deployment("running"), []) == "v1 stage 1 of 2: all devices have answered"
-    assert status.rollout(deployment("rolled_back"), [("line-8", None)]) == "v1 rolled back"
-
-
-def test_only_what_waits_or_went_wrong_in_the_queues_is_noted() -> None:
+def test_unsent_messages_and_dead_letters_are_noted() -> None:
     assert status.notes(0, 0) is None
     assert status.notes(2, 0) == "2 messages not yet sent to a queue"
     assert status.notes(0, 1) == "`strop dlq list` shows the dead letters"

@@ -29,4 +29,4 @@ def test_without_keys_nobody_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("keys", ["AKID", "AKID:", ":secret", "A:b,,"])
 def test_keys_that_cannot_be_read_stop_the_start(keys: str) -> None:
     with pytest.raises(ValidationError, match="pairs AKID:SECRET"):
-        Settings(keys=keys)  # type: ignore[arg-type]
+        Settings(keys=keys)

@@ -171,7 +171,8 @@ def _text(shape: Any, *, large: bool) -> str:
     if shape.name in TEXTS:
         return TEXTS[shape.name][large]
     assert "pattern" not in shape.metadata, f"{shape.name} needs a line in TEXTS"
-    return "\u6771" * (shape.metadata.get("max", 3000) if large else shape.metadata.get("min", 0))
+    length: int = shape.metadata.get("max", 3000) if large else shape.metadata.get("min", 0)
+    return "\u6771" * length
 
 
 def _encoded(blob: object) -> str:

@@ -59,7 +59,15 @@ def lint(folder: Path, resources: dict[str, Any]) -> list[dict[str, Any]]:
     """What cfn-lint says of these, in a template."""
     template = folder / "template.json"
     template.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
-    argv = [walkthrough.AWSCLI / "cfn-lint", "--include-checks", "I", "--format", "json", "--template", template]
+    argv: list[str | Path] = [
+        walkthrough.AWSCLI / "cfn-lint",
+        "--include-checks",
+        "I",
+        "--format",
+        "json",
+        "--template",
+        template,
+    ]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     return list(json.loads(done.stdout))
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer import rules
+from strop_contracts import states
 
 LIMITS = rules.Limits(stage_timeout=60, failure_share=0.2, minimum_share=0.5, grace=10)
 DEPLOYMENT = uuid.UUID(int=1)
@@ -218,19 +219,23 @@ class TestNextAction:
 
 class TestAnswer:
     def test_an_answer_to_this_deployment_counts(self) -> None:
-        assert self.answer(answered=DEPLOYMENT, outcome="installed", model="v2") == rules.Answer("installed")
+        assert self.answer(answered=DEPLOYMENT, outcome="installed", model="v2") == rules.Answer(
+            states.InstallState.INSTALLED
+        )
 
     def test_a_failure_keeps_its_reason(self) -> None:
         failed = self.answer(answered=DEPLOYMENT, outcome="failed", reason="hash differs", model="v1")
 
-        assert failed == rules.Answer("failed", "hash differs")
+        assert failed == rules.Answer(states.InstallState.FAILED, "hash differs")
 
     def test_an_answer_to_another_deployment_says_nothing(self) -> None:
         assert self.answer(answered=uuid.UUID(int=2), outcome="failed", model="v1") is None
 
     def test_a_device_that_runs_the_target_has_it_whatever_it_answers(self) -> None:
-        assert self.answer(model="v2") == rules.Answer("installed")
-        assert self.answer(answered=uuid.UUID(int=2), outcome="failed", model="v2") == rules.Answer("installed")
+        assert self.answer(model="v2") == rules.Answer(states.InstallState.INSTALLED)
+        assert self.answer(answered=uuid.UUID(int=2), outcome="failed", model="v2") == rules.Answer(
+            states.InstallState.INSTALLED
+        )
 
     def test_a_report_without_an_answer_from_a_device_on_another_model_says_nothing(self) -> None:
         assert self.answer(model="v1") is None

@@ -44,7 +44,7 @@ def test_no_images_give_no_predictions(loaded: model.Model) -> None:
 @pytest.fixture
 def telling(tmp_path: Path) -> model.Model:
     """A model that tells novelty: 0 for a pure colour, 4.2 for grey."""
-    changes = {"novelty": {"threshold": 2.0}, "assumed_thresholds": {"red": 0.5, "green": 0.01}}
+    changes: dict[str, Any] = {"novelty": {"threshold": 2.0}, "assumed_thresholds": {"red": 0.5, "green": 0.01}}
     return model.Model(packages.package(head=packages.head(novelty=True), **changes).write(tmp_path / "telling"))
 
 

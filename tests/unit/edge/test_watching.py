@@ -3,6 +3,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,12 @@ def test_complete_looks_take_no_more_than_their_share_of_a_core(
     monkeypatch.setattr(watching, "SHARE", 0.001)
     looks = []
     whole = look.walk
-    monkeypatch.setattr(look, "walk", lambda root: looks.append(root) or whole(root))
+
+    def counted(root: str) -> Any:
+        looks.append(root)
+        return whole(root)
+
+    monkeypatch.setattr(look, "walk", counted)
     for number in range(2000):
         (tmp_path / f"{number}.jpg").touch()
 

@@ -131,12 +131,13 @@ def test_the_newest_state_of_each_boot_counts_whatever_the_order() -> None:
 
 
 def test_a_repeated_state_makes_the_same_event() -> None:
-    state = factories.state(answer=reports.Outcome(ids.new_id(), "failed", "disk full"))
+    answer = reports.Outcome(ids.new_id(), "failed", "disk full")
+    state = factories.state(answer=answer)
 
     once, twice = (rules.reported(("bottles", "line-1"), state) for _ in range(2))
 
     assert once.id == twice.id
-    assert (once.outcome, once.reason, str(once.deployment_id)) == ("failed", "disk full", state.answer.deployment)
+    assert (once.outcome, once.reason, str(once.deployment_id)) == ("failed", "disk full", answer.deployment)
 
 
 def test_each_state_makes_an_event_of_its_own() -> None:

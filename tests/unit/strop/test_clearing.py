@@ -10,13 +10,13 @@ OWNERS = [each for each in services.ALL if each.owns]
 
 @pytest.mark.parametrize("service", OWNERS, ids=lambda service: service.name)
 def test_every_table_of_an_owner_is_cleared(service: services.Service) -> None:
-    cleared = [statement.table.name for statement in clearing.statements(service.owns, "bottles")]
+    cleared = [str(statement.table) for statement in clearing.statements(service.owns, "bottles")]
 
     assert set(cleared) == {table.__tablename__ for table in service.owns} - {tables.Project.__tablename__}
 
 
 def test_rows_that_refer_to_others_are_deleted_first() -> None:
-    cleared = [statement.table.name for statement in clearing.statements(services.INGEST.owns, "bottles")]
+    cleared = [str(statement.table) for statement in clearing.statements(services.INGEST.owns, "bottles")]
 
     assert cleared.index("uploads") < cleared.index("captures")
 

@@ -53,7 +53,7 @@ def test_a_legend_names_labels_that_are_left() -> None:
 
 
 def test_gauges_are_never_summed_over_copies() -> None:
-    gauges = {each.describe()[0].name for each in metrics.ALL if each._type == "gauge"}
+    gauges = {next(iter(each.describe())).name for each in metrics.ALL if each._type == "gauge"}
     for expression in EXPRESSIONS:
         for name in re.findall(r"\bstrop_\w+", expression):
             if name in gauges - {"strop_service_up"}:

@@ -10,7 +10,7 @@ from strop_contracts.tables import base
 ITEM = documents.Item(
     sha256="a" * 64, label="ring", part=documents.Part.TRAIN, origin=documents.Origin.BASE, group="g", source="k"
 )
-DIALECT = postgresql.dialect()
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def test_lines_read_back_are_equal_and_give_the_same_bytes() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from strop_contracts import events, services, tables
+from strop_contracts.tables import accounts
 from tests.conftest import ROOT
 
 each = pytest.mark.parametrize("service", services.ALL, ids=lambda service: service.name)
@@ -42,10 +43,14 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     folders = [folder(service), *([ROOT / "shared/strop_web"] if service.signs_in else [])]  # with the home page
     source = "\n".join(path.read_text() for each in folders for path in each.rglob("*.py"))
     names = set(re.findall(r"\btables\.([A-Z]\w+)|strop_contracts\.tables import (\w+)", source))
+    in_sql = set(re.findall(r"\b(?:from|join|into|update) (\w+)", source))
     named = {getattr(tables, first or second) for first, second in names} - {tables.Base}
+    named |= {mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__tablename__ in in_sql}
 
     assert named <= {*service.writes, *service.reads}
-    by_kernel = {tables.Project} if events.ProjectDeleted in service.consumes else set()  # see `strop.clearing`
+    by_kernel: set[type[tables.Base]] = {accounts.Token}  # of control routes, see `strop.control`
+    if events.ProjectDeleted in service.consumes:
+        by_kernel |= {tables.Project}  # see `strop.clearing`
     assert set(service.reads) <= named | by_kernel
 
 

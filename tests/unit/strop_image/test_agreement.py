@@ -17,7 +17,7 @@ from strop_edge import image, model
 from strop_image import decoder, header, sandbox
 from tests.unit.edge import packages
 from tests.unit.strop_image import kinds
-from trainer import features, views
+from trainer import views
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> model.Model:
     return model.Model(packages.package().write(tmp_path_factory.mktemp("model")))
 
 
-def trained(data: bytes, folder: Path) -> image.Pixels:
+def trained(data: bytes) -> image.Pixels:
     """What the trainer computes features of."""
-    path = folder / "image"
-    path.write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return views.render(sandbox.shared().decode(features.read(path, sha256)), views.PLAIN, sha256)
+    return views.render(sandbox.shared().decode(data), views.PLAIN, sha256)
 
 
 @pytest.mark.parametrize("kind", kinds.GOOD)
@@ -49,7 +47,7 @@ def test_every_kind_is_accepted_by_all_with_the_same_pixels(kind: str, loaded: m
     on_device = image.load(data)
     assert np.array_equal(on_device, image.prepare(upright))
     assert np.array_equal(on_device, loaded.prepare(data))
-    assert np.array_equal(on_device, trained(data, tmp_path))
+    assert np.array_equal(on_device, trained(data))
     assert off(Image.open(io.BytesIO(pictures.small(data))), upright) < 8  # a thumbnail is a JPEG
     if decoder.content_type(data) in hosted_images.TYPES:
         assert hosted_images.check(data).content_type == images.check(data).content_type
@@ -65,7 +63,7 @@ def test_what_one_refuses_all_refuse(kind: str, loaded: model.Model, tmp_path: P
         with pytest.raises(decoder.BadImage):
             look(data)
     with pytest.raises(decoder.BadImage):
-        trained(data, tmp_path)
+        trained(data)
     with pytest.raises(hosted_images.BadImage):
         hosted_images.check(data)
     with pytest.raises(errors.Refused):

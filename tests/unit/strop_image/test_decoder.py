@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,7 +36,7 @@ def test_the_limit_of_bytes_is_named() -> None:
         decoder.decode(kinds.BAD["too many bytes"])
 
 
-def test_a_file_is_read_up_to_the_limit_and_refused_beyond_it(tmp_path) -> None:
+def test_a_file_is_read_up_to_the_limit_and_refused_beyond_it(tmp_path: Path) -> None:
     file = tmp_path / "image"
     file.write_bytes(bytes(messages.MAX_IMAGE_BYTES))
     assert len(decoder.read(file)) == messages.MAX_IMAGE_BYTES

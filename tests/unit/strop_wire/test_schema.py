@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import jsonschema
@@ -18,11 +17,14 @@ formats = jsonschema.FormatChecker(("uuid",))
 formats.checks("date-time", ValueError)(lambda value: not isinstance(value, str) or bool(datetime.fromisoformat(value)))
 
 
-@cache
-def validator(kind: type) -> jsonschema.Draft7Validator:
+def _validator(kind: type) -> jsonschema.Draft7Validator:
     made = schema.whole(kind)
     jsonschema.Draft7Validator.check_schema(made)
     return jsonschema.Draft7Validator(made, format_checker=formats)
+
+
+KINDS = (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, reports.State, messages.Answer)
+VALIDATORS: dict[type, jsonschema.Draft7Validator] = {kind: _validator(kind) for kind in KINDS}
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
@@ -33,7 +35,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 @given(strategies.all_messages | strategies.fetches)
 def test_what_is_written_follows_the_schema(message: messages.Message) -> None:
-    validator(type(message)).validate(json.loads(message.dumps()))
+    VALIDATORS[type(message)].validate(json.loads(message.dumps()))
 
 
 tame = (
@@ -60,7 +62,7 @@ def test_what_follows_the_schema_is_taken(message: messages.Capture, data: st.Da
         holder[name] = data.draw(tame)
     else:
         holder.pop(name, None)
-    assume(validator(type(message)).is_valid(body))
+    assume(VALIDATORS[type(message)].is_valid(body))
 
     type(message).loads(json.dumps(body).encode())
 
@@ -91,11 +93,11 @@ def test_what_is_refused_does_not_follow_the_schema(change: dict[str, Any]) -> N
 
     with pytest.raises(fields.Malformed):
         messages.Capture.loads(json.dumps(body).encode())
-    assert not validator(messages.Capture).is_valid(body)
+    assert not VALIDATORS[messages.Capture].is_valid(body)
 
 
 def test_every_field_says_what_it_means() -> None:
-    for kind in (messages.Capture, messages.Grant, messages.Desired, messages.Fetch, reports.State, messages.Answer):
+    for kind in KINDS:
         for part in schema.parts(kind):
             for name, found in schema.of(part)["properties"].items():
                 assert found.get("description"), f"{part.__name__}.{name}"

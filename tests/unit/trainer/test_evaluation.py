@@ -6,7 +6,7 @@ from strop_contracts import documents
 from strop_edge import image
 from strop_edge.model import Model
 from tests.unit.trainer import lab
-from trainer import backbone, evaluation, features, work
+from trainer import backbone, evaluation, features, jobs, training
 
 
 def outcome(label, predicted, confidence=0.75, passed=True):
@@ -23,6 +23,11 @@ def outcome(label, predicted, confidence=0.75, passed=True):
     )
 
 
+def known(share: documents.Share | None) -> documents.Share:
+    assert share
+    return share
+
+
 def test_figures_of_a_small_evaluation():
     outcomes = [
         *[outcome("can", "can")] * 8,
@@ -33,16 +38,17 @@ def test_figures_of_a_small_evaluation():
     found = evaluation.metrics(outcomes, ["can", "mug"], {"can": 0.5, "mug": 0.8})
 
     assert (found.images, found.right) == (15, 13)
-    assert found.accuracy.value == pytest.approx(13 / 15)
-    assert found.accuracy.low < 13 / 15 < found.accuracy.high
-    assert found.answered.value == pytest.approx(10 / 15)
+    assert known(found.accuracy).value == pytest.approx(13 / 15)
+    assert known(found.accuracy).low < 13 / 15 < known(found.accuracy).high
+    assert known(found.answered).value == pytest.approx(10 / 15)
     assert found.confusion == documents.Confusion(labels=("can", "mug"), counts=((8, 2), (0, 5)))
     can, mug = found.labels["can"], found.labels["mug"]
-    assert (can.precision.value, can.recall.value) == (1, 0.8)
-    assert (mug.precision.value, mug.recall.value) == (pytest.approx(5 / 7), 1)
-    assert can.f1.value == pytest.approx(2 * 0.8 / 1.8)
+    assert (known(can.precision).value, known(can.recall).value) == (1, 0.8)
+    assert (known(mug.precision).value, known(mug.recall).value) == pytest.approx((5 / 7, 1))
+    assert known(can.f1).value == pytest.approx(2 * 0.8 / 1.8)
     assert can.images == 10
-    assert found.macro_f1 == pytest.approx((can.f1.value + mug.f1.value) / 2)
+    assert found.macro_f1 == pytest.approx((known(can.f1).value + known(mug.f1).value) / 2)
+    assert found.answers
     assert found.answers.recall == pytest.approx((0.8 + 0) / 2)  # with rejection, no mug gets its label
     assert found.answers.labels["mug"].threshold == 0.8
 
@@ -51,7 +57,7 @@ def test_a_label_that_the_model_does_not_know_counts_as_wrong():
     found = evaluation.metrics([outcome("cup", "can"), outcome("can", "can")], ["can"], {})
 
     assert found.confusion == documents.Confusion(labels=("can", "cup"), counts=((1, 0), (1, 0)))
-    assert found.labels["cup"].recall.value == 0
+    assert known(found.labels["cup"].recall).value == 0
     assert found.labels["cup"].precision is None
 
 
@@ -84,9 +90,10 @@ def judged(tmp_path_factory, cache):
     """A trained model, and held-out images with their features."""
     folder = tmp_path_factory.mktemp("judged")
     images = lab.items(folder / "images", train=4, valid=2)
-    work.run(work.Job.loads(lab.job(cache, folder / "package", images)), lambda *_: None)
+    job = jobs.Job.model_validate_json(lab.job(cache, folder / "package", images))
+    training.run(job, lambda *_: None)
     loaded = Model(folder / "package")
-    held = [item for item in work.Job.loads(lab.job(cache, folder, images)).images if item.part == "valid"]
+    held = [item for item in job.images if item.part == "valid"]
     wanted = [features.View(item.sha256, item.path) for item in held]
     with features.Cache(
         cache / "features.sqlite", cache / "backbones" / f"{backbone.SHA256}.onnx", backbone.SHA256
@@ -97,11 +104,12 @@ def judged(tmp_path_factory, cache):
 def test_outcomes_are_what_a_device_answers(judged):
     loaded, wanted, truth, found = judged
 
-    outcomes = evaluation.judge(loaded, wanted, truth, found)
+    outcomes = evaluation.judge(loaded, wanted, truth, loaded.assess_features(found))
 
     for given, view in zip(outcomes, wanted, strict=True):
         best, second, *_ = loaded.rank(loaded.predict(image.load(view.path.read_bytes())[None])[0])
-        assert (given.predicted, given.confidence) == (best.label, pytest.approx(best.confidence, abs=1e-3))
+        assert given.predicted == best.label
+        assert given.confidence == pytest.approx(best.confidence, abs=1e-3)
         assert given.margin == pytest.approx(best.confidence - second.confidence, abs=2e-3)
         assert given.passed == (best.confidence >= loaded.manifest.thresholds[best.label])
         assert given.novelty == pytest.approx(
@@ -124,7 +132,9 @@ def test_features_that_a_device_would_not_see_are_noticed(judged):
         evaluation.check(loaded, wanted, found[::-1].copy())
 
 
-def test_no_images_no_outcomes(judged):
-    loaded, _, _, found = judged
+def test_no_images_no_outcomes(judged, tmp_path):
+    loaded, *_ = judged
 
-    assert evaluation.judge(loaded, [], [], found[:0]) == []
+    assessed = evaluation.assess(loaded, tmp_path, [], tmp_path, lambda *_: None)
+
+    assert evaluation.judge(loaded, [], [], assessed) == []

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trainer import folds
 
 
-def rows(*sizes):
+def rows(*sizes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A label per size, each row a group of its own."""
     labels = np.repeat(np.arange(len(sizes)), sizes)
     return labels, np.arange(len(labels))

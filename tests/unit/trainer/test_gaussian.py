@@ -4,7 +4,7 @@ import pytest
 from trainer import gaussian
 
 
-def rows(labels=3, each=50, width=12, seed=0):
+def rows(labels: int = 3, each: int = 50, width: int = 12, seed: int = 0) -> tuple[gaussian.Floats, gaussian.Integers]:
     dice = np.random.default_rng(seed)
     centres = np.random.default_rng(9).normal(size=(labels, width))
     truth = np.repeat(np.arange(labels), each)

@@ -3,7 +3,9 @@ import onnxruntime
 import pytest
 
 from trainer import calibration, head
+from trainer.backends import base
 
+OPTIONS = head.Options()
 FEATURES = 1280  # a head takes what its backbone gives
 
 
@@ -27,7 +29,7 @@ def predict(trained, features):
 
 
 def test_it_learns_what_can_be_told_apart():
-    trained = head.train(examples(), 3, 0.05, silent)
+    trained = head.train(examples(), 3, OPTIONS, silent)
     unseen = examples(seed=1)
 
     found = predict(trained, unseen.features)
@@ -39,13 +41,13 @@ def test_it_learns_what_can_be_told_apart():
 def test_two_labels_work_too():
     unseen = examples(labels=2, seed=1)
 
-    found = predict(head.train(examples(labels=2), 2, 0.05, silent), unseen.features)
+    found = predict(head.train(examples(labels=2), 2, OPTIONS, silent), unseen.features)
 
     assert (found.argmax(axis=1) == unseen.labels).all()
 
 
 def test_the_exported_head_has_the_temperature_inside():
-    trained = head.train(examples(), 3, 0.05, silent)
+    trained = head.train(examples(), 3, OPTIONS, silent)
     features = examples(seed=1).features
     logits = features @ trained.weights.T + trained.bias
 
@@ -53,7 +55,7 @@ def test_the_exported_head_has_the_temperature_inside():
 
 
 def test_the_same_examples_give_the_same_bytes():
-    one, two = (head.export(head.train(examples(), 3, 0.05, silent)) for _ in range(2))
+    one, two = (head.export(head.train(examples(), 3, OPTIONS, silent)) for _ in range(2))
 
     assert one == two
 
@@ -62,7 +64,7 @@ def test_a_rare_label_is_not_forgotten():
     made = examples(per_label=40, noise=0.12)
     keep = np.flatnonzero((made.labels != 2) | (np.arange(len(made.labels)) % 8 < 2))
 
-    trained = head.train(made.of(keep), 3, 0.05, silent)
+    trained = head.train(made.of(keep), 3, OPTIONS, silent)
 
     unseen = examples(per_label=40, noise=0.12, seed=1)
     right = predict(trained, unseen.features).argmax(axis=1) == unseen.labels
@@ -74,13 +76,13 @@ def test_probabilities_are_calibrated_where_labels_are_noisy():
     lied = np.random.default_rng(3).permutation(len(made.labels))[:60]  # a fifth of the truth is drawn at random
     made.labels[lied] = np.random.default_rng(4).integers(0, 3, len(lied))
 
-    found = predict(head.train(made, 3, 0.05, silent), examples(per_label=100, noise=0.1, seed=1).features)
+    found = predict(head.train(made, 3, OPTIONS, silent), examples(per_label=100, noise=0.1, seed=1).features)
 
     assert 0.75 < found.max(axis=1).mean() < 0.95  # 0.8 + 0.2 / 3 of the labels are the ones that can be seen
 
 
 def test_too_few_images_for_folds_still_make_a_head():
-    trained = head.train(examples(per_label=2), 3, 0.05, silent)  # one group a label
+    trained = head.train(examples(per_label=2), 3, OPTIONS, silent)  # one group a label
 
     assert trained.temperature == 1
     assert trained.thresholds == (0, 0, 0)
@@ -92,9 +94,9 @@ def test_too_few_images_for_folds_still_make_a_head():
 def test_a_label_with_few_images_leaves_the_others_calibrated(images):
     made = examples(per_label=40, noise=0.12)
     stray = made.of(np.flatnonzero((made.labels < 2) | (np.arange(len(made.labels)) < 80 + 2 * images)))
-    without = head.train(made.of(np.flatnonzero(made.labels < 2)), 2, 0.05, silent)
+    without = head.train(made.of(np.flatnonzero(made.labels < 2)), 2, OPTIONS, silent)
 
-    trained = head.train(stray, 3, 0.05, silent)
+    trained = head.train(stray, 3, OPTIONS, silent)
 
     unseen = examples(per_label=40, noise=0.12, seed=1)
     known = unseen.of(np.flatnonzero(unseen.labels < 2))
@@ -105,8 +107,8 @@ def test_a_label_with_few_images_leaves_the_others_calibrated(images):
 
 
 def test_one_label_is_not_enough():
-    with pytest.raises(head.CannotTrain, match="at least two labels"):
-        head.train(examples(labels=1), 1, 0.05, silent)
+    with pytest.raises(base.CannotTrain, match="at least two labels"):
+        head.train(examples(labels=1), 1, OPTIONS, silent)
 
 
 def test_views_of_an_image_never_straddle_folds():
@@ -119,8 +121,9 @@ def test_views_of_an_image_never_straddle_folds():
         np.repeat(rows, 2, axis=0), np.repeat(labels, 2), np.repeat(np.arange(60), 2), np.tile([True, False], 60)
     )
 
-    unseen = head._out_of_fold(twins, 2, silent)
+    unseen = head._out_of_fold(twins, 2, OPTIONS, silent)
 
+    assert unseen
     assert (unseen.regressions[30.0].argmax(axis=1) == labels).mean() < 0.75
     assert (unseen.discriminant.argmax(axis=1) == labels).mean() < 0.75
 
@@ -129,7 +132,7 @@ def test_a_label_that_a_fold_lacks_is_not_predicted_there():
     made = examples(per_label=6, labels=2)
     lonely = head.Examples(made.features, np.where(made.labels == 1, 2, 0), made.groups, made.plain)
 
-    weights, bias = head._fit(lonely, 3, 10.0)
+    weights, bias = head._fit(lonely, 3, 10.0, 1000)
 
     assert (made.features @ weights.T + bias).argmax(axis=1).tolist() == lonely.labels.tolist()
     assert bias[1] == head._ABSENT
@@ -138,15 +141,17 @@ def test_a_label_that_a_fold_lacks_is_not_predicted_there():
 def test_progress_is_told():
     heard = []
 
-    head.train(examples(), 3, 0.05, lambda done, total: heard.append((done, total)))
+    head.train(examples(), 3, OPTIONS, lambda done, total: heard.append((done, total)))
 
     assert heard == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_novelty_threshold_costs_the_share_of_known_images_that_was_asked_for():
     made = examples(per_label=60, noise=0.1)
-    limits = [head.train(made, 3, share, silent).novelty for share in (0.02, 0.3)]
-    trained = head.train(made, 3, 0.1, silent)
+    limits = np.array(
+        [head.train(made, 3, head.Options(known_rejected=share), silent).novelty for share in (0.02, 0.3)], float
+    )
+    trained = head.train(made, 3, head.Options(known_rejected=0.1), silent)
 
     lost = novelty(trained, examples(per_label=400, noise=0.1, seed=1).features) > trained.novelty
 
@@ -155,7 +160,7 @@ def test_the_novelty_threshold_costs_the_share_of_known_images_that_was_asked_fo
 
 
 def test_what_was_never_seen_is_novel():
-    trained = head.train(examples(per_label=40), 3, 0.05, silent)
+    trained = head.train(examples(per_label=40), 3, OPTIONS, silent)
     stranger = examples(per_label=40, labels=5, seed=2)
 
     found = novelty(trained, stranger.features) > trained.novelty
@@ -165,7 +170,7 @@ def test_what_was_never_seen_is_novel():
 
 
 def test_the_exported_novelty_is_the_one_that_the_threshold_was_chosen_by():
-    trained = head.train(examples(), 3, 0.05, silent)
+    trained = head.train(examples(), 3, OPTIONS, silent)
     unseen = examples(seed=1).features
 
     assert novelty(trained, unseen) == pytest.approx(trained.gaussian.novelty(unseen), abs=1e-4)

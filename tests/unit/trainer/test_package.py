@@ -1,15 +1,16 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from strop_edge import manifest, model
+from strop_edge import image, manifest, model
 from tests.unit.trainer import lab
-from trainer import backbone, gaussian, head, package
+from trainer import backbone, gaussian, head, jobs, package
+from trainer.backends import base
 
-SOURCE = package.Source("v7", "shapes", "3", "2026-01-01T00:00:00+00:00", backbone.LITE0)
 LABELS = ["ring", "square"]
 
 
@@ -29,10 +30,31 @@ def pictures(tmp_path):
     return paths
 
 
+def job(folder):
+    about = {"version": "v7", "project": "shapes", "dataset": "3", "created_at": "2026-01-01T00:00:00+00:00"}
+    return jobs.Job(**about, images=(), cache=folder, output=folder)
+
+
 @pytest.fixture
-def written(tmp_path, trained, backbone_file, pictures):
+def folder(tmp_path, trained, backbone_file):
+    """The graphs, as a backend leaves them."""
     folder = tmp_path / "package"
-    return folder, package.write(folder, SOURCE, LABELS, trained, backbone_file, pictures)
+    folder.mkdir()
+    (folder / "head.onnx").write_bytes(head.export(trained))
+    shutil.copyfile(backbone_file, folder / "backbone.onnx")
+    return folder
+
+
+@pytest.fixture
+def made(trained):
+    facts = {"backbone": backbone.LITE0, "temperature": trained.temperature, "version": "of the backend"}
+    about = (trained.thresholds, trained.assumed, trained.novelty)
+    return base.Trained(("backbone.onnx", "head.onnx"), image.STANDARD, *about, facts)
+
+
+@pytest.fixture
+def written(folder, made, pictures):
+    return folder, package.write(job(folder), LABELS, made, pictures)
 
 
 def test_a_device_takes_the_package(written):
@@ -80,15 +102,16 @@ def test_the_manifest_says_where_the_model_comes_from(written):
     }
 
 
-def test_a_package_is_never_written_over_another(written, trained, backbone_file):
-    folder, _ = written
-
-    with pytest.raises(FileExistsError):
-        package.write(folder, SOURCE, LABELS, trained, backbone_file, [])
-
-
-def test_a_head_that_does_not_fit_its_labels_is_no_package(tmp_path, trained, backbone_file):
-    three = dataclasses.replace(trained, thresholds=(0, 0, 0), assumed=(0, 0, 0))
+def test_a_head_that_does_not_fit_its_labels_is_no_package(folder, made):
+    three = dataclasses.replace(made, thresholds=(0, 0, 0), assumed=(0, 0, 0))
 
     with pytest.raises(manifest.BadModel, match="3 labels"):
-        package.write(tmp_path / "bad", SOURCE, [*LABELS, "stripes"], three, backbone_file, [])
+        package.write(job(folder), [*LABELS, "stripes"], three, [])
+
+
+def test_of_the_input_only_what_differs_from_the_default_is_written(folder, made):
+    usual = package._input(made.input)
+    other = package._input(dataclasses.replace(made.input, layout="nchw", mean=(0.5,) * 3, std=(0.5,) * 3))
+
+    assert usual == {"size": 224, "resize": 256}
+    assert image.Input.read(json.loads(json.dumps(other))).layout == "nchw"

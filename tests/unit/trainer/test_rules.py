@@ -105,25 +105,36 @@ def labels(**changes):
 
 
 def test_enough_labels_and_quiet_train():
-    assert rules.decide(labels(), TRIGGER) == rules.Decision(True, ("100 new labels to learn from, 100 asked for",))
+    assert rules.decide(labels(), TRIGGER) == rules.Decision(True, ("100 new labels to learn from, 100 asked for",), 0)
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "recheck"),
     [
-        ({"new": 99, "first_age": None}, TOO_FEW),
-        ({"new": 0, "first_age": None, "last_age": None}, TOO_FEW),
-        ({"last_age": 59.0}, "labels are still coming in: waiting for 60 s of quiet"),
-        ({"running": True}, "a training run is under way"),
-        ({"since_last": 599.0}, "the last training ended less than 600 s ago"),
+        ({"new": 99, "first_age": None}, TOO_FEW, None),
+        ({"new": 0, "first_age": None, "last_age": None}, TOO_FEW, None),
+        ({"last_age": 59.0}, "labels are still coming in: waiting for 60 s of quiet", 1.0),
+        (
+            {"first_age": 1799.5, "last_age": 2.0},
+            "labels are still coming in: waiting for 60 s of quiet",
+            0.5,
+        ),
+        ({"running": True}, "a training run is under way", None),
+        ({"since_last": 599.0}, "the last training ended less than 600 s ago", 1.0),
     ],
 )
-def test_not_yet_names_its_reason(changes, reason):
-    assert rules.decide(labels(**changes), TRIGGER) == rules.Decision(False, (reason,))
+def test_not_yet_names_its_reason_and_when_it_lapses(changes, reason, recheck):
+    assert rules.decide(labels(**changes), TRIGGER) == rules.Decision(False, (reason,), recheck)
 
 
-def test_all_reasons_are_named():
-    assert len(rules.decide(labels(last_age=1.0, since_last=1.0), TRIGGER).reasons) == 2
+def test_all_reasons_are_named_and_the_first_to_lapse_sets_the_time():
+    decision = rules.decide(labels(last_age=1.0, since_last=2.0), TRIGGER)
+
+    assert (len(decision.reasons), decision.recheck) == (2, 59.0)
+
+
+def test_a_reason_without_an_end_does_not_hide_one_that_lapses():
+    assert rules.decide(labels(last_age=1.0, running=True), TRIGGER).recheck == 59.0
 
 
 def test_labels_that_never_pause_do_not_wait_for_ever():

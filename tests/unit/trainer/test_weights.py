@@ -2,6 +2,7 @@ import os
 import pickle
 import struct
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ class Global:
 class Pickler(pickle._Pickler):
     """Writes names of PyTorch without having PyTorch."""
 
+    write: Callable[[bytes], object]
+
     def persistent_id(self, obj):
         return obj.pid if isinstance(obj, Storage) else None
 
@@ -36,7 +39,7 @@ class Pickler(pickle._Pickler):
                 self.save(obj.args)
                 self.write(pickle.REDUCE)
         else:
-            super().save(obj, save_persistent_id)
+            super().save(obj, save_persistent_id)  # type: ignore[misc]  # it is private
 
 
 def checkpoint(path, state, storages, magic=weights._MAGIC):

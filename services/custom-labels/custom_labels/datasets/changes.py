@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from custom_labels import buckets
 from custom_labels.datasets import copies, loading, manifest
 from strop import app, outbox
-from strop_contracts import events, states
+from strop_contracts import events, keys, states
 from strop_contracts.tables import HostedChange as Change
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
@@ -31,11 +31,6 @@ BATCH = 256
 
 ATTEMPTS = 7
 """A change that broke down this often has failed; SQS would give its message up one receive later."""
-
-
-def update_key(project: str, change: UUID) -> str:
-    """Where the lines of an update wait."""
-    return f"{project}/datasets/changes/{change}.jsonl"
 
 
 async def order(session: AsyncSession, dataset: Dataset, kind: states.ChangeKind, source: dict[str, Any]) -> UUID:
@@ -68,7 +63,7 @@ class Changes:
         except manifest.Unusable as error:
             await self._fail(change, states.DatasetCode.CLIENT_ERROR, str(error))
         if change.kind == states.ChangeKind.UPDATE:
-            await self._store.delete(update_key(dataset.project, change.id))
+            await self._store.delete(keys.change(dataset.project, change.id))
 
     async def _begin(self, change_id: UUID) -> tuple[Change, Dataset] | None:
         """Count an attempt; None when the change is done, or went with its data set."""
@@ -140,7 +135,7 @@ class Changes:
         return whole
 
     async def _update(self, change: Change, dataset: Dataset) -> None:
-        body = await self._store.get(update_key(dataset.project, change.id))
+        body = await self._store.get(keys.change(dataset.project, change.id))
         read = await asyncio.to_thread(_read, body)
         async with self._runtime.sessions() as session:
             start, seen = await _before(session, dataset)

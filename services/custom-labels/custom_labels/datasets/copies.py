@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels.datasets import loading, manifest, splitting
-from strop import app, storage
-from strop_contracts import tables
+from strop import app
+from strop_contracts import keys, tables
 from strop_contracts.tables import HostedEntry as Entry
 from strop_contracts.tables import HostedImage as Image
 
@@ -29,9 +29,7 @@ async def images(runtime: app.Runtime, source: UUID, target: tables.HostedDatase
 
     async def copy(sha256: str) -> None:
         async with room:
-            await runtime.storage.copy(
-                storage.image_key(origin.project, sha256), storage.image_key(target.project, sha256)
-            )
+            await runtime.storage.copy(keys.image(origin.project, sha256), keys.image(target.project, sha256))
 
     async with asyncio.TaskGroup() as group:
         for sha256 in shas:

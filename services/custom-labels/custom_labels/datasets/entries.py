@@ -10,7 +10,7 @@ from custom_labels.api import faults, paging
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes, manifest
 from custom_labels.datasets import operations as datasets
-from strop_contracts import states
+from strop_contracts import keys, states
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
 from strop_wire import fields
@@ -28,7 +28,7 @@ async def update(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         raise faults.InvalidParameterException("Changes.GroundTruth holds no JSON Line.")
     dataset.status, dataset.code, dataset.message = states.DatasetStatus.UPDATE_IN_PROGRESS, None, ""
     change = await changes.order(call.session, dataset, states.ChangeKind.UPDATE, {})
-    await call.runtime.storage.put(changes.update_key(dataset.project, change), body)  # before the commit
+    await call.runtime.storage.put(keys.change(dataset.project, change), body)  # before the commit
     return {}
 
 

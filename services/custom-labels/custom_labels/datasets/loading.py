@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from custom_labels import buckets, image_rules
 from custom_labels.datasets import manifest
 from strop import storage
-from strop_contracts import tables
+from strop_contracts import keys, tables
 from strop_image import sandbox
 
 READERS = 16
@@ -76,7 +76,7 @@ class Intake:
                 line.refuse(error.code, str(error))
                 return None
             sha256 = storage.digest(body)
-            await self._store.put(storage.image_key(project, sha256), body, checked.content_type)
+            await self._store.put(keys.image(project, sha256), body, checked.content_type)
         return {
             "project": project,
             "sha256": sha256,

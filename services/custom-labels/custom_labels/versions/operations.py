@@ -15,7 +15,7 @@ from custom_labels.projects import queries as projects
 from custom_labels.versions import results, selection
 from custom_labels.versions.training import Training
 from strop import outbox
-from strop_contracts import documents, events, states, tables
+from strop_contracts import documents, events, keys, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import ProjectVersion as Version
 
@@ -241,7 +241,10 @@ async def copy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 async def _copy_files(call: Call, source: Version, made: Version) -> documents.Files:
     """Copy the model's files and its summary, before the commit; a repeat after a crash leaves a few objects unused."""
     store = call.runtime.storage
-    files = {name: file.model_copy(update={"key": _copied(made, name)}) for name, file in source.files.items()}
+    files = {
+        name: file.model_copy(update={"key": keys.model_copy(made.project, made.id, name)})
+        for name, file in source.files.items()
+    }
     for name, file in files.items():
         await store.copy(source.files[name].key, file.key)
     summary = source.results.get("EvaluationResult", {}).get("Summary")
@@ -254,10 +257,6 @@ async def _copy_files(call: Call, source: Version, made: Version) -> documents.F
         except buckets.Unreadable as error:
             raise _no_output(made, error) from error
     return files
-
-
-def _copied(made: Version, name: str) -> str:
-    return f"{made.project}/models/copies/{made.id}/{name}"
 
 
 async def find(call: Call, arn: str, *, lock: bool = False) -> Version:

@@ -20,7 +20,7 @@ from custom_labels.datasets import operations as datasets
 from custom_labels.settings import Settings
 from custom_labels.versions import evaluation, results, selection
 from strop import app, db, outbox
-from strop_contracts import documents, events, states, tables
+from strop_contracts import documents, events, keys, states, tables
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Row
 from strop_contracts.tables import ProjectVersion as Version
@@ -30,10 +30,6 @@ log = structlog.get_logger()
 
 BACKBONE = "lite0+lite2"
 """What hosted models are made of: a name that the trainer knows."""
-
-
-def manifest_key(version: Version) -> str:
-    return f"{version.project}/datasets/orders/{version.id}.jsonl"
 
 
 class Training:
@@ -51,14 +47,17 @@ class Training:
         rows = {dataset.kind: await _rows(session, dataset) for dataset in (train, test) if dataset}
         entries = {kind: [_entry(row) for row in found] for kind, found in rows.items()}
         chosen = selection.select(entries[states.DatasetKind.TRAIN], entries.get(states.DatasetKind.TEST))
-        await self._runtime.storage.put(manifest_key(version), chosen.dumps(), "application/jsonl")
+        await self._runtime.storage.put(keys.order(version.project, version.id), chosen.dumps(), "application/jsonl")
         for key, body in _validation(version, rows):
             await self._put(version, key, body)
         version.run_id = ids.uuid7()
         version.message = "The model is being trained."
         version.results = {**version.results, **results.validated(version)}
         ordered = events.TrainingOrdered(
-            project=version.project, run_id=version.run_id, manifest=manifest_key(version), backbone=BACKBONE
+            project=version.project,
+            run_id=version.run_id,
+            manifest=keys.order(version.project, version.id),
+            backbone=BACKBONE,
         )
         await outbox.add(session, ordered)
 
@@ -124,7 +123,7 @@ class Training:
     ) -> evaluation.Trained:
         store = self._runtime.storage
         skipped = {each.sha256 for each in found.metrics.skipped}
-        items = documents.Item.read(await store.get(manifest_key(version)))
+        items = documents.Item.read(await store.get(keys.order(version.project, version.id)))
         assert found.metrics.answers
         return evaluation.Trained(
             arns.version(self._settings, version),

@@ -3,15 +3,20 @@
 import pytest
 from sqlalchemy import text
 
+from console import ledger
 from ingest import intake
 from strop import app, mqtt
-from strop_cli import ledger
-from strop_contracts import tables
+from strop_contracts import control, tables
 from strop_wire import ids, reports, topics
 from tests import factories
 
 
-async def look(runtime: app.Runtime, **journal: str) -> ledger.Ledger:
+@pytest.fixture
+def runs_as() -> None:
+    """As the tables' owner: the tests write rows of all services."""
+
+
+async def look(runtime: app.Runtime, **journal: str) -> control.Ledger:
     async with runtime.sessions() as session:
         return await ledger.check(session, factories.PROJECT, journal)
 
@@ -35,7 +40,7 @@ async def test_captures_with_one_fate_each_are_clean(runtime: app.Runtime) -> No
 
     found = await look(runtime, **{stored: "stored", dropped: "dropped:cloud:too many", ids.new_id(): "dropped:full"})
 
-    assert found == ledger.Ledger(captures=2, announced=3)
+    assert found == control.Ledger(captures=2, announced=3)
     assert found.clean
 
 

@@ -1,24 +1,25 @@
-"""`strop status` on rows that the services left."""
+"""The status of projects, from rows of all services."""
 
 from datetime import timedelta
 from typing import Any
 
-from rich.console import Console
+import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_cli import status
+from console import status
 from strop_contracts import tables
 from tests import factories
 
 
+@pytest.fixture
+def runs_as() -> None:
+    """As the tables' owner: the tests write rows of all services."""
+
+
 async def shown(session: AsyncSession) -> dict[str, str]:
-    """What a person reads of the only project."""
+    """Return the figures of the only project."""
     row = (await session.execute(status._PROJECTS)).mappings().one()
-    console = Console(width=100)
-    with console.capture() as output:
-        console.print(await status._project(session, row))
-    cells = (line.split("│")[1:3] for line in output.get().splitlines() if "│" in line)
-    return {name.strip(): value.strip() for name, value in cells}
+    return (await status.project(session, row)).figures
 
 
 async def test_images_that_came_and_those_that_never_will_are_counted_apart(session: AsyncSession) -> None:

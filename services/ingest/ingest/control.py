@@ -1,0 +1,29 @@
+"""Control routes of devices: enrol, remove and list them."""
+
+from ingest import enrolment
+from strop import control
+from strop_contracts import control as documents
+
+router = control.routes("ingest")
+
+
+@router.get("/projects/{project}/devices")
+async def show(project: str, session: control.Session) -> list[documents.Device]:
+    """List the devices of a project by name."""
+    rows = await enrolment.devices(session, project)
+    return [documents.Device(name=row.name, model=row.model, seen_at=row.seen_at) for row in rows]
+
+
+@router.post("/projects/{project}/devices", status_code=201)
+async def add(project: str, wanted: documents.Devices, session: control.Session) -> documents.Devices:
+    """Enrol all of these devices, or none of them."""
+    for name in wanted.names:
+        await enrolment.add_device(session, project, name)
+    return wanted
+
+
+@router.post("/projects/{project}/devices/remove", status_code=204)
+async def remove(project: str, removed: documents.Devices, session: control.Session) -> None:
+    """Refuse the messages of all of these devices from now on, or of none. Their captures stay."""
+    for name in removed.names:
+        await enrolment.remove_device(session, project, name)

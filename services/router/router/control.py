@@ -1,0 +1,29 @@
+"""Control routes of policies: show and change them."""
+
+from router import policies, rules
+from strop import control
+from strop_contracts import control as documents
+
+router = control.routes("router")
+
+
+@router.get("/projects/{project}/policy")
+async def show(project: str, session: control.Session) -> documents.Policy:
+    """Return the current policy of a project and the meaning of each value."""
+    await policies.require_project(session, project)
+    return _document(*await policies.newest(session, project))
+
+
+@router.patch("/projects/{project}/policy")
+async def change(project: str, changes: documents.PolicyChanges, session: control.Session) -> documents.Policy:
+    """Create a new version of the policy with these values changed; it takes effect at once."""
+    await policies.set_policy(session, project, changes.values)
+    return _document(*await policies.newest(session, project))
+
+
+def _document(version: int, policy: rules.Policy) -> documents.Policy:
+    values = [
+        documents.PolicyValue(name=name, value=str(getattr(policy, name)), meaning=field.description or "")
+        for name, field in rules.Policy.model_fields.items()
+    ]
+    return documents.Policy(version=version, values=values)

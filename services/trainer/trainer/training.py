@@ -1,0 +1,145 @@
+"""Train and judge one model: `python -m trainer.training JOB.json RESULT.json`, a process of its own.
+
+It reads and writes files only, so it needs no database and no network, and the same job gives the same model. Progress
+goes to standard output, one JSON object a line: step, done, total. If it fails, the exit code is 1
+and the last line of standard error has the reason. `jobs` has the fields of both files.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from strop_contracts import documents
+from strop_edge import model
+from trainer import backends, evaluation, exclusions, features, gate, jobs, package
+from trainer.backends import base
+
+_SAMPLES = 3
+_PAUSE = 0.3  # seconds between two reports of progress
+
+Outcomes = dict[documents.Origin, list[documents.Outcome]]
+
+
+def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
+    """Train, package, judge, decide. The outcomes are written beside the package; CannotTrain with the reason."""
+    backend = backends.build(job.backend, job.options)
+    images, left_out = _usable(job, backend, progress)
+    train = [item for item in images if item.part == documents.Part.TRAIN]
+    labels = sorted({item.label for item in train})
+    job.output.mkdir(parents=True)
+    trained = backend.train(base.Request(train, labels, job.output, job.cache), progress)
+    files = package.write(job, labels, trained, _samples(train))
+    challenger = _judge(job, job.output, images, progress)
+    champion = _judge(job, job.champion, images, progress) if job.champion else None
+    verdict = _decide(challenger, champion)
+    assumed = dict(zip(labels, trained.assumed, strict=True))
+    excluded = [f"{exclusions.describe(left_out, len(job.images))}. The others were used"] if left_out else []
+    return jobs.Result(
+        labels=labels,
+        graphs=trained.graphs,
+        files=files,
+        evaluations={
+            origin: evaluation.metrics(outcomes, labels, assumed, [each for each in left_out if each.origin == origin])
+            for origin, outcomes in challenger.items()
+        },
+        outcomes={origin: _write(job, origin, outcomes) for origin, outcomes in challenger.items()},
+        approved=verdict.approved,
+        reasons=[*verdict.reasons, *excluded, _amounts(images)],
+    )
+
+
+def _usable(
+    job: jobs.Job, backend: base.Backend, progress: base.Progress
+) -> tuple[Sequence[jobs.Item], list[documents.LeftOut]]:
+    """Return the images that can be used, and those that cannot; CannotTrain if those are over the limit."""
+    bad = {item.sha256: item.fault or "its file is missing" for item in job.images if _fails(item)}
+    bad |= backend.prepare([item for item in job.images if item.sha256 not in bad], job.cache, progress)
+    return exclusions.split(job.images, bad)
+
+
+def _fails(item: jobs.Item) -> bool:
+    return bool(item.fault) or not item.path.is_file()
+
+
+def _samples(images: Sequence[jobs.Item]) -> list[Path]:
+    """A few training images of different labels, the same ones for the same data set."""
+    first = {item.label: item for item in sorted(images, key=lambda item: item.sha256, reverse=True)}
+    return [first[label].path for label in sorted(first)][:_SAMPLES]
+
+
+def _judge(job: jobs.Job, folder: Path, images: Sequence[jobs.Item], progress: base.Progress) -> Outcomes:
+    """Classify the held-out images with the model in `folder`, by origin."""
+    judged = model.Model(folder)
+    outcomes = {}
+    for origin, part in jobs.PARTS.items():
+        held = [item for item in images if (item.origin, item.part) == (origin, part)]
+        wanted = [features.View(item.sha256, item.path) for item in held]
+        assessed = evaluation.assess(
+            judged, folder, wanted, job.cache, lambda done, total: progress("judge", done, total)
+        )
+        outcomes[origin] = evaluation.judge(judged, wanted, [item.label for item in held], assessed)
+    return outcomes
+
+
+def _decide(challenger: Outcomes, champion: Outcomes | None) -> gate.Verdict:
+    if champion is None:
+        return gate.first([(outcome.label, outcome.right) for outcome in challenger[documents.Origin.BASE]])
+    pairs = {
+        origin: [
+            gate.Pair(new.label, new.right, old.right)
+            for new, old in zip(challenger[origin], champion[origin], strict=True)
+        ]
+        for origin in jobs.PARTS
+    }
+    return gate.judge(pairs[documents.Origin.FIELD], pairs[documents.Origin.BASE])
+
+
+def _amounts(images: Sequence[jobs.Item]) -> str:
+    """Count the field images, so that it is visible why many labels changed little."""
+    parts = Counter(item.part for item in images if item.origin == documents.Origin.FIELD)
+    return f"{parts[documents.Part.TRAIN]} field images to learn from, {parts[documents.Part.GOLDEN]} golden"
+
+
+def _write(job: jobs.Job, origin: str, outcomes: Sequence[documents.Outcome]) -> Path:
+    """One JSON object a line for each held-out image; beside the package, which holds a device's files only."""
+    path = job.output.with_name(f"outcomes-{origin}.jsonl")
+    path.write_bytes(documents.lines(outcomes))
+    return path
+
+
+class _Reporter:
+    """Prints progress, at most every `_PAUSE` seconds, and the end of each step."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._last > _PAUSE:
+            self._last = now
+            print(documents.Progress(step=step, done=done, total=total).model_dump_json(), flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """Exit when the trainer that waits for the result has ended: another one takes the run over."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(2)
+
+
+def main(spec: Path, result: Path) -> None:
+    job = jobs.Job.model_validate_json(spec.read_bytes())
+    if job.parent:
+        threading.Thread(target=_end_with, args=(job.parent,), daemon=True).start()
+    try:
+        result.write_text(run(job, _Reporter()).model_dump_json())
+    except base.CannotTrain as error:
+        sys.exit(str(error))  # for people: without the traceback
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,62 @@
+"""Control routes: what operators read and change over HTTP, offered by the service that owns the tables.
+
+Only an operator's token is accepted (`Authorization: Bearer TOKEN`). The cookie of the pages is not, so that no page of
+another site can change anything.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.security import HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop import app, tokens
+from strop_contracts import control
+
+log = structlog.get_logger()
+
+_SIGN_IN = {"WWW-Authenticate": "Bearer"}
+
+
+def runtime(request: Request) -> app.Runtime:
+    opened: app.Runtime = request.state.runtime
+    return opened
+
+
+async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
+    async with opened.sessions.begin() as session:
+        yield session
+
+
+Runtime = Annotated[app.Runtime, Depends(runtime)]
+Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""One transaction per request, committed before the response is sent."""
+
+
+async def operator(request: Request, opened: Runtime) -> str:
+    """Return the user of the operator's token; 401 without a valid token, 403 for a token of another kind.
+
+    The check has a transaction of its own: a route that waits for a queue or the bucket holds none meanwhile.
+    """
+    async with opened.sessions() as session:
+        caller = await tokens.bearer(session, request)
+    if caller is None:
+        raise HTTPException(401, "the operator's token is missing, unknown or expired", _SIGN_IN)
+    if not caller.operator:
+        raise HTTPException(403, f"the token of {caller.user} is not an operator's")
+    if request.method != "GET":
+        log.info("change_authorized", user=caller.user, method=request.method, path=request.url.path)
+    return caller.user
+
+
+Operator = Annotated[str, Depends(operator)]
+
+
+def routes(service: str) -> APIRouter:
+    """Return the APIRouter of a service's control routes, which only operators may call."""
+    bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
+    return APIRouter(
+        prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]
+    )

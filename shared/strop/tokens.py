@@ -1,0 +1,108 @@
+"""Tokens of users: sign-in links, sessions of pages, programs and operators.
+
+Only hashes of tokens are stored, so a copy of the database signs nobody in. A token is 256 random bits: one round of
+SHA-256 is enough, and the time of an index lookup by hash reveals nothing about it.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import Request
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from strop_contracts import tables
+
+LIFETIMES: dict[str, timedelta | None] = {
+    "once": timedelta(days=1),
+    "session": timedelta(days=30),
+    "api": None,
+    "operator": None,
+}
+"""By kind: a sign-in link, the cookie it becomes, a program's token for labels, an operator's for the control API too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The user of the token in a request's header, and whether it is an operator's."""
+
+    user: str
+    operator: bool
+
+
+def new(kind: str) -> str:
+    """Return a random token, which is not stored."""
+    return f"strop_{kind}_{secrets.token_urlsafe(32)}"
+
+
+async def make(session: AsyncSession, user: str, kind: str) -> str:
+    """Store a new token for a user, who is created if missing, and return it. The caller commits."""
+    token, lifetime = new(kind), LIFETIMES[kind]
+    await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
+    await session.execute(delete(tables.Token).where(tables.Token.expires_at < func.now()))
+    values = {"sha256": _digest(token), "user": user, "kind": kind}
+    expires_at = func.now() + lifetime if lifetime else None
+    await session.execute(insert(tables.Token).values(**values, expires_at=expires_at))
+    return token
+
+
+async def register(session: AsyncSession, user: str, token: str) -> None:
+    """Store an operator's token that the caller has already, for a user who is created if missing. Idempotent; the caller commits."""
+    await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
+    row = insert(tables.Token).values(sha256=_digest(token), user=user, kind="operator")
+    await session.execute(
+        row.on_conflict_do_update(index_elements=[tables.Token.sha256], set_={"user": user, "kind": "operator"})
+    )
+
+
+async def user(session: AsyncSession, token: str, kind: str) -> str | None:
+    """Return the user of a token; None if it is unknown, expired or of another kind."""
+    owner: str | None = await session.scalar(select(tables.Token.user).where(*_valid(token, kind)))
+    return owner
+
+
+async def delete_one(session: AsyncSession, token: str, kind: str) -> str | None:
+    """Delete a token and return its user; None if it is unknown, expired or of another kind. The caller commits."""
+    owner: str | None = await session.scalar(
+        delete(tables.Token).where(*_valid(token, kind)).returning(tables.Token.user)
+    )
+    return owner
+
+
+async def valid(session: AsyncSession) -> Sequence[tables.Token]:
+    """Return all tokens that have not expired, by user, the oldest first."""
+    wanted = select(tables.Token).where(_unexpired()).order_by(tables.Token.user, tables.Token.at)
+    return (await session.scalars(wanted)).all()
+
+
+async def revoke(session: AsyncSession, user: str) -> int:
+    """Delete all tokens, links and sessions of a user and return their number. The caller commits."""
+    deleted = delete(tables.Token).where(tables.Token.user == user).returning(tables.Token.sha256)
+    return len((await session.scalars(deleted)).all())
+
+
+async def bearer(session: AsyncSession, request: Request) -> Bearer | None:
+    """Return the caller by the header `Authorization: Bearer TOKEN`; None without a valid one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    for kind in ("api", "operator"):
+        if owner := await user(session, token.strip(), kind):
+            return Bearer(owner, operator=kind == "operator")
+    return None
+
+
+def _valid(token: str, kind: str) -> tuple[ColumnElement[bool], ...]:
+    return tables.Token.sha256 == _digest(token), tables.Token.kind == kind, _unexpired()
+
+
+def _unexpired() -> ColumnElement[bool]:
+    return tables.Token.expires_at.is_(None) | (tables.Token.expires_at > func.now())
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""The layout of the bucket, and that no other module makes keys of it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from strop_contracts import keys
+from tests.conftest import ROOT
+
+ID = UUID("01999c1e-54a0-7c3e-8a52-6f1d0c9b7e21")
+FOLDERS = ("images", "raw_field_data", "labeled_field_data", "datasets", "models", "backbones")
+PARSER = ROOT / "services/ingest/ingest/places.py"
+"""It reads keys, and makes those that it grants."""
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (keys.image("p", "ab"), "p/images/ab"),
+        (keys.upload("p", "line-1", ID, "image/jpeg"), f"p/raw_field_data/line-1/{ID}.jpg"),
+        (keys.labeled("p", "can", ID, "image/webp"), f"p/labeled_field_data/can/{ID}.webp"),
+        (keys.labeled("p", "N/A", ID, "image/png"), f"p/labeled_field_data/N%2FA/{ID}.png"),
+        (keys.dataset("p", "base"), "p/datasets/base/"),
+        (keys.manifest("p", 3), "p/datasets/versions/3/manifest.jsonl"),
+        (keys.order("p", ID), f"p/datasets/orders/{ID}.jsonl"),
+        (keys.change("p", ID), f"p/datasets/changes/{ID}.jsonl"),
+        (keys.attempt("p", 3, 2), "p/models/v3/2"),
+        (keys.outcomes("p/models/v3/2", "base"), "p/models/v3/2/outcomes-base.jsonl"),
+        (keys.model_copy("p", ID, "head.onnx"), f"p/models/copies/{ID}/head.onnx"),
+        (keys.backbone("p", "ab"), "p/backbones/ab.onnx"),
+    ],
+)
+def test_a_key_is_where_the_layout_says(key: str, expected: str) -> None:
+    assert key == expected
+
+
+def test_no_other_module_makes_a_key() -> None:
+    files = [each for part in ("shared", "services", "cli", "devstack", "edge") for each in (ROOT / part).rglob("*.py")]
+    assert files
+
+    elsewhere = [f"{each}:{line}" for each in files if each != PARSER for line in made(each)]
+
+    assert elsewhere == []
+
+
+def made(file: Path) -> Iterator[int]:
+    """The lines of f-strings such as `{project}/images/…`: a value, a slash, and a folder of the bucket."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.FormattedValue):
+            following = node.values[1] if len(node.values) > 1 else None
+            if isinstance(following, ast.Constant) and str(following.value).startswith(
+                tuple(f"/{name}/" for name in FOLDERS)
+            ):
+                yield node.lineno
