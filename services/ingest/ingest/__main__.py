@@ -1,4 +1,4 @@
-"""Wire ingest and run it: `python -m ingest`. Its sources, one queue, and a connection on which grants are published."""
+"""Wire ingest and run it: `python -m ingest`. Its sources, two queues, and a connection on which grants are published."""
 
 import asyncio
 from functools import partial
@@ -16,6 +16,7 @@ from ingest import (
 )
 from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
+from strop_contracts import topology
 from strop_wire import ids
 
 NAME = "ingest"
@@ -31,7 +32,11 @@ class Ingest:
         decisions = handlers.Decisions(sessions, bucket, grants)
         table = handlers.table(decisions, self.sources, clearing.of(runtime))
         loads = partial(sources.loads, readers=self.sources)
-        self.reader = consumer.Consumer(NAME, sessions, runtime.queues, table, loads=loads, needs=bucket.reach)
+        # Side by side: decisions do not wait until images are decoded.
+        self.readers = [
+            consumer.Consumer(NAME, sessions, runtime.queues, table, loads=loads, needs=bucket.reach, queue=queue)
+            for queue in topology.queues(NAME)
+        ]
         self._broker = broker
 
     def ready(self) -> bool:
@@ -41,7 +46,8 @@ class Ingest:
         self._broker.start()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.reader.run(stop))
+                for reader in self.readers:
+                    group.create_task(reader.run(stop))
                 for source in self.sources:
                     group.create_task(source.run(stop))
         finally:

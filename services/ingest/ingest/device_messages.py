@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import metrics, queries, rules
+from ingest import metrics, queries, refusal_limits, rules
 from strop import inbox, outbox
 from strop_contracts import events, tables, topology
 
@@ -40,6 +40,7 @@ class Result:
     captured: Counter[str] = field(default_factory=Counter)  # new captures by project
     new_captures: list[UUID] = field(default_factory=list)  # and their ids
     refused: list[rules.Refusal] = field(default_factory=list)
+    letters: list[rules.Refusal] = field(default_factory=list)  # of these, the dead letters: within the limits
     decided: list[queries.Decided] = field(default_factory=list)
     unknown: list[tuple[rules.Device, UUID]] = field(default_factory=list)  # lost captures that have no row
     files: list[tuple[rules.Device, list[tables.ModelFile]]] = field(default_factory=list)
@@ -54,7 +55,9 @@ class Result:
             metrics.MQTT_REFUSED.labels(refusal.kind).inc()
 
 
-async def store(session: AsyncSession, batch: Sequence[Message], *, retried: bool = False) -> Result:
+async def store(
+    session: AsyncSession, batch: Sequence[Message], limits: refusal_limits.RefusalLimits, *, retried: bool = False
+) -> Result:
     """Store what is new, collect the answers, write dead letters of what is refused. The caller commits.
 
     A refused message that was `retried` always becomes a dead letter again.
@@ -76,16 +79,23 @@ async def store(session: AsyncSession, batch: Sequence[Message], *, retried: boo
         await _states(session, reported, models, result)
     if fetches := by_kind.get("fetch"):
         await _fetches(session, fetches, result)
-    await _bury(session, result.refused)
+    result.letters = list(result.refused) if retried else limits.within(result.refused)
+    await _bury(session, result.letters)
     await _refuse_not_enrolled(session, not_enrolled, result, retried=retried)
     return result
 
 
-async def refuse(session: AsyncSession, batch: Sequence[Message], reason: str) -> Result:
+async def refuse(
+    session: AsyncSession, batch: Sequence[Message], limits: refusal_limits.RefusalLimits, reason: str
+) -> Result:
     """Write dead letters of messages that cannot be stored. The caller commits."""
-    refused = [rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason) for each in batch]
-    await _bury(session, refused)
-    return Result(refused=refused)
+    refused = [
+        rules.Refusal("malformed", rules.letter(each.topic, each.payload), reason, rules.sender(each.topic))
+        for each in batch
+    ]
+    result = Result(refused=refused, letters=limits.within(refused))
+    await _bury(session, result.letters)
+    return result
 
 
 async def _bury(session: AsyncSession, refused: Sequence[rules.Refusal]) -> None:

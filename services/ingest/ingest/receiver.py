@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import device_messages, grant_publisher, rules
+from ingest import device_messages, grant_publisher, refusal_limits, rules
 from strop import crash, db, loops, traces
 from strop_contracts import errors
 
@@ -34,6 +34,7 @@ class Receiver:
     def __init__(self, sessions: db.Sessions, grants: grant_publisher.GrantPublisher) -> None:
         self._sessions = sessions
         self._grants = grants
+        self._limits = refusal_limits.RefusalLimits()
 
     async def receive(self, batch: Sequence[M], stop: asyncio.Event) -> list[M]:
         """Store and answer a batch; returns the messages that the source may acknowledge.
@@ -41,7 +42,7 @@ class Receiver:
         While the database is unreachable, the same batch is retried until `stop` is set. A message that the database
         refuses becomes a dead letter; the others are stored.
         """
-        error = await self._attempt(batch, device_messages.store, stop)
+        error = await self._attempt(batch, partial(device_messages.store, limits=self._limits), stop)
         if error is None:
             return list(batch)
         if stop.is_set():
@@ -50,7 +51,8 @@ class Receiver:
             middle = len(batch) // 2
             return [*await self.receive(batch[:middle], stop), *await self.receive(batch[middle:], stop)]
         log.error("message_not_storable", topic=batch[0].topic, error=repr(error))
-        error = await self._attempt(batch, partial(device_messages.refuse, reason=_reason(error)), stop)
+        refuse = partial(device_messages.refuse, limits=self._limits, reason=_reason(error))
+        error = await self._attempt(batch, refuse, stop)
         return [] if error else list(batch)
 
     async def on_messages_retried(self, retried: Sequence[rules.MessageRetried]) -> None:
@@ -68,7 +70,7 @@ class Receiver:
         since = time.time_ns()
         try:
             async with self._sessions.begin() as session:
-                result = await device_messages.store(session, [event], retried=True)
+                result = await device_messages.store(session, [event], self._limits, retried=True)
         except Exception as error:
             if data_is_at_fault(error):
                 raise errors.InvalidMessage(_reason(error)) from error
@@ -88,6 +90,7 @@ class Receiver:
                 log.warning("batch_retried", messages=len(batch), error=repr(error))
                 await loops.pause(RETRY, stop)
             else:
+                self._limits.record(result.letters)
                 crash.point("ingest:stored")
                 await self._answer(result, since)
                 return None

@@ -53,6 +53,7 @@ class Refusal:
     kind: str  # for the metric: "malformed", "unknown", "conflict" or "missing"
     letter: str
     reason: str
+    sender: str  # "project/device" of the topic; "" when the topic has none
 
 
 def read(topic: str, payload: bytes) -> DeviceMessage | Refusal:
@@ -60,7 +61,7 @@ def read(topic: str, payload: bytes) -> DeviceMessage | Refusal:
     try:
         return _well_formed(topic, payload)
     except fields.Malformed as error:
-        return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000])
+        return Refusal("malformed", letter(topic, payload), f"{topic[:200]!r}: {error}"[:1000], sender(topic))
 
 
 def _well_formed(topic: str, payload: bytes) -> DeviceMessage:
@@ -75,7 +76,13 @@ def _well_formed(topic: str, payload: bytes) -> DeviceMessage:
 
 def refusal(message: DeviceMessage, kind: str, reason: str) -> Refusal:
     """Refuse a well-formed message."""
-    return Refusal(kind, letter(message.topic, message.payload), reason)
+    return Refusal(kind, letter(message.topic, message.payload), reason, sender(message.topic))
+
+
+def sender(topic: str) -> str:
+    """Return the device that a topic names, as "project/device"; "" if it names none."""
+    address = topics.parse(topic)
+    return f"{address.project}/{address.device}" if address else ""
 
 
 def letter(topic: str, payload: bytes) -> str:

@@ -56,6 +56,7 @@ class Device:
         self._topic = topics.topic(PROJECT, name, "capture")
         tls = ssl.create_default_context(cafile="/certs/ca.pem")
         tls.load_cert_chain(f"/certs/devices/{name}.pem", f"/certs/devices/{name}.key")
+        self._name, self._tls = name, tls
         self._link = mqtt.Mqtt(BROKER, name, [topics.topic(PROJECT, name, "grant")], tls=tls)
         self._same = picture() if pictures == "same" else None
         self._bodies: dict[str, bytes] = {}
@@ -64,6 +65,7 @@ class Device:
         self.announced: set[str] = set()  # the broker has them
 
     async def run(self, count: int, rate: float, repeat: float) -> None:
+        await self._try_to_share()
         self._link.start()
         await self._link.connected.wait()
         # In another's name: the broker must not let it through, or the ledger has a row too many.
@@ -72,6 +74,14 @@ class Device:
         await asyncio.gather(*(self._capture(number / rate, repeat) for number in range(count)))
         hearing.cancel()
         await self._link.stop()
+
+    async def _try_to_share(self) -> None:
+        """Subscribe to a share of the announcements: the broker must refuse it."""
+        async with mqtt.connect(BROKER, self._name, ["$share/any/strop/+/+/capture"], tls=self._tls) as link:
+            async with asyncio.timeout(60):
+                while not link.refused:
+                    assert not link.connected.is_set(), "the broker accepts a device in a shared subscription"
+                    await asyncio.sleep(0.1)
 
     async def _capture(self, delay: float, repeat: float) -> None:
         await asyncio.sleep(delay)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from console import ledger
-from ingest import device_messages
+from ingest import device_messages, refusal_limits
 from strop import app, mqtt
 from strop_contracts import control, tables
 from strop_wire import ids, reports, topics
@@ -88,7 +88,7 @@ async def test_what_a_device_lost_after_it_was_announced_is_settled(runtime: app
     assert (await look(runtime, **{capture: "dropped:full"})).unsettled == [capture]
 
     async with runtime.sessions.begin() as session:
-        await device_messages.store(session, [heard])
+        await device_messages.store(session, [heard], refusal_limits.RefusalLimits())
 
     assert (await look(runtime, **{capture: "dropped:full"})).clean
 

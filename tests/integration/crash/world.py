@@ -162,7 +162,7 @@ class World:
         self.receiver = receiver.Receiver(
             self.runtime.sessions, grant_publisher.GrantPublisher(self.runtime.storage, broker)
         )
-        return {"ingest": ingest.Ingest(self.runtime, broker, ["mqtt", "s3"]).reader}
+        return {"ingest": ingest.Ingest(self.runtime, broker, ["mqtt", "s3"]).readers[0]}
 
     def _trainer(self) -> consumer.Consumer:
         """The trainer without training: of its events only labels are handled."""

@@ -3,20 +3,23 @@
 import json
 import struct
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from ingest import refusal_limits
 from ingest.sources import mqtt as mqtt_source
 from strop import app, sqs, storage
-from strop_contracts import events, keys, tables
+from strop_contracts import events, keys, tables, topology
+from strop_image import child
 from strop_wire import MAX_PAYLOAD, messages, topics
-from tests import brokers, device, factories, roles, wait
+from tests import bombs, brokers, device, factories, roles, wait
 
 CAPTURE = topics.topic(factories.PROJECT, factories.DEVICE, "capture")
 
@@ -117,6 +120,8 @@ WHOLE = factories.picture(2)
 USELESS = {
     "truncated": (WHOLE[: len(WHOLE) // 2], "image/jpeg", "cannot be decoded"),
     "no image": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/jpeg", "neither JPEG, PNG nor WebP"),
+    "very many scans": (bombs.scans(201, (64, 48)), "image/jpeg", "more than 32 scans"),
+    "a large WebP": (bombs.webp(7_000, 7_000), "image/webp", "over the limit of 25000000 pixels"),
     "20,000 x 20,000": (giant(), "image/png", "over the limit of 50000000 pixels"),
 }
 
@@ -167,6 +172,41 @@ async def test_an_image_of_no_use_is_dropped_with_its_reason(runtime: app.Runtim
     assert after.action == "stored"
 
 
+@contextmanager
+def suspended_decoders() -> Iterator[None]:
+    """The decoders of this process, which the test has used before, stand still."""
+    decoders = [each for each in psutil.Process().children() if child.__name__ in each.cmdline()]
+    assert decoders
+    for each in decoders:
+        each.suspend()
+    try:
+        yield
+    finally:
+        for each in decoders:
+            each.resume()
+
+
+async def test_a_grant_does_not_wait_for_an_image_that_is_being_decoded(
+    runtime: app.Runtime, wants: Wants, phone: device.Device
+) -> None:
+    await wants.upload(PHOTO)
+
+    async def in_hand() -> bool:
+        return await runtime.queues._attributes(topology.IMAGES, "ApproximateNumberOfMessagesNotVisible") != {
+            "ApproximateNumberOfMessagesNotVisible": "0"
+        }
+
+    with suspended_decoders():
+        granted = await wants.grant(WHOLE)
+        await phone.put(granted, WHOLE)
+        await wait.until(in_hand)
+
+        other = await wants.grant(factories.picture(3))
+
+    assert other.action == "upload"
+    assert (await phone.hear_of(granted.capture)).action == "stored"
+
+
 async def test_other_bytes_than_were_announced_are_asked_for_again(
     runtime: app.Runtime, wants: Wants, phone: device.Device
 ) -> None:
@@ -200,10 +240,10 @@ async def test_a_file_that_is_something_else_too_is_the_image_it_begins_with(
 
 async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app.Runtime, ingest: app.Service) -> None:
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": runtime.settings.bucket}
-    await runtime.queues.send("ingest", [sqs.Outgoing(json.dumps(greeting))])
+    await runtime.queues.send(topology.IMAGES, [sqs.Outgoing(json.dumps(greeting))])
 
     async def taken() -> bool:
-        return await runtime.queues.depth("ingest") == 0
+        return await runtime.queues.depth(topology.IMAGES) == 0
 
     await wait.until(taken)
     assert await runtime.queues.depth("ingest-dlq") == 0
@@ -216,3 +256,35 @@ async def _forget(runtime: app.Runtime) -> AsyncIterator[None]:
         client_id = mqtt_source.client_id(runtime.settings)
         stack.push_async_callback(device.forget, runtime.settings.mqtt_url, client_id)
         yield
+
+
+async def test_a_flood_of_malformed_messages_makes_few_dead_letters_and_loses_no_capture(
+    ingest: app.Service, phone: device.Device, runtime: app.Runtime
+) -> None:
+    before = REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": "malformed"}) or 0
+    flood, topic = 3 * refusal_limits.PER_SENDER, topics.topic(phone.project, phone.name, "capture")
+    for number in range(flood):
+        await phone.say_raw(topic, f"malformed {number}".encode())
+    await phone.say(factories.announcement(factories.picture(3)))
+
+    async def stored() -> int:
+        async with runtime.sessions() as session:
+            return await session.scalar(select(func.count()).select_from(tables.Capture)) or 0
+
+    async def counted() -> bool:
+        return REGISTRY.get_sample_value("strop_mqtt_refused_total", {"reason": "malformed"}) == before + flood
+
+    assert await wait.until(stored) == 1
+    assert await wait.until(counted)
+
+    async def sent() -> bool:
+        async with runtime.sessions() as session:
+            count = select(func.count()).select_from(tables.Outbox).where(tables.Outbox.reason.is_not(None))
+            return not await session.scalar(count)
+
+    assert await wait.until(sent)
+    letters = await runtime.queues.depth(topology.dead_letter("ingest"))
+    assert (
+        0 < letters <= mqtt_source.READERS * refusal_limits.PER_SENDER
+    )  # batches in hand at once do not see each other
+    assert letters < flood

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import device_messages, enrolment
+from ingest import device_messages, enrolment, refusal_limits
 from strop import app, inbox, mqtt
 from strop_contracts import events, tables
 from strop_wire import ids, messages, reports, topics
@@ -32,7 +32,7 @@ def store(runtime: app.Runtime) -> Store:
 
     async def one(*batch: mqtt.Message) -> device_messages.Result:
         async with runtime.sessions.begin() as session:
-            return await device_messages.store(session, batch)
+            return await device_messages.store(session, batch, refusal_limits.RefusalLimits())
 
     return one
 
