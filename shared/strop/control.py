@@ -59,9 +59,9 @@ def routes(service: str) -> APIRouter:
     They are not in the OpenAPI document, which describes the API for programs: the command and the services change together.
     """
     prefix = f"{control.PREFIX}/{service}"
-    router = APIRouter(prefix=prefix, dependencies=[Depends(operator)], include_in_schema=False)
-    router.add_api_route("/caller", _caller)
-    return router
+    api = APIRouter(prefix=prefix, dependencies=[Depends(operator)], include_in_schema=False)
+    api.add_api_route("/caller", _caller)
+    return api
 
 
 async def _caller(user: Operator) -> control.Caller:

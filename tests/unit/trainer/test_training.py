@@ -201,7 +201,7 @@ def test_a_hosted_model_without_test_images_is_made_too(tmp_path, cache, hosted_
 
     found = training.run(hosted(cache, tmp_path / "v1" / "package", images), silent)
 
-    (evaluation,) = found.evaluations.values()
+    evaluation = found.evaluations[documents.Origin.BASE]
     assert evaluation.images == 0
     assert evaluation.answers
     assert evaluation.answers.f1 is None
