@@ -281,5 +281,5 @@ async def empty() -> None:
     async with app.runtime(Settings()) as runtime:
         async with runtime.sessions.begin() as session:
             await session.execute(text("truncate captures, uploads, routes, label_tasks, outbox, inbox cascade"))
-        for name in topology.SERVICES:
+        for name in topology.QUEUES:
             await runtime.queues._client.purge_queue(QueueUrl=await runtime.queues.url(name))  # noqa: SLF001

@@ -21,6 +21,7 @@ from benchmarks import lab
 from strop import app, mqtt
 from strop.settings import Settings
 from strop_contracts import tables
+from strop_image import header
 from strop_wire import messages, topics
 from tests import factories
 
@@ -47,11 +48,15 @@ class Fleet:
     async def announce(self, number: int) -> None:
         # Each image another one, by what follows its end: drawing it anew would take more than all that is measured.
         body = PHOTOGRAPHS[number % len(PHOTOGRAPHS)] + number.to_bytes(4)
-        said = factories.announcement(body)
+        await self.offer(f"d{number % DEVICES}", body)
+
+    async def offer(self, device: str, body: bytes) -> None:
+        """Announce an image, which is uploaded once it is granted."""
+        said = factories.announcement(body, content_type=header.content_type(body))
         id_ = UUID(said.id)
         self._bodies[id_] = body
         self.announced[id_] = time.time()
-        await self._link.publish(topics.topic(lab.PROJECT, f"d{number % DEVICES}", "capture"), said.dumps())
+        await self._link.publish(topics.topic(lab.PROJECT, device, "capture"), said.dumps())
 
     async def listen(self) -> None:
         """Upload what is wanted, many at once, until cancelled."""

@@ -25,6 +25,13 @@ def webp(width: int, height: int) -> bytes:
     return _riff(b"VP8L" + struct.pack("<IBI", 6, 0x2F, bits) + b"\0")
 
 
+def flat_webp(size: tuple[int, int]) -> bytes:
+    """A WebP of one colour."""
+    body = io.BytesIO()
+    Image.new("RGB", size, (9, 99, 200)).save(body, "WEBP", quality=50)
+    return body.getvalue()
+
+
 def frames(count: int = 70_000) -> bytes:
     """An animated WebP of very many frames without content."""
     extended = b"VP8X" + struct.pack("<IIHBHB", 10, 2, 7, 0, 7, 0)

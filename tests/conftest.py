@@ -96,8 +96,8 @@ def runs_as() -> str | None:
 async def runtime(settings: Settings, runs_as: str | None) -> AsyncIterator[app.Runtime]:
     """Open clients on an empty deployment. `roles` has the owner's for what a test arranges."""
     async with app.runtime(settings, runs_as) as opened:
-        await opened.queues.create(topology.SERVICES)
-        await opened.storage.create(await opened.queues.arn("ingest"))
+        await opened.queues.create()
+        await opened.storage.create(await opened.queues.arn(topology.IMAGES))
         yield opened
 
 

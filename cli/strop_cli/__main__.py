@@ -17,6 +17,7 @@ from strop_cli import (
     datasets,
     devices,
     dlq,
+    doctor,
     ledger,
     login,
     plugins,
@@ -51,6 +52,7 @@ cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)
 cli.command()(ledger.ledger)
+cli.command()(doctor.doctor)
 plugins.add(cli)
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.request import proxy_bypass
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,7 +26,15 @@ class Api:
         self._url = where.url.rstrip("/")
         headers = {"Authorization": f"Bearer {where.token}"}
         try:
-            self._client = httpx.Client(base_url=self._url, headers=headers, timeout=_TIMEOUT, transport=transport)
+            self._client = httpx.Client(
+                base_url=self._url,
+                headers=headers,
+                timeout=_TIMEOUT,
+                transport=transport,
+                verify=httpx.create_ssl_context(),
+                # Without this, a proxy that cannot be used would also fail requests that NO_PROXY excepts from it.
+                trust_env=not proxy_bypass(httpx.URL(self._url).host),
+            )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise self._no_url(error) from None
         except (ValueError, ImportError, OSError) as error:  # of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE
@@ -52,12 +61,22 @@ class Api:
         """Change something; the response is empty."""
         self._send(method, service, path, json=body and body.model_dump(mode="json"))
 
+    def ready(self) -> dict[str, bool]:
+        """Return what the process at the address needs, and whether it is there: the database, and each service's own needs."""
+        return self._read(dict[str, bool], self._request("GET", "/readyz"))
+
     def _send(self, method: str, service: str, path: tuple[object, ...], **options: Any) -> httpx.Response:
         parts = [str(part) for part in path]
         if wrong := [part for part in parts if not topics.valid_name(part)]:
             raise errors.NotFound(f"{wrong[0]!r} is not the name of a project: there is none")
+        response = self._request(method, "/".join([control.PREFIX, service, *parts]), **options)
+        if response.is_success:
+            return response
+        raise _problem(self._url, response)
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            response = self._client.request(method, "/".join([control.PREFIX, service, *parts]), **options)
+            return self._client.request(method, path, **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise self._no_url(error) from None
         except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError) as error:
@@ -70,9 +89,6 @@ class Api:
             raise errors.StropError(
                 f"cannot reach Strop at {self._url} ({reason}): is it running, and is STROP_URL right?"
             ) from None
-        if response.is_success:
-            return response
-        raise _problem(self._url, response)
 
     def _no_url(self, error: Exception) -> errors.Refused:
         return errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}")
@@ -115,7 +131,7 @@ def _advice(url: str, response: httpx.Response, detail: str | None) -> str:
     if location := response.headers.get("location"):
         return f"{url} redirects to {location}: set STROP_URL to the address of the pages themselves"
     if status < 500:
-        return f"{url} has no control API (status {status}): check STROP_URL, the address of the pages without a path"
+        return f"{url} has no control API (status {status}): check STROP_URL, the address of the pages without a path, and that both have the same version"
     return f"{url} failed with status {status}: the log of the service has the reason"
 
 

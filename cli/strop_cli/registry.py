@@ -92,10 +92,18 @@ def list_(project: str, state: connection.State = None) -> None:
 
 @cli.command()
 def approve(project: str, version: Version, state: connection.State = None) -> None:
-    """Approve a model that the gate refused, or that was trained for hosting; its rollout to the fleet begins."""
+    """Approve a model that the gate left undecided or refused, or that was trained for hosting; its rollout begins."""
     with api.opened(state) as client:
         client.change("POST", "trainer", "projects", project, "models", version, "approve")
     print(f"v{version} of {project} is approved: its rollout begins")
+
+
+@cli.command()
+def reject(project: str, version: Version, state: connection.State = None) -> None:
+    """Refuse a model that the gate left undecided."""
+    with api.opened(state) as client:
+        client.change("POST", "trainer", "projects", project, "models", version, "reject")
+    print(f"v{version} of {project} is refused")
 
 
 def verdict(model: control.Verdict) -> str:

@@ -80,9 +80,9 @@ def migrate(database_url: str) -> None:
 
 async def make(runtime: app.Runtime) -> None:
     """Make the queues, the bucket and its notifications where they are missing."""
-    await runtime.queues.create(topology.SERVICES)
-    await runtime.queues.allow_s3("ingest", runtime.storage.bucket)  # AWS refuses the notifications otherwise
-    await runtime.storage.create(await runtime.queues.arn("ingest"))
+    await runtime.queues.create()
+    await runtime.queues.allow_s3(topology.IMAGES, runtime.storage.bucket)  # AWS refuses the notifications otherwise
+    await runtime.storage.create(await runtime.queues.arn(topology.IMAGES))
 
 
 async def register(runtime: app.Runtime, token: str | None) -> None:

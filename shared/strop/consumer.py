@@ -68,12 +68,14 @@ class Consumer:
         *,
         loads: Callable[[str], events.Event | None] = events.loads,
         needs: Callable[[], Awaitable[object]] | None = None,
+        queue: str | None = None,
         wait: int = 20,
     ) -> None:
-        """`loads` reads a body; None from it acknowledges the message without work. `needs` raises while a dependency of the
+        """`queue` is the one to read, if not the service's own. `loads` reads a body; None from it acknowledges the message without work. `needs` raises while a dependency of the
         handlers other than the database is unreachable. `wait`: seconds of a long poll.
         """
         self.service = service
+        self._queue = queue or service
         self._make = make
         self._queues = queues
         self._handlers = handlers
@@ -89,13 +91,13 @@ class Consumer:
         limit = BATCH if self._batched else sqs.BATCH
         while not stop.is_set():
             try:
-                messages = await self._queues.receive_until(stop, self.service, self._wait, limit)
+                messages = await self._queues.receive_until(stop, self._queue, self._wait, limit)
                 if messages:
                     await asyncio.shield(self.take(messages))
                 while self._doubt and not stop.is_set():
                     await self._probe(stop)
             except Exception:
-                log.exception("receive_failed", service=self.service)
+                log.exception("receive_failed", queue=self._queue)
                 await loops.pause(1, stop)
 
     async def _probe(self, stop: asyncio.Event) -> None:
@@ -118,7 +120,7 @@ class Consumer:
                 settled = await asyncio.gather(*(self._settle(group) for group in groups))
                 if receipts := [message.receipt for message in chain(done, *settled)]:
                     crash.point(f"{self.service}:committed")
-                    await self._queues.delete(self.service, receipts)
+                    await self._queues.delete(self._queue, receipts)
 
     async def _sort(self, messages: Sequence[sqs.Incoming]) -> tuple[list[sqs.Incoming], list[list[Taken]]]:
         """Read the messages; returns those that need no work and, by unit of work, the others."""
@@ -217,7 +219,7 @@ class Consumer:
         )
         metrics.MESSAGES.labels(self.service, "retried").inc()
         with suppress(Exception):  # its visibility timeout redelivers it in any case
-            await self._queues.hide(self.service, message.receipt, delay)
+            await self._queues.hide(self._queue, message.receipt, delay)
         return []
 
     async def _bury(self, message: sqs.Incoming, reason: str) -> bool:
@@ -240,7 +242,7 @@ class Consumer:
                 await asyncio.sleep(topology.VISIBILITY / 3)
                 for message in self._held.intersection(messages):
                     with suppress(Exception):  # the next heartbeat may succeed; a second delivery is harmless
-                        await self._queues.hide(self.service, message.receipt, topology.VISIBILITY)
+                        await self._queues.hide(self._queue, message.receipt, topology.VISIBILITY)
 
         self._held.update(messages)
         beating = asyncio.create_task(beat())

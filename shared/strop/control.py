@@ -9,7 +9,6 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, tokens
@@ -55,8 +54,16 @@ Operator = Annotated[str, Depends(operator)]
 
 
 def routes(service: str) -> APIRouter:
-    """Return the APIRouter of a service's control routes, which only operators may call."""
-    bearer = HTTPBearer(auto_error=False, description="`strop token create NAME --operator` creates one.")
-    return APIRouter(
-        prefix=f"{control.PREFIX}/{service}", tags=["control"], dependencies=[Depends(bearer), Depends(operator)]
-    )
+    """Return the APIRouter of a service's control routes, which only operators may call; `caller` checks token and service.
+
+    They are not in the OpenAPI document, which describes the API for programs: the command and the services change together.
+    """
+    prefix = f"{control.PREFIX}/{service}"
+    api = APIRouter(prefix=prefix, dependencies=[Depends(operator)], include_in_schema=False)
+    api.add_api_route("/caller", _caller)
+    return api
+
+
+async def _caller(user: Operator) -> control.Caller:
+    """Return the user of the request's token."""
+    return control.Caller(user=user)

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 
 from strop import db, loops, metrics, sqs
-from strop_contracts import tables
+from strop_contracts import tables, topology
 
 log = structlog.get_logger()
 
@@ -50,7 +50,8 @@ def watch(make: db.Sessions, queues: sqs.Queues, service: str, table: Table) -> 
 
 
 async def measure(make: db.Sessions, queues: sqs.Queues, service: str, table: Table) -> None:
-    metrics.QUEUE_MESSAGES.labels(service).set(await queues.depth(service))
+    for queue in topology.queues(service):
+        metrics.QUEUE_MESSAGES.labels(queue).set(await queues.depth(queue))
     async with make() as session:
         for gauge, statement in (*KERNEL, *table):
             expose(gauge, [tuple(row) for row in await session.execute(statement)])

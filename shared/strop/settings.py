@@ -43,8 +43,8 @@ class Settings(WithSecrets):
     )
     mqtt_dynamic_security: bool = Field(
         False,
-        description="the broker is Mosquitto with its dynamic-security plugin: ingest lists the enrolled devices there, with "
-        "their rights",
+        description="the broker is Mosquitto with its dynamic-security plugin, in which the enrolled devices and their rights "
+        "are listed",
     )
     mqtt_client_id: str | None = Field(None, description="stable MQTT client id of this copy; default: strop-{service}")
     bucket: str = Field("strop", description="the bucket of images, data sets and models")

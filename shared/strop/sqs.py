@@ -43,13 +43,13 @@ class Queues:
         self._prefix = prefix
         self._urls: dict[str, str] = {}
 
-    async def create(self, services: Sequence[str] = topology.SERVICES) -> None:
-        """Make each service's queue and its dead-letter queue; what is there already is brought up to date."""
-        for service in services:
-            dead = await self._create(topology.dead_letter(service), MessageRetentionPeriod="1209600")
+    async def create(self, names: Sequence[str] = topology.QUEUES) -> None:
+        """Create each queue and its dead-letter queue; existing ones are brought up to date."""
+        for name in names:
+            dead = await self._create(topology.dead_letter(name), MessageRetentionPeriod="1209600")
             redrive = {"deadLetterTargetArn": await self.arn(dead), "maxReceiveCount": str(topology.MAX_RECEIVES)}
             await self._create(
-                service,
+                name,
                 VisibilityTimeout=str(topology.VISIBILITY),
                 MessageRetentionPeriod="345600",
                 RedrivePolicy=json.dumps(redrive),

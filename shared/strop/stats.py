@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
 
 from strop_contracts import documents
 
@@ -39,3 +40,19 @@ def holm(p_values: Mapping[str, float], level: float) -> list[str]:
             break
         rejected.append(name)
     return rejected
+
+
+def images_needed(change: float, discordant: float, level: float, power: float) -> int:
+    """Return how many paired images show a gain of `change` in accuracy at a one-sided `level` with probability `power`.
+
+    `discordant` is the share of images on which the two models differ (Connor 1987, for McNemar's test).
+    """
+    differing = max(discordant, change)
+    quantile = NormalDist().inv_cdf
+    wide = quantile(1 - level) * math.sqrt(differing) + quantile(power) * math.sqrt(differing - change * change)
+    return math.ceil((wide / change) ** 2)
+
+
+def detectable(images: int, discordant: float, level: float, power: float) -> float | None:
+    """Return the smallest gain, in steps of a thousandth, for which `images_needed` is at most `images`; None without one."""
+    return next((k / 1000 for k in range(1, 1001) if images_needed(k / 1000, discordant, level, power) <= images), None)

@@ -72,9 +72,10 @@ class RunTrigger(StrEnum):
 
 
 class ModelState(StrEnum):
-    """The verdict on a model: passed or failed the gate, or hosted without a gate."""
+    """The verdict on a model: passed or failed the gate, not decidable on its held-out images, or hosted without a gate."""
 
     APPROVED = "approved"
+    UNDECIDED = "undecided"
     REFUSED = "refused"
     HOSTED = "hosted"
 

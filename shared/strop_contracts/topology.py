@@ -1,7 +1,7 @@
 """The map of the system: which service's queue gets which event.
 
-Each consuming service has one queue `{prefix}-{service}` and one dead-letter queue `{prefix}-{service}-dlq`. Ingest's queue
-also takes the bucket's events (`storage.EVENTS`).
+Each consuming service has one queue `{prefix}-{service}` and one dead-letter queue `{prefix}-{service}-dlq`. Ingest has a second
+queue, for the bucket's events (`storage.EVENTS`).
 """
 
 from strop_contracts import events, services
@@ -14,6 +14,12 @@ ROUTES: dict[type[events.Event], tuple[str, ...]] = {
 SERVICES = tuple(service.name for service in services.ALL if service.consumes)
 """The services with a queue."""
 
+IMAGES = "ingest-images"
+"""The queue of the bucket's events: decisions in ingest's other queue never wait behind images. Both have the same dead-letter
+queue, and what is retried from there goes to the other queue."""
+
+QUEUES = (*SERVICES, IMAGES)
+
 VISIBILITY = 60
 """Seconds a received message stays hidden; the consumer's heartbeat prolongs it while the work goes on."""
 
@@ -22,5 +28,11 @@ MAX_RECEIVES = 12
 hour, so that a database that is away for some minutes makes no dead letters."""
 
 
-def dead_letter(service: str) -> str:
-    return f"{service}-dlq"
+def queues(service: str) -> tuple[str, ...]:
+    """Return the queues that a service reads."""
+    return (service, IMAGES) if service == services.INGEST.name else (service,)
+
+
+def dead_letter(queue: str) -> str:
+    """Return the dead-letter queue of a queue; a service's own has its name."""
+    return f"{services.INGEST.name if queue == IMAGES else queue}-dlq"

@@ -64,7 +64,7 @@ async def settled(running: site.Site, devices: list[fleet.Device]) -> None:
     await soon(labelled)
     await soon(deployed)
     async with asyncio.timeout(120):
-        await victim.drained(running.runtime, *topology.SERVICES)
+        await victim.drained(running.runtime, *topology.QUEUES)
 
 
 async def count(runtime: app.Runtime, table: type[tables.Base], *where: object) -> int:

@@ -19,7 +19,7 @@ from router import __main__ as router
 from router import policies, rules
 from strop import app
 from strop.settings import Settings
-from strop_contracts import tables
+from strop_contracts import tables, topology
 from strop_edge import journal
 from tests import factories
 from tests.integration.crash import victim
@@ -70,7 +70,7 @@ async def come_back(runtime: app.Runtime, folder: Path) -> dict[str, str]:
     try:
         async with asyncio.timeout(SECONDS):
             assert await agent.wait() == 0  # its source has ended and its spool is empty
-            await victim.drained(runtime, "ingest", "router", "labeling-queue")
+            await victim.drained(runtime, "ingest", topology.IMAGES, "router", "labeling-queue")
     finally:
         if agent.returncode is None:
             agent.kill()

@@ -11,7 +11,7 @@ from strop_cli import datasets
 from strop_contracts import keys
 from trainer import triggers
 
-POLICY = {"audit_rate": 0.15, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
+POLICY = {"audit_rate": 0.3, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
 """A day's worth of images passes in a minute here: more audits than a real fleet needs, and budgets that never bite."""
 
 

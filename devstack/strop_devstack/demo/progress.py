@@ -112,11 +112,11 @@ async def deployed(runtime: app.Runtime, project: str, version: int) -> str | No
 
 
 async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | None:
-    """Like `deployed`; a model that the gate refused is not rolled out, and that is an answer too."""
+    """Like `deployed`; a model that the gate did not approve is not rolled out, and that is an answer too."""
     async with runtime.sessions() as session:
         model = await session.get(tables.ModelVersion, (project, version))
-    if model and model.state == states.ModelState.REFUSED:
-        return "not rolled out: the gate refused it"
+    if model and model.state != states.ModelState.APPROVED:
+        return f"not rolled out: {model.state} by the gate"
     return await deployed(runtime, project, version)
 
 

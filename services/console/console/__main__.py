@@ -1,8 +1,8 @@
 """How the console is wired: pages, a client of the Custom Labels API, pictures kept in memory. It consumes no events."""
 
-from console import frame, web
-from console.outcomes import Files
-from console.pictures import Pictures
+from console import page_context, web
+from console.evaluation_outcomes import Files
+from console.picture_cache import Pictures
 from console.rekognition import Rekognition
 from console.settings import Settings
 from strop import app
@@ -16,10 +16,10 @@ def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     rekognition = Rekognition(settings.rekognition_url)
     pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
-    tools = frame.Tools(settings, rekognition, pictures, Files(runtime.storage))
+    tools = page_context.Tools(settings, rekognition, pictures, Files(runtime.storage))
     return app.Service(
         loops=[rekognition.run],
-        routes=frame.lend(tools, web.router),
+        routes=page_context.lend(tools, web.router),
         ready=lambda: rekognition.ready,
         errors=failures.HANDLERS,
     )

@@ -5,23 +5,23 @@ from typing import Annotated, Literal
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import autolabel, frame
+from console import autolabel, page_context
 from strop_contracts import errors
 from strop_web import shell
 
-pages = frame.router()
+pages = page_context.router()
 
 
 @pages.get("/import")
 async def form(request: Request, project: Annotated[str, Query(max_length=255)] = "") -> Response:
-    return frame.page(request, "import.html", filled={"project": project, "kind": "TRAIN"})
+    return page_context.page(request, "import.html", filled={"project": project, "kind": "TRAIN"})
 
 
 @pages.post("/import")
 async def import_(
     request: Request,
-    runtime: frame.Runtime,
-    tools: frame.With,
+    runtime: page_context.Runtime,
+    tools: page_context.With,
     project: Annotated[str, Form()],
     kind: Annotated[Literal["TRAIN", "TEST"], Form()],
     place: Annotated[str, Form()],
@@ -35,5 +35,5 @@ async def import_(
         await tools.rekognition.import_folder(project.strip(), kind, bucket, where.prefix, called)
     except (errors.Refused, errors.NotFound) as error:
         filled = {"project": project, "kind": kind, "place": place, "names": names}
-        return frame.page(request, "import.html", 409, trouble=str(error), filled=filled)
+        return page_context.page(request, "import.html", 409, trouble=str(error), filled=filled)
     return RedirectResponse(f"/console/projects/{project.strip()}/data/{kind.lower()}", 303, shell.SAFE)

@@ -66,7 +66,9 @@ async def status(runtime: app.Runtime) -> control.Status:
 
 async def _services(runtime: app.Runtime, letters: dict[str, int]) -> list[control.ServiceStatus]:
     """Count queued messages and dead letters by service; `letters` are those that are rows already."""
-    waiting = await asyncio.gather(*map(runtime.queues.depth, topology.SERVICES))
+    waiting = [
+        sum([await runtime.queues.depth(queue) for queue in topology.queues(each)]) for each in topology.SERVICES
+    ]
     unread = await asyncio.gather(*(runtime.queues.depth(topology.dead_letter(each)) for each in topology.SERVICES))
     return [
         control.ServiceStatus(name=name, waiting=messages, dead=letters.get(name, 0) + new)

@@ -6,22 +6,22 @@ from typing import Annotated
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import frame, gallery, queries
+from console import gallery, page_context, queries
 from strop_contracts import errors
 from strop_web import shell
 
-pages = frame.router()
+pages = page_context.router()
 
 MOST_UNITS = 16
 
 
 @pages.get("/projects/{project}")
-async def project(project: str, request: Request, session: frame.Session) -> Response:
+async def project(project: str, request: Request, session: page_context.Session) -> Response:
     """The versions of a project, with their buttons."""
     return await _project(request, session, project)
 
 
-async def _project(request: Request, session: frame.Session, project: str, trouble: str = "") -> Response:
+async def _project(request: Request, session: page_context.Session, project: str, trouble: str = "") -> Response:
     await queries.require_project(session, project)
     shown = {
         "versions": await queries.versions(session, project),
@@ -29,16 +29,18 @@ async def _project(request: Request, session: frame.Session, project: str, troub
         "parts": await gallery.parts(session, project),
         "suggested": f"{project}.{datetime.now(UTC):%Y-%m-%dT%H.%M.%S}",
     }
-    return frame.page(request, "project.html", 409 if trouble else 200, project=project, trouble=trouble, **shown)
+    return page_context.page(
+        request, "project.html", 409 if trouble else 200, project=project, trouble=trouble, **shown
+    )
 
 
 @pages.post("/projects/{project}/train")
 async def train(
     project: str,
     request: Request,
-    session: frame.Session,
-    runtime: frame.Runtime,
-    tools: frame.With,
+    session: page_context.Session,
+    runtime: page_context.Runtime,
+    tools: page_context.With,
     version: Annotated[str, Form()],
 ) -> Response:
     """Train a version from the project's data sets. Its evaluation files go into our own bucket."""
@@ -54,8 +56,8 @@ async def start(
     project: str,
     version: str,
     request: Request,
-    session: frame.Session,
-    tools: frame.With,
+    session: page_context.Session,
+    tools: page_context.With,
     units: Annotated[int, Form(ge=1, le=MOST_UNITS)] = 1,
     most: Annotated[int, Form(ge=1, le=MOST_UNITS)] = 1,
 ) -> Response:
@@ -67,7 +69,9 @@ async def start(
 
 
 @pages.post("/projects/{project}/versions/{version}/stop")
-async def stop(project: str, version: str, request: Request, session: frame.Session, tools: frame.With) -> Response:
+async def stop(
+    project: str, version: str, request: Request, session: page_context.Session, tools: page_context.With
+) -> Response:
     try:
         await tools.rekognition.stop(await tools.rekognition.version_arn(project, version))
     except (errors.Refused, errors.NotFound) as error:

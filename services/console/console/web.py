@@ -4,13 +4,23 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from console import control, data, evaluating, frame, imports, queries, results, trying, versions
+from console import (
+    control,
+    dataset_images,
+    evaluation_page,
+    imports,
+    page_context,
+    queries,
+    result_gallery,
+    try_model,
+    versions,
+)
 from strop_contracts import keys
 from strop_web import home, shell
 
 open_to_all = APIRouter(prefix="/console", include_in_schema=False)
-pages = frame.router()
-static = StaticFiles(directory=frame.HERE / "static")
+pages = page_context.router()
+static = StaticFiles(directory=page_context.HERE / "static")
 
 
 @open_to_all.get("")
@@ -26,7 +36,7 @@ async def console_files(path: str, request: Request) -> Response:
 
 
 @pages.get("/images/{project}/{sha256}")
-async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
+async def image(project: str, sha256: str, runtime: page_context.Runtime) -> Response:
     """An image as it was stored."""
     async with runtime.sessions() as session:
         kind = await queries.content_type(session, project, sha256)
@@ -35,7 +45,7 @@ async def image(project: str, sha256: str, runtime: frame.Runtime) -> Response:
 
 
 @pages.get("/thumbnails/{project}/{sha256}")
-async def thumbnail(project: str, sha256: str, runtime: frame.Runtime, tools: frame.With) -> Response:
+async def thumbnail(project: str, sha256: str, runtime: page_context.Runtime, tools: page_context.With) -> Response:
     """The same, small."""
     async with runtime.sessions() as session:
         await queries.content_type(session, project, sha256)
@@ -47,5 +57,13 @@ router = APIRouter()
 router.include_router(open_to_all)
 router.include_router(home.router)
 router.include_router(control.router)
-for part in (pages, versions.pages, data.pages, evaluating.pages, results.pages, trying.pages, imports.pages):
+for part in (
+    pages,
+    versions.pages,
+    dataset_images.pages,
+    evaluation_page.pages,
+    result_gallery.pages,
+    try_model.pages,
+    imports.pages,
+):
     router.include_router(part)

@@ -3,12 +3,14 @@
 Needs `s3:GetObject` (and `s3:GetObjectVersion` where versions are named) on what callers refer to.
 """
 
-from typing import Any, BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError, ParamValidationError
 
 from custom_labels.api import faults
 from strop import storage
+from strop_contracts import documents
 
 
 class Unreadable(Exception):
@@ -26,14 +28,14 @@ def refused(error: Unreadable) -> faults.InvalidS3ObjectException:
     )
 
 
-def named(s3_object: dict[str, Any]) -> dict[str, Any]:
+def named(s3_object: Mapping[str, Any]) -> documents.S3Object:
     """Check that a request's S3Object says which object it means; its shape demands nothing."""
     if not {"Bucket", "Name"} <= s3_object.keys():
         raise faults.InvalidParameterException("An S3Object needs Bucket and Name.")
-    return s3_object
+    return cast("documents.S3Object", s3_object)
 
 
-async def size(store: storage.Storage, s3_object: dict[str, Any]) -> int:
+async def size(store: storage.Storage, s3_object: Mapping[str, Any]) -> int:
     """Bytes of an S3Object of a request; InvalidS3ObjectException when it cannot be had."""
     wanted = named(s3_object)
     try:
@@ -55,7 +57,7 @@ async def write(store: storage.Storage, bucket: str, key: str, body: bytes) -> N
     await _guard(store.at(bucket).put(key, body, "application/json"))
 
 
-async def download(store: storage.Storage, s3_object: dict[str, Any], file: BinaryIO, limit: int) -> int:
+async def download(store: storage.Storage, s3_object: documents.S3Object, file: BinaryIO, limit: int) -> int:
     """Write an object into a file piece by piece; returns its bytes, or stops soon after `limit`."""
     written = 0
 

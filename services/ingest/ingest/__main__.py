@@ -1,4 +1,4 @@
-"""Wires ingest: one MQTT connection, one queue."""
+"""Wires ingest: one MQTT connection, two queues."""
 
 import asyncio
 from functools import partial
@@ -17,6 +17,7 @@ from ingest import (
 )
 from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
+from strop_contracts import topology
 
 NAME = "ingest"
 
@@ -57,12 +58,19 @@ class Ingest:
             listening,
             clearing.of(self._runtime),
         )
-        reading = consumer.Consumer(NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach)
+        # Side by side: decisions do not wait until images are decoded.
+        consumers = [
+            consumer.Consumer(
+                NAME, make, self._runtime.queues, table, loads=objects.loads, needs=store.reach, queue=queue
+            )
+            for queue in topology.queues(NAME)
+        ]
         broker.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listening.run(stop))
-                group.create_task(reading.run(stop))
+                for reading in consumers:
+                    group.create_task(reading.run(stop))
                 for slot in numbers:
                     group.create_task(slot.keep(stop))
                     group.create_task(slots.Heir(make, settings, self._tls, tell).run(slot.others(), stop))

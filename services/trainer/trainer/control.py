@@ -31,6 +31,12 @@ async def show(run: UUID, session: control.Session) -> documents.Run:
 
 
 @router.post("/projects/{project}/models/{version}/approve", status_code=204)
-async def approve(project: str, version: int, session: control.Session) -> None:
-    """Approve a model that the gate refused or never judged; its rollout begins."""
-    await registry.approve(session, project, version)
+async def approve(project: str, version: int, session: control.Session, operator: control.Operator) -> None:
+    """Approve a model that the gate refused, left undecided or never judged; its rollout begins."""
+    await registry.approve(session, project, version, operator)
+
+
+@router.post("/projects/{project}/models/{version}/reject", status_code=204)
+async def reject(project: str, version: int, session: control.Session, operator: control.Operator) -> None:
+    """Refuse a model that the gate left undecided."""
+    await registry.reject(session, project, version, operator)

@@ -1,20 +1,34 @@
 """The gate: may a new model run? Pure; judged on held-out images that both models classified.
 
-Field first: on the golden set the challenger must be right where the champion was wrong more often than the other way
-round, and no label may lose significantly (exact one-sided sign test on the images where they differ, Holm's correction
-over the labels). Base images guard against forgetting.
+Three answers. Approved: the challenger is better on the golden set (exact one-sided McNemar test at `LEVEL`), and nothing
+speaks against it. Refused: no better on enough images, or worse by more than a margin, significantly, on a label or on the
+base images (exact tests at `HARM`, Holm's correction over the labels). Undecided: the images are too few to tell; a later run
+is judged on more of them, or a person decides. README.md ("The gate") has the probabilities of each answer.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from strop import stats
+from strop_contracts import states
 
-LEVEL = 0.05
-FORGETTING = 0.05
-"""Share of the base images by which the challenger may be worse, beyond what chance explains."""
-SMALL = 100
-"""With fewer golden images the verdict is right more often than not, and no more; the reasons say so."""
+LEVEL = 0.1
+"""Chance at most of approving a challenger that is no better than the champion."""
+HARM = 0.05
+"""Chance at most of a refusal because of any label while none became worse; the same for the base images as a whole."""
+BASE_MARGIN, LABEL_MARGIN = 0.05, 0.10
+"""Share of the images by which the challenger may be worse on the base images, and on a label."""
+ENOUGH = 30
+"""With fewer images, no sign of a gain is no reason to refuse."""
+RARE = 5
+"""Labels with fewer images in a set are judged together."""
+DOUBT = 0.25
+"""Like `HARM`, of leaving a model undecided: a loss that is as likely to be real, but not shown."""
+GONE = 1 / 3
+"""Share of a label's images whose loss leaves a model undecided however few they are; from `FEWEST` on."""
+FEWEST = 3
+POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,70 +42,165 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    approved: bool
-    reasons: tuple[str, ...]  # in words, for people; what speaks against it comes first
+    state: states.ModelState
+    reasons: tuple[str, ...]  # in words, for people; what speaks against approval comes first
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How the challenger differs from the champion on some images."""
+
+    name: str
+    images: int
+    gained: int  # only the challenger was right
+    lost: int  # only the champion was right
+    margin: float = 0.0  # share of the images that may be lost in net
+
+    @property
+    def share(self) -> float:
+        """The difference in accuracy."""
+        return (self.gained - self.lost) / self.images
+
+    @property
+    def worse(self) -> float:
+        """The p-value of the observed loss, were the two equally good."""
+        return stats.sign_test(self.lost, self.gained)
+
+    @property
+    def better(self) -> float:
+        """The p-value of the observed gain, were the two equally good."""
+        return stats.sign_test(self.gained, self.lost)
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the observed loss is beyond the margin."""
+        return self.share < -self.margin
+
+    @property
+    def is_large(self) -> bool:
+        """Whether so much is lost that it needs no significance to be in doubt."""
+        return self.lost - self.gained >= max(FEWEST, GONE * self.images)
+
+    def __str__(self) -> str:
+        way = "better" if self.share > 0 else "worse"
+        points = f"{abs(self.share) * 100:.1f} points {way}" if self.share else "no difference"
+        return f"{self.name}: {self.gained} gained, {self.lost} lost of {self.images}, {points}"
 
 
 def judge(field: Sequence[Pair], base: Sequence[Pair]) -> Verdict:
     """Challenger against champion. Without golden images the base images decide alone."""
     name, decisive = ("field", field) if field else ("base", base)
-    against = [
-        *_not_better(name, decisive),
-        *(_loss(label, gains, losses) for label, gains, losses in _lost_labels(decisive)),
-        *_forgotten(base),
-    ]
+    if not decisive:
+        return Verdict(states.ModelState.UNDECIDED, ("there are no held-out images to judge the model on",))
+    whole, labels = _change(name, decisive), [*_labels("field", field), *_labels("base", base)]
+    everything = [_change("base", base, BASE_MARGIN)] if base else []
+    found = [_gain(whole), _losses(labels), _losses(everything)]
+    refusals, doubts = ([reason for each in found for reason in each[kind]] for kind in (0, 1))
     notes = [_score(where, pairs) for where, pairs in (("field", field), ("base", base)) if pairs]
-    if len(field) < SMALL:
-        notes.append(f"only {len(field)} golden images (labelled audits): the verdict is unsure")
-    return Verdict(not against, (*against, *notes))
+    return Verdict(_state(refusals, doubts), (*refusals, *doubts, *notes, _checked(labels), _power(whole)))
 
 
 def first(base: Sequence[tuple[str, bool]]) -> Verdict:
     """A project's first model, judged on (label, right) of the base images: it must beat always saying the commonest label."""
     if not base:
-        return Verdict(False, ("there are no held-out base images (valid/) to judge the first model on",))
+        reason = "there are no held-out base images (valid/) to judge the first model on"
+        return Verdict(states.ModelState.UNDECIDED, (reason,))
     labels = [label for label, _ in base]
     commonest = max(sorted(set(labels)), key=labels.count)
     right = sum(hit for _, hit in base)
     better = right > labels.count(commonest)
     word = "beats" if better else "does not beat"
     score = f"base: {_interval(right, len(base))}; {word} always saying {commonest} ({labels.count(commonest)} right)"
-    return Verdict(better, (f"first model, {score}",))
+    return Verdict(states.ModelState.APPROVED if better else states.ModelState.REFUSED, (f"first model, {score}",))
 
 
-def _not_better(name: str, pairs: Sequence[Pair]) -> list[str]:
-    gains, losses = _discordant(pairs)
-    return [] if gains > losses else [f"{name}: not better than the champion ({gains} gained, {losses} lost)"]
+def _state(refusals: Sequence[str], doubts: Sequence[str]) -> states.ModelState:
+    if refusals:
+        return states.ModelState.REFUSED
+    return states.ModelState.UNDECIDED if doubts else states.ModelState.APPROVED
 
 
-def _lost_labels(pairs: Sequence[Pair]) -> list[tuple[str, int, int]]:
-    """Labels on which the challenger is significantly worse, with images gained and lost."""
-    counts = {label: _discordant([p for p in pairs if p.label == label]) for label in sorted({p.label for p in pairs})}
-    p_values = {label: stats.sign_test(losses, gains) for label, (gains, losses) in counts.items()}
-    return [(label, *counts[label]) for label in stats.holm(p_values, LEVEL)]
+def _gain(whole: Change) -> tuple[list[str], list[str]]:
+    """What the decisive images say against approval: reasons to refuse, and to leave it undecided."""
+    if whole.better <= LEVEL:
+        return [], []
+    if whole.worse <= HARM:
+        return [f"{whole.name}: worse than the champion ({_counts(whole)}, p = {whole.worse:.3f})"], []
+    if whole.gained > whole.lost:
+        return [], [f"{whole}: not significant (p = {whole.better:.2f}, at most {LEVEL:g} needed). {_needed(whole)}"]
+    reason = f"{whole.name}: not better than the champion ({_counts(whole)})"
+    if whole.images >= ENOUGH:
+        return [reason], []
+    return [], [f"{reason}, on only {whole.images} images; {ENOUGH} are needed to refuse it for that"]
 
 
-def _loss(label: str, gains: int, losses: int) -> str:
-    return f"loses on {label}: {losses} lost, {gains} gained (p = {stats.sign_test(losses, gains):.3f})"
+def _losses(checked: Sequence[Change]) -> tuple[list[str], list[str]]:
+    """Losses beyond the margin: those that are significant, and those that chance may explain."""
+    p_values = {each.name: each.worse for each in checked}
+    shown, suspected = set(stats.holm(p_values, HARM)), set(stats.holm(p_values, DOUBT))
+    beyond = sorted((each for each in checked if each.exceeds), key=lambda each: each.worse)
+    words = {each.name: f"{each}, more than the margin of {each.margin * 100:g}" for each in beyond}
+    refusals = [f"{words[each.name]} (p = {each.worse:.3f})" for each in beyond if each.name in shown]
+    doubts = [
+        f"{words[each.name]}; chance may explain it (p = {each.worse:.3f})"
+        for each in beyond
+        if each.name not in shown and (each.name in suspected or each.is_large)
+    ]
+    return refusals, doubts
 
 
-def _forgotten(base: Sequence[Pair]) -> list[str]:
-    gains, losses = _discordant(base)
-    worse = base and (losses - gains) / len(base) > FORGETTING and stats.sign_test(losses, gains) < LEVEL
-    return [f"forgets the base set: {losses} lost, {gains} gained of {len(base)}"] if worse else []
+def _labels(name: str, pairs: Sequence[Pair]) -> list[Change]:
+    """A change per label; labels with fewer than `RARE` images together."""
+    counts = Counter(pair.label for pair in pairs)
+    rare = {label for label, count in counts.items() if count < RARE}
+    found = [
+        _change(f"{name}, {label}", (pair for pair in pairs if pair.label == label), LABEL_MARGIN)
+        for label in sorted(counts.keys() - rare)
+    ]
+    if rare:
+        words = f"{name}, labels with fewer than {RARE} images"
+        found.append(_change(words, (pair for pair in pairs if pair.label in rare), LABEL_MARGIN))
+    return found
 
 
-def _discordant(pairs: Sequence[Pair]) -> tuple[int, int]:
-    """Images where only the challenger was right, and where only the champion was."""
-    gains = sum(p.challenger and not p.champion for p in pairs)
-    losses = sum(p.champion and not p.challenger for p in pairs)
-    return gains, losses
+def _change(name: str, pairs: Iterable[Pair], margin: float = 0.0) -> Change:
+    counts = Counter((pair.challenger, pair.champion) for pair in pairs)
+    return Change(name, counts.total(), counts[True, False], counts[False, True], margin)
+
+
+def _counts(change: Change) -> str:
+    return f"{change.gained} gained, {change.lost} lost"
 
 
 def _score(name: str, pairs: Sequence[Pair]) -> str:
-    gains, losses = _discordant(pairs)
+    change = _change(name, pairs)
     mine, other = sum(p.challenger for p in pairs), sum(p.champion for p in pairs)
-    return f"{name}: {_interval(mine, len(pairs))}; the champion {other}; {gains} gained, {losses} lost"
+    p_value = f"p = {change.better:.3f} of a gain" if change.share > 0 else f"p = {change.worse:.3f} of a loss"
+    return f"{name}: {_interval(mine, len(pairs))}; the champion {other}; {_counts(change)} ({p_value})"
+
+
+def _checked(labels: Sequence[Change]) -> str:
+    """The label with the largest loss, so that an approval shows what was checked."""
+    return (
+        f"checked for losses by label; the largest change for the worse is {min(labels, key=lambda each: each.share)}"
+    )
+
+
+def _power(whole: Change) -> str:
+    change = stats.detectable(whole.images, _discordance(whole), LEVEL, POWER)
+    kind = "golden images (labelled audits)" if whole.name == "field" else "base images"
+    seen = f"can detect a gain of {change * 100:.0f} points" if change else "cannot detect any gain"
+    return f"{whole.images} {kind} {seen} (probability {POWER:.0%})"
+
+
+def _needed(whole: Change) -> str:
+    images = stats.images_needed(whole.share, _discordance(whole), LEVEL, POWER)
+    return f"About {images} images would show a gain of this size (probability {POWER:.0%})"
+
+
+def _discordance(change: Change) -> float:
+    """Share of images on which the two models differ, by Laplace's rule."""
+    return (change.gained + change.lost + 1) / (change.images + 2)
 
 
 def _interval(right: int, total: int) -> str:

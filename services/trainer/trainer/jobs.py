@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from strop_contracts import documents
+from strop_contracts import documents, states
 from strop_wire import messages
 
 PARTS = {documents.Origin.BASE: documents.Part.VALID, documents.Origin.FIELD: documents.Part.GOLDEN}
@@ -43,5 +43,5 @@ class Result(documents.Document):
     files: dict[str, messages.ModelFile]  # all files of the package, by name
     evaluations: dict[documents.Origin, documents.Metrics]
     outcomes: dict[documents.Origin, Path]  # files with one `documents.Outcome` a line
-    approved: bool
+    state: states.ModelState
     reasons: list[str]

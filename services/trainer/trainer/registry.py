@@ -45,26 +45,48 @@ async def register(
     log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result.reasons)
 
 
-async def approve(session: AsyncSession, project: str, version: int) -> None:
-    """Let a person roll out what no gate approved: a model that was ordered, or one that was refused.
+async def approve(session: AsyncSession, project: str, version: int, by: str) -> None:
+    """Roll a model out that the gate left undecided or refused, or that was ordered; the reasons name the person.
 
-    NotFound without such a model; Refused when it is approved already.
+    NotFound without such a model; Refused when it is approved already. The caller commits.
     """
+    model = await _model(session, project, version)
+    if model.state == states.ModelState.APPROVED:
+        raise errors.Refused(f"v{version} is approved already; `strop rollback {project} v{version}` returns to it")
+    _decide(model, states.ModelState.APPROVED, by)
+    await outbox.add(session, events.ModelApproved(project=project, model_version=version))
+
+
+async def reject(session: AsyncSession, project: str, version: int, by: str) -> None:
+    """Refuse a model that the gate left undecided; the reasons name the person.
+
+    NotFound without such a model; Refused when it is not undecided. The caller commits.
+    """
+    model = await _model(session, project, version)
+    if model.state != states.ModelState.UNDECIDED:
+        raise errors.Refused(f"v{version} is {model.state}: only an undecided model can be rejected")
+    _decide(model, states.ModelState.REFUSED, by)
+
+
+async def _model(session: AsyncSession, project: str, version: int) -> tables.ModelVersion:
+    """Return the model with its row locked."""
     model = await session.get(tables.ModelVersion, (project, version), with_for_update=True)
     if model is None:
         raise errors.NotFound(f"{project} has no model version {version}")
-    if model.state == states.ModelState.APPROVED:
-        raise errors.Refused(f"v{version} is approved already; `strop rollback {project} v{version}` returns to it")
-    model.reasons = [f"approved by a person, {model.state} before", *model.reasons]
-    model.state = states.ModelState.APPROVED
-    await outbox.add(session, events.ModelApproved(project=project, model_version=version))
+    return model
+
+
+def _decide(model: tables.ModelVersion, state: states.ModelState, by: str) -> None:
+    model.reasons = [f"{state} by {by}, {model.state} before", *model.reasons]
+    log.info("model_decided", project=model.project, model=model.version, state=state, before=model.state, by=by)
+    model.state = state
 
 
 def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
     """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
     if run.manifest:
         return states.ModelState.HOSTED
-    return states.ModelState.APPROVED if result.approved else states.ModelState.REFUSED
+    return result.state
 
 
 def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:

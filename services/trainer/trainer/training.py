@@ -47,7 +47,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
             for origin, outcomes in challenger.items()
         },
         outcomes={origin: _write(job, origin, outcomes) for origin, outcomes in challenger.items()},
-        approved=verdict.approved,
+        state=verdict.state,
         reasons=[*verdict.reasons, *excluded, _amounts(images)],
     )
 

@@ -2,6 +2,7 @@
 
 from strop_contracts.documents.base import Document, Line, lines
 from strop_contracts.documents.files import FileName, Files, StoredFile
+from strop_contracts.documents.hosted import ChangeSource, LineError, OutputConfig, S3Object, Tags
 from strop_contracts.documents.manifest import Counts, Item, Origin, Part
 from strop_contracts.documents.metrics import (
     AnsweredLabel,
@@ -22,6 +23,7 @@ __all__ = [
     "Answers",
     "Bin",
     "Calibration",
+    "ChangeSource",
     "Confusion",
     "Counts",
     "Document",
@@ -31,12 +33,16 @@ __all__ = [
     "LabelFigures",
     "LeftOut",
     "Line",
+    "LineError",
     "Metrics",
     "Origin",
     "Outcome",
+    "OutputConfig",
     "Part",
     "Progress",
+    "S3Object",
     "Share",
     "StoredFile",
+    "Tags",
     "lines",
 ]

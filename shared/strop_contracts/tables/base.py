@@ -52,6 +52,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
         dict[str, int]: JSONB,
+        dict[str, str]: JSONB,
         list[Any]: JSONB,
         list[str]: JSONB,
         list[float]: JSONB,

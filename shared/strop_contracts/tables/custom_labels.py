@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strop_contracts import documents, states
@@ -16,7 +17,7 @@ class Project(Base):
 
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(primary_key=True)
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    tags: Mapped[documents.Tags] = mapped_column(server_default=text("'{}'"))
     deletion_id: Mapped[UUID | None]  # set once it is deleted; the row stays until every service has cleared its part
     uncleared: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))  # services that have not answered yet
     at: Mapped[datetime] = created()
@@ -38,7 +39,7 @@ class HostedDataset(Base):
     status: Mapped[states.DatasetStatus]
     message: Mapped[str] = mapped_column(server_default=text("''"))
     code: Mapped[states.DatasetCode | None]
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    tags: Mapped[documents.Tags] = mapped_column(server_default=text("'{}'"))
     at: Mapped[datetime] = created()
     updated_at: Mapped[datetime] = created()
 
@@ -52,9 +53,9 @@ class HostedEntry(Base):
     source_ref: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]  # in the manifest
     line: Mapped[str]  # as it came
-    labels: Mapped[list[Any]]  # class names
+    labels: Mapped[list[str]]
     sha256: Mapped[str | None]
-    errors: Mapped[list[Any]]  # [{"code", "message"}]
+    errors: Mapped[list[documents.LineError]] = mapped_column(JSONB)
     at: Mapped[datetime] = created()
 
 
@@ -78,7 +79,7 @@ class HostedChange(Base):
     id: Mapped[UUID] = new_id()
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("hosted_datasets.id", ondelete="cascade"))
     kind: Mapped[states.ChangeKind]
-    source: Mapped[dict[str, Any]]  # {"bucket", "name", "version"} of a manifest, or {"dataset"}
+    source: Mapped[documents.ChangeSource] = mapped_column(JSONB)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     at: Mapped[datetime] = created()
     done_at: Mapped[datetime | None]
@@ -107,11 +108,11 @@ class ProjectVersion(Base):
     model_version: Mapped[int | None]  # once trained
     files: Mapped[documents.Files] = mapped_column(Document(documents.Files), server_default=text("'{}'"))
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
-    output: Mapped[dict[str, Any]]  # {"S3Bucket", "S3KeyPrefix"}
+    output: Mapped[documents.OutputConfig] = mapped_column(JSONB)
     results: Mapped[dict[str, Any]] = mapped_column(
         server_default=text("'{}'")
     )  # what DescribeProjectVersions says of it
-    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    tags: Mapped[documents.Tags] = mapped_column(server_default=text("'{}'"))
     kms_key_id: Mapped[str | None]
     source_arn: Mapped[str | None]  # of a copy
     min_units: Mapped[int | None]

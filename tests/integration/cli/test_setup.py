@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from strop import app, tokens
 from strop.settings import Settings
-from strop_contracts import tables
+from strop_contracts import tables, topology
 from strop_devstack.platform.stack import Stack
 
 NAME = f"setup{os.getpid()}"
@@ -44,7 +44,7 @@ async def test_it_makes_what_is_missing_and_leaves_what_is_there(env: dict[str, 
     async with app.runtime(settings) as runtime:
         assert await runtime.queues.depth("router") == 0
         await runtime.storage.put("key", b"body")
-        assert await runtime.queues.receive("ingest", wait=5), "the bucket tells ingest's queue"
+        assert await runtime.queues.receive(topology.IMAGES, wait=5), "the bucket's events reach ingest"
         async with runtime.sessions() as session:
             listed = await session.scalars(select(tables.Device.name).order_by(tables.Device.name))
             assert list(listed) == ["line-1", "line-2"]

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from console import ledger
 from ingest import announcements
 from strop import app, outbox
-from strop_contracts import tables
+from strop_contracts import tables, topology
 from tests import device, factories
 from tests.integration.crash import victim
 
@@ -75,14 +75,14 @@ async def test_every_capture_is_accounted_for_exactly_once(
 ) -> None:
     async with runtime.sessions.begin() as session:
         await factories.make_project(session)
-    await victim.return_soon(runtime, monkeypatch, *PACKAGES)
+    await victim.return_soon(runtime, monkeypatch, *PACKAGES, topology.IMAGES)
     async with (
         device.connect(runtime.settings.mqtt_url) as phone,
         others(runtime, service, point),
         victim.killed(runtime, PACKAGES[service], point, tmp_path),
     ):
         journal = await deliver(phone)
-        await victim.drained(runtime, *PACKAGES)
+        await victim.drained(runtime, *PACKAGES, topology.IMAGES)
 
     async with runtime.sessions() as session:
         found = await ledger.check(session, factories.PROJECT, journal)

@@ -28,9 +28,7 @@ async def ordered(runtime: app.Runtime, bucket: Bucket, lines: list[str]) -> eve
         dataset = tables.HostedDataset(project=factories.PROJECT, kind="TRAIN", status="CREATE_IN_PROGRESS")
         session.add(dataset)
         await session.flush()
-        change = await changes.order(
-            session, dataset, states.ChangeKind.CREATE, {name.lower(): each for name, each in source.items()}
-        )
+        change = await changes.order(session, dataset, states.ChangeKind.CREATE, changes.manifest_at(source))
     return events.DatasetChangeRequested(project=factories.PROJECT, change_id=change)
 
 

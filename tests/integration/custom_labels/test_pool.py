@@ -6,11 +6,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from custom_labels.hosting import pool
+from custom_labels.hosting import framing, pool
 from tests import wait
 from tests.unit.edge import packages
 
@@ -45,14 +44,15 @@ async def running(workers: pool.Pool, count: int) -> list[pool.Worker]:
     return await wait.until(look)
 
 
-def best(said: dict[str, Any]) -> str:
-    return str(said["ranked"][0][0])
+def best(answer: framing.Detection | framing.Refusal) -> str:
+    """The label of the highest confidence, or the error of a refusal."""
+    return answer["ranked"][0][0] if "ranked" in answer else answer["refused"]
 
 
 async def test_images_are_answered_and_a_bad_one_harms_nobody(started: pool.Pool) -> None:
     said = await asyncio.gather(*(started.ask(body) for body in (packages.RED, b"no image", packages.GREEN)))
 
-    assert (best(said[0]), said[1]["refused"], best(said[2])) == ("red", "InvalidImageFormatException", "green")
+    assert tuple(map(best, said)) == ("red", "InvalidImageFormatException", "green")
 
 
 async def test_a_unit_that_dies_while_nobody_asks_is_replaced(started: pool.Pool) -> None:

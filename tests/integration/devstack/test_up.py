@@ -191,7 +191,7 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, sta
     unknown = uuid4()
     with pytest.raises(Exception, match=f"there is no dead letter {unknown}"):
         say(strop, state, f"dlq retry {unknown}")
-    with pytest.raises(Exception, match="say which letters"):
+    with pytest.raises(Exception, match="name the letters by their ids"):
         say(strop, state, "dlq retry")
 
 

@@ -3,11 +3,12 @@
 import json
 import struct
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select
@@ -15,8 +16,9 @@ from sqlalchemy import func, select
 from ingest import announcements, refusal_limits
 from strop import app, sqs, storage
 from strop_contracts import events, keys, tables, topology
+from strop_image import child
 from strop_wire import MAX_PAYLOAD, messages, topics
-from tests import brokers, device, factories, roles, wait
+from tests import bombs, brokers, device, factories, roles, wait
 
 CAPTURE = topics.topic(factories.PROJECT, factories.DEVICE, "capture")
 
@@ -117,6 +119,8 @@ WHOLE = factories.picture(2)
 USELESS = {
     "truncated": (WHOLE[: len(WHOLE) // 2], "image/jpeg", "cannot be decoded"),
     "no image": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/jpeg", "neither JPEG, PNG nor WebP"),
+    "very many scans": (bombs.scans(201, (64, 48)), "image/jpeg", "more than 32 scans"),
+    "a large WebP": (bombs.webp(7_000, 7_000), "image/webp", "over the limit of 25000000 pixels"),
     "20,000 x 20,000": (giant(), "image/png", "over the limit of 50000000 pixels"),
 }
 
@@ -167,6 +171,41 @@ async def test_an_image_of_no_use_is_dropped_with_its_reason(runtime: app.Runtim
     assert after.action == "stored"
 
 
+@contextmanager
+def suspended_decoders() -> Iterator[None]:
+    """The decoders of this process, which the test has used before, stand still."""
+    decoders = [each for each in psutil.Process().children() if child.__name__ in each.cmdline()]
+    assert decoders
+    for each in decoders:
+        each.suspend()
+    try:
+        yield
+    finally:
+        for each in decoders:
+            each.resume()
+
+
+async def test_a_grant_does_not_wait_for_an_image_that_is_being_decoded(
+    runtime: app.Runtime, wants: Wants, phone: device.Device
+) -> None:
+    await wants.upload(PHOTO)
+
+    async def in_hand() -> bool:
+        return await runtime.queues._attributes(topology.IMAGES, "ApproximateNumberOfMessagesNotVisible") != {
+            "ApproximateNumberOfMessagesNotVisible": "0"
+        }
+
+    with suspended_decoders():
+        granted = await wants.grant(WHOLE)
+        await phone.put(granted, WHOLE)
+        await wait.until(in_hand)
+
+        other = await wants.grant(factories.picture(3))
+
+    assert other.action == "upload"
+    assert (await phone.hear_of(granted.capture)).action == "stored"
+
+
 async def test_other_bytes_than_were_announced_are_asked_for_again(
     runtime: app.Runtime, wants: Wants, phone: device.Device
 ) -> None:
@@ -200,10 +239,10 @@ async def test_a_file_that_is_something_else_too_is_the_image_it_begins_with(
 
 async def test_what_s3_says_to_test_the_connection_is_taken_quietly(runtime: app.Runtime, ingest: app.Service) -> None:
     greeting = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": runtime.settings.bucket}
-    await runtime.queues.send("ingest", [sqs.Outgoing(json.dumps(greeting))])
+    await runtime.queues.send(topology.IMAGES, [sqs.Outgoing(json.dumps(greeting))])
 
     async def taken() -> bool:
-        return await runtime.queues.depth("ingest") == 0
+        return await runtime.queues.depth(topology.IMAGES) == 0
 
     await wait.until(taken)
     assert await runtime.queues.depth("ingest-dlq") == 0

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import objects
 from strop import app, storage
-from strop_contracts import errors, events, keys, tables
+from strop_contracts import errors, events, keys, tables, topology
 from strop_wire import messages
 from tests import factories, roles, wait
 from tests.device import Device
@@ -234,5 +234,5 @@ async def test_what_s3_says_of_nobodys_upload_ends_on_the_dead_letter_queue(runt
 
 
 async def send(runtime: app.Runtime, body: object) -> None:
-    client, url = runtime.queues._client, await runtime.queues.url("ingest")
+    client, url = runtime.queues._client, await runtime.queues.url(topology.IMAGES)
     await client.send_message(QueueUrl=url, MessageBody=json.dumps(body))

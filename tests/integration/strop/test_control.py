@@ -66,6 +66,16 @@ async def test_registered_token_is_accepted_and_registering_is_idempotent(
     assert answer.json() == {"user": "operator"}
 
 
+async def test_each_service_reports_the_caller(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
+    headers = await token(runtime, "operator")
+
+    answers = [
+        await client.get(f"/api/control/{name}/caller", headers=headers) for name in ("ingest", "labeling-queue")
+    ]
+
+    assert [each.json() for each in answers] == [{"user": "ann"}] * 2
+
+
 async def test_revoked_tokens_of_a_user_are_refused_at_once(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
     anns = await token(runtime, "operator")
     async with runtime.sessions.begin() as session:

@@ -78,7 +78,7 @@ class Lab:
             session.add(row)
         return row
 
-    async def field(self, label: str, count: int = 6, audits: int = 3) -> None:
+    async def field(self, label: str, count: int = 6, audits: int = 5) -> None:
         for seed in range(100, 100 + count + audits):
             await self.label(label, shapes.picture(label, seed), audit=seed >= 100 + count)
 

@@ -13,10 +13,10 @@ from trainer import queries, registry
 
 async def approve(lab: Lab, version: int) -> None:
     async with lab.runtime.sessions.begin() as session:
-        await registry.approve(session, labs.PROJECT, version)
+        await registry.approve(session, labs.PROJECT, version, "ann")
 
 
-@pytest.mark.parametrize("before", ["hosted", "refused"])
+@pytest.mark.parametrize("before", ["hosted", "refused", "undecided"])
 async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str) -> None:
     async with roles.arranging(lab.runtime).begin() as session:
         await factories.make_model(session, 1, state=before)
@@ -24,7 +24,7 @@ async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str
     await approve(lab, 1)
 
     (model,) = await lab.all(tables.ModelVersion)
-    assert (model.state, model.reasons) == ("approved", [f"approved by a person, {before} before"])
+    assert (model.state, model.reasons) == ("approved", [f"approved by ann, {before} before"])
     assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
 
 
@@ -36,6 +36,21 @@ async def test_what_is_approved_or_missing_cannot_be_approved(lab: Lab) -> None:
         await approve(lab, 1)
     with pytest.raises(errors.NotFound, match="no model version 2"):
         await approve(lab, 2)
+    assert await lab.announced("ModelApproved") == []
+
+
+async def test_a_person_may_refuse_what_the_gate_left_undecided(lab: Lab) -> None:
+    async with roles.arranging(lab.runtime).begin() as session:
+        await factories.make_model(session, 1, state="undecided")
+
+    async with lab.runtime.sessions.begin() as session:
+        await registry.reject(session, labs.PROJECT, 1, "ann")
+
+    (model,) = await lab.all(tables.ModelVersion)
+    assert (model.state, model.reasons) == ("refused", ["refused by ann, undecided before"])
+    with pytest.raises(errors.Refused, match="v1 is refused: only an undecided model can be rejected"):
+        async with lab.runtime.sessions.begin() as session:
+            await registry.reject(session, labs.PROJECT, 1, "ann")
     assert await lab.announced("ModelApproved") == []
 
 

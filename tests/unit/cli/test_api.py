@@ -68,6 +68,13 @@ def test_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.Monk
         api.Api(ACCESS)
 
 
+def test_unusable_proxy_is_ignored_for_an_excepted_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "example.org")
+
+    api.Api(ACCESS)
+
+
 def test_missing_certificates_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
 

@@ -34,10 +34,12 @@ COMMANDS = [
     "token list",
     "token revoke",
     "status",
+    "doctor",
     "ledger p",
     "login",
     "setup",
     "models approve",
+    "models reject",
 ]
 
 

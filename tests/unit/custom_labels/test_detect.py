@@ -4,13 +4,17 @@ from typing import Any
 
 import pytest
 
-from custom_labels.hosting import detect
+from custom_labels.hosting import detect, framing
 
-SAID = {"ranked": [["rose", 0.7], ["tulip", 0.25], ["iris", 0.05]], "answers": ["rose", "iris"], "novel": False}
+SAID: framing.Detection = {
+    "ranked": [("rose", 0.7), ("tulip", 0.25), ("iris", 0.05)],
+    "answers": ["rose", "iris"],
+    "novel": False,
+}
 
 
-def names(request: dict[str, Any], threshold: float | None = None, **changes: Any) -> list[str]:
-    return [each["Name"] for each in detect.choose({**SAID, **changes}, request, threshold)]
+def names(request: dict[str, Any], threshold: float | None = None, *, novel: bool = False) -> list[str | float]:
+    return [each["Name"] for each in detect.choose({**SAID, "novel": novel}, request, threshold)]
 
 
 def test_labels_have_thresholds_of_their_own() -> None:

@@ -107,7 +107,7 @@ def test_the_testing_snapshot_says_what_was_right_wrong_and_missed() -> None:
 
 
 def test_the_manifest_summary_counts_lines_and_names_those_that_are_of_no_use() -> None:
-    error = {"code": "ERROR_INVALID_IMAGE", "message": "The image is invalid."}
+    error: documents.LineError = {"code": "ERROR_INVALID_IMAGE", "message": "The image is invalid."}
 
     found = evaluation.statistics([(["rose"], [], True), ([], [error], False), ([], [], True)])
 

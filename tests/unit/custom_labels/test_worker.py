@@ -19,6 +19,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> model.Model:
 def test_an_image_is_answered_with_all_labels_best_first(loaded: model.Model) -> None:
     said = worker.answer(loaded, packages.GREEN)
 
+    assert "ranked" in said
     assert next(label for label, _ in said["ranked"]) == "green"
     assert sum(confidence for _, confidence in said["ranked"]) == pytest.approx(1, abs=1e-4)
     assert said["answers"][0] == "green"
@@ -39,6 +40,7 @@ def test_an_image_is_answered_with_all_labels_best_first(loaded: model.Model) ->
 def test_what_is_no_image_that_can_be_used_is_refused(loaded: model.Model, data: bytes, code: str) -> None:
     said = worker.answer(loaded, data)
 
+    assert "refused" in said
     assert said["refused"] == code
     assert said["reason"].endswith(".")
 

@@ -55,3 +55,13 @@ def test_holm_stops_at_the_first_that_is_not_rejected() -> None:
 
 def test_holm_rejects_all_that_are_far_beyond_chance() -> None:
     assert stats.holm({"a": 0.001, "b": 0.002}, 0.05) == ["a", "b"]
+
+
+def test_the_images_that_a_gain_needs() -> None:
+    # Connor (1987): (1.2816 sqrt(0.15) + 0.8416 sqrt(0.15 - 0.0036))^2 / 0.0036 = 186.04
+    assert stats.images_needed(0.06, 0.15, 0.1, 0.8) == 187
+
+
+def test_the_smallest_gain_that_images_can_detect() -> None:
+    assert stats.detectable(187, 0.15, 0.1, 0.8) == pytest.approx(0.06)
+    assert stats.detectable(1, 0.5, 0.1, 0.8) is None

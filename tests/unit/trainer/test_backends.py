@@ -48,7 +48,7 @@ def test_the_same_images_give_the_same_files(tmp_path: Path, cache: Path, backen
 def test_a_constant_model_is_refused_by_the_gate(tmp_path: Path, cache: Path) -> None:
     result = run(cache, tmp_path / "v1" / "package", lab.items(tmp_path / "images"), backend="constant")
 
-    assert not result.approved
+    assert result.state == "refused"
 
 
 def test_a_champion_of_another_backend_is_compared(tmp_path: Path, cache: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_champion_of_another_backend_is_compared(tmp_path: Path, cache: Path) 
 
     result = run(cache, tmp_path / "v2" / "package", images, champion=champion)
 
-    assert result.approved, result.reasons
+    assert result.state == "approved", result.reasons
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 import structlog
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from custom_labels import buckets
 from custom_labels.datasets import copies, loading, manifest
 from strop import app, outbox
-from strop_contracts import events, keys, states
+from strop_contracts import documents, events, keys, states
 from strop_contracts.tables import HostedChange as Change
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
@@ -33,7 +33,17 @@ ATTEMPTS = 7
 """A change that broke down this often has failed; SQS would give its message up one receive later."""
 
 
-async def order(session: AsyncSession, dataset: Dataset, kind: states.ChangeKind, source: dict[str, Any]) -> UUID:
+def manifest_at(place: documents.S3Object) -> documents.ChangeSource:
+    """Return the source of a change that reads a manifest."""
+    source = documents.ChangeSource(bucket=place["Bucket"], name=place["Name"])
+    if "Version" in place:
+        source["version"] = place["Version"]
+    return source
+
+
+async def order(
+    session: AsyncSession, dataset: Dataset, kind: states.ChangeKind, source: documents.ChangeSource
+) -> UUID:
     """Ask for a change; the caller sets the data set's status and commits. See `tables.HostedChange` for kind and source."""
     change = Change(dataset_id=dataset.id, kind=kind, source=source)
     session.add(change)
@@ -100,9 +110,11 @@ class Changes:
         async with self._runtime.sessions.begin() as session:
             await _end(session, change, noted=manifest.counted(total, taken.bad))
 
-    async def _fetch(self, source: dict[str, Any], file: BinaryIO) -> None:
+    async def _fetch(self, source: documents.ChangeSource, file: BinaryIO) -> None:
         """Get the manifest, or say in AWS's words why not."""
-        wanted = {"Bucket": source["bucket"], "Name": source["name"], "Version": source.get("version")}
+        wanted = documents.S3Object(Bucket=source["bucket"], Name=source["name"])
+        if "version" in source:
+            wanted["Version"] = source["version"]
         try:
             written = await buckets.download(self._store, wanted, file, manifest.MAX_BYTES)
         except buckets.Unreadable as error:

@@ -13,10 +13,11 @@ dataset errors"). ERROR_DUPLICATE_SOURCE_REF is ours: there such a line vanishes
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from strop_contracts import documents
 from strop_wire import fields
 
 MAX_BYTES = 2**30
@@ -63,10 +64,13 @@ class Line:
     bucket: str | None = None
     key: str = ""
     labels: list[str] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)  # code, message and, if it is of one, the attribute
+    errors: list[documents.LineError] = field(default_factory=list)
 
     def refuse(self, code: str, message: str, attribute: str | None = None) -> "Line":
-        self.errors.append({"code": code, "message": message} | ({"attribute": attribute} if attribute else {}))
+        error = documents.LineError(code=code, message=message)
+        if attribute:
+            error["attribute"] = attribute
+        self.errors.append(error)
         return self
 
 
@@ -224,7 +228,7 @@ _METADATA = {
 """What the metadata of a label must have."""
 
 
-def show(text: str, labels: list[str], errors: list[dict[str, str]]) -> str:
+def show(text: str, labels: list[str], errors: Sequence[documents.LineError]) -> str:
     """A line as ListDatasetEntries gives it: with its errors where they belong, and whether it is labelled."""
     try:
         data = json.loads(text)
@@ -241,7 +245,7 @@ def show(text: str, labels: list[str], errors: list[dict[str, str]]) -> str:
     return json.dumps(shown, separators=(",", ":"))
 
 
-def reason(errors: Sequence[Mapping[str, str]]) -> str:
+def reason(errors: Sequence[documents.LineError]) -> str:
     """Return the code that decides why a line cannot be used: its first terminal one, if it has any."""
     codes = [error["code"] for error in errors]
     return next((code for code in codes if code not in NON_TERMINAL), codes[0])

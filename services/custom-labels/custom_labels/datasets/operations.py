@@ -11,7 +11,7 @@ from custom_labels.api import arns, faults
 from custom_labels.api.call import Call
 from custom_labels.datasets import changes
 from custom_labels.projects import queries as projects
-from strop_contracts import states
+from strop_contracts import documents, states
 from strop_contracts.tables import HostedDataset as Dataset
 from strop_contracts.tables import HostedEntry as Entry
 
@@ -44,7 +44,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"DatasetArn": arns.dataset(call.settings, made)}
 
 
-async def _source(call: Call, wanted: dict[str, Any]) -> tuple[states.ChangeKind | None, dict[str, Any]]:
+async def _source(call: Call, wanted: dict[str, Any]) -> tuple[states.ChangeKind | None, documents.ChangeSource]:
     """Kind and source of the change that fills a new data set; kind None: it begins empty."""
     if len(wanted) > 1:
         raise faults.InvalidParameterException("DatasetSource takes GroundTruthManifest or DatasetArn, not both.")
@@ -56,7 +56,7 @@ async def _source(call: Call, wanted: dict[str, Any]) -> tuple[states.ChangeKind
     if "GroundTruthManifest" in wanted:
         s3_object = wanted["GroundTruthManifest"].get("S3Object", {})
         await buckets.size(call.runtime.storage, s3_object)  # there, and readable
-        return states.ChangeKind.CREATE, {name.lower(): value for name, value in s3_object.items()}
+        return states.ChangeKind.CREATE, changes.manifest_at(buckets.named(s3_object))
     return None, {}
 
 

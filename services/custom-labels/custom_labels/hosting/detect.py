@@ -10,7 +10,7 @@ from typing import Any
 from custom_labels import buckets, image_rules
 from custom_labels.api import arns, faults
 from custom_labels.api.call import Call
-from custom_labels.hosting import pool
+from custom_labels.hosting import framing, pool
 from custom_labels.hosting.reconciler import HostedModel, Reconciler
 from custom_labels.versions import operations as versions
 from strop import storage
@@ -82,7 +82,7 @@ def _bounded(body: bytes) -> bytes:
         raise faults.ImageTooLargeException(f"The image is {error}.") from error
 
 
-async def _ask(hosted: HostedModel, data: bytes) -> dict[str, Any]:
+async def _ask(hosted: HostedModel, data: bytes) -> framing.Detection | framing.Refusal:
     assert hosted.units
     try:
         return await hosted.units.ask(data)
@@ -96,7 +96,7 @@ async def _ask(hosted: HostedModel, data: bytes) -> dict[str, Any]:
         raise faults.InternalServerError("An inference unit broke. Please try again.") from error
 
 
-def choose(said: dict[str, Any], request: dict[str, Any], threshold: float | None) -> list[dict[str, Any]]:
+def choose(said: framing.Detection, request: dict[str, Any], threshold: float | None) -> list[dict[str, str | float]]:
     """The labels of an answer. `said` is a unit's; `threshold` (0 to 100) stands for the labels' own when there is one.
 
     An image of nothing known has no labels, unless all are asked for.
@@ -110,5 +110,7 @@ def choose(said: dict[str, Any], request: dict[str, Any], threshold: float | Non
         chosen = [each for each in said["ranked"] if each[0] in said["answers"]]
     else:
         chosen = [each for each in said["ranked"] if each[1] * 100 >= least]
-    labels = [{"Name": label, "Confidence": round(confidence * 100, 4)} for label, confidence in chosen]
+    labels: list[dict[str, str | float]] = [
+        {"Name": label, "Confidence": round(confidence * 100, 4)} for label, confidence in chosen
+    ]
     return labels[: request.get("MaxResults")]

@@ -73,7 +73,7 @@ class Worker:
         )  # fmt: skip
         unit = cls(process)
         try:
-            said = await unit._hear()
+            said: framing.Loaded | framing.Broken = await unit._hear()
         except BaseException:
             await unit.end()
             raise
@@ -90,24 +90,24 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    async def ask(self, data: bytes) -> dict[str, Any]:
+    async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
         """Classify one image; Died when no answer comes."""
         assert self._process.stdin
         with suppress(ConnectionError):  # then there is no answer to hear either
             self._process.stdin.write(framing.HEADER.pack(len(data)))
             self._process.stdin.write(data)
             await self._process.stdin.drain()
-        return await self._hear()
+        answer: framing.Detection | framing.Refusal = await self._hear()
+        return answer
 
-    async def _hear(self) -> dict[str, Any]:
+    async def _hear(self) -> Any:
         assert self._process.stdout
         try:
             async with asyncio.timeout(PATIENCE):
                 (length,) = framing.HEADER.unpack(await self._process.stdout.readexactly(framing.HEADER.size))
-                said: dict[str, Any] = json.loads(await self._process.stdout.readexactly(length))
+                return json.loads(await self._process.stdout.readexactly(length))
         except (asyncio.IncompleteReadError, TimeoutError) as error:
             raise Died(f"unit {self.pid} ended, or has not answered for {PATIENCE:g} s") from error
-        return said
 
     async def end(self) -> None:
         """End the process at once; what it has in hand is lost."""
@@ -119,7 +119,7 @@ class Worker:
 @dataclass(eq=False, slots=True)
 class _Request:
     data: bytes
-    answer: asyncio.Future[dict[str, Any]]
+    answer: asyncio.Future[framing.Detection | framing.Refusal]
     tries: int = 0
 
 
@@ -143,7 +143,7 @@ class Pool:
         """The units that can answer."""
         return [unit for unit in self._workers.values() if unit and unit.alive]
 
-    async def ask(self, data: bytes) -> dict[str, Any]:
+    async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
         """Classify an image with the next free unit; Busy, Closed or Died."""
         if self._closed:
             raise Closed

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from custom_labels import image_rules
 from custom_labels.hosting import framing
@@ -24,7 +24,7 @@ class Refused(Exception):
         self.code = code
 
 
-def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
+def answer(loaded: model.Model, data: bytes) -> framing.Detection | framing.Refusal:
     """Say all labels with their confidences, best first, and how many of them the model stands by; or why not."""
     try:
         _check(data)
@@ -37,7 +37,7 @@ def answer(loaded: model.Model, data: bytes) -> dict[str, Any]:
         return {"refused": "InvalidImageFormatException", "reason": f"The image is invalid: {error}."}
     novelty = None if novelties is None else float(novelties[0])
     return {
-        "ranked": [[each.label, each.confidence] for each in loaded.rank(rows[0])],
+        "ranked": [(each.label, each.confidence) for each in loaded.rank(rows[0])],
         "answers": [each.label for each in loaded.answers(rows[0], novelty)],
         "novel": bool(loaded.is_novel(novelty)),
     }
@@ -71,7 +71,7 @@ def serve(folder: Path, source: BinaryIO, sink: BinaryIO) -> None:
         _tell(sink, answer(loaded, source.read(length)))
 
 
-def _tell(sink: BinaryIO, said: dict[str, Any]) -> None:
+def _tell(sink: BinaryIO, said: framing.Loaded | framing.Broken | framing.Detection | framing.Refusal) -> None:
     sink.write(framing.frame(json.dumps(said).encode()))
     sink.flush()
 

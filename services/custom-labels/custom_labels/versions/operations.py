@@ -54,7 +54,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"ProjectVersionArn": arns.version(call.settings, made)}
 
 
-def _given(request: dict[str, Any]) -> dict[states.DatasetKind, dict[str, Any] | None]:
+def _given(request: dict[str, Any]) -> dict[states.DatasetKind, documents.S3Object | None]:
     """The manifests of the older form, by kind; a kind with None is to be split off. Empty in the newer form."""
     if "S3Bucket" not in request["OutputConfig"]:
         raise faults.InvalidParameterException("OutputConfig needs an S3Bucket.")
@@ -69,7 +69,7 @@ def _given(request: dict[str, Any]) -> dict[states.DatasetKind, dict[str, Any] |
     return {states.DatasetKind.TRAIN: _asset(training), states.DatasetKind.TEST: None if splits else _asset(testing)}
 
 
-def _asset(data: dict[str, Any]) -> dict[str, Any]:
+def _asset(data: dict[str, Any]) -> documents.S3Object:
     assets = data.get("Assets", [])
     if len(assets) != 1:
         raise faults.InvalidParameterException("One asset is needed, a GroundTruthManifest.")
@@ -77,7 +77,7 @@ def _asset(data: dict[str, Any]) -> dict[str, Any]:
     return buckets.named(s3_object)
 
 
-async def _bring(call: Call, version: Version, given: dict[states.DatasetKind, dict[str, Any] | None]) -> None:
+async def _bring(call: Call, version: Version, given: dict[states.DatasetKind, documents.S3Object | None]) -> None:
     """Have the version's own manifests read; `Training.tick` orders the model when that is done."""
     version.message = "The manifests are being read."
     for kind, s3_object in given.items():
@@ -89,12 +89,10 @@ async def _bring(call: Call, version: Version, given: dict[states.DatasetKind, d
         )
         call.session.add(dataset)
         await call.session.flush()
-        await changes.order(
-            call.session, dataset, states.ChangeKind.CREATE, {name.lower(): s3_object[name] for name in s3_object}
-        )
+        await changes.order(call.session, dataset, states.ChangeKind.CREATE, changes.manifest_at(s3_object))
 
 
-async def _check_readable(call: Call, s3_object: dict[str, Any]) -> None:
+async def _check_readable(call: Call, s3_object: documents.S3Object) -> None:
     try:
         await buckets.size(call.runtime.storage, s3_object)
     except faults.InvalidS3ObjectException as error:  # an error that this operation does not have

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from strop_edge import image
-from strop_image import decoder
+from strop_image import decoder, sandbox
 from trainer import backbone, jobs
 from trainer.backends import base
 
@@ -26,7 +26,7 @@ class ConstantBackend:
         bad = {}
         for done, item in enumerate(images, 1):
             try:
-                decoder.decode(item.path.read_bytes())
+                sandbox.shared().decode(item.path.read_bytes())
             except decoder.BadImage as error:
                 bad[item.sha256] = str(error)
             progress("decode", done, len(images))

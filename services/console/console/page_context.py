@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from console import rules
-from console.outcomes import Files
-from console.pictures import Pictures
+from console.evaluation_outcomes import Files
+from console.picture_cache import Pictures
 from console.rekognition import Rekognition
 from console.settings import Settings
 from strop_web import frame, shell

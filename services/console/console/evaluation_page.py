@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from fastapi import Request, Response
 
-from console import frame, plots, queries, rules
+from console import page_context, plots, queries, rules
 
-pages = frame.router()
+pages = page_context.router()
 
 PartName = Literal["field", "base"]
 PICTURE = {
@@ -19,7 +19,7 @@ PICTURE = {
 
 @pages.get("/projects/{project}/versions/{version}")
 async def evaluation(
-    project: str, version: str, request: Request, session: frame.Session, part: PartName | None = None
+    project: str, version: str, request: Request, session: page_context.Session, part: PartName | None = None
 ) -> Response:
     """The evaluation of a version on one part of its test images."""
     found = await queries.version(session, project, version)
@@ -27,12 +27,12 @@ async def evaluation(
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "evaluation"}
     chosen: str | None = part or next(iter(scores), None)
     if chosen is None:
-        return frame.page(request, "no_evaluation.html", **shown)
+        return page_context.page(request, "no_evaluation.html", **shown)
     row = await queries.evaluation(session, found, chosen)
     mixups = rules.mixups(row.metrics.confusion)
     size = len(row.metrics.confusion.labels)
     shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
-    return frame.page(request, "evaluation.html", skipped=row.metrics.skipped, **shown)
+    return page_context.page(request, "evaluation.html", skipped=row.metrics.skipped, **shown)
 
 
 @pages.get("/projects/{project}/versions/{version}/{part}/{picture}.svg")
@@ -41,8 +41,8 @@ async def picture(
     version: str,
     part: PartName,
     picture: Literal["confusion", "calibration"],
-    session: frame.Session,
-    tools: frame.With,
+    session: page_context.Session,
+    tools: page_context.With,
     theme: plots.Theme = "light",
 ) -> Response:
     """A plot of the evaluation. It is drawn once: an evaluation never changes."""

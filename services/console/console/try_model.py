@@ -7,18 +7,18 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
-from console import frame, pictures, queries, rules, terminal
+from console import page_context, picture_cache, queries, rules, terminal
 from strop_contracts import errors, states
 from strop_image import sandbox
 from strop_web import shell
 
-pages = frame.router()
+pages = page_context.router()
 
 LARGEST_UPLOAD = 25 * 2**20
 
 
 @pages.get("/projects/{project}/try")
-async def choose(project: str, session: frame.Session) -> Response:
+async def choose(project: str, session: page_context.Session) -> Response:
     """Redirect to the page that tries a running version, else the latest hosted one, else to the versions."""
     await queries.require_project(session, project)
     hosted = [version for version in await queries.versions(session, project) if version.hosted]
@@ -28,29 +28,31 @@ async def choose(project: str, session: frame.Session) -> Response:
 
 
 @pages.get("/projects/{project}/versions/{version}/try")
-async def try_it(project: str, version: str, request: Request, session: frame.Session) -> Response:
+async def try_it(project: str, version: str, request: Request, session: page_context.Session) -> Response:
     """The page to upload an image."""
     found = await queries.version(session, project, version)
-    return frame.page(request, "try.html", project=project, version=found, tab="try")
+    return page_context.page(request, "try.html", project=project, version=found, tab="try")
 
 
 @pages.post("/projects/{project}/versions/{version}/try")
-async def ask(project: str, version: str, request: Request, tools: frame.With, runtime: frame.Runtime) -> Response:
+async def ask(
+    project: str, version: str, request: Request, tools: page_context.With, runtime: page_context.Runtime
+) -> Response:
     """The model's answer to an image."""
     async with runtime.sessions() as session:
         found = await queries.version(session, project, version)
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "try"}
     try:
         name, body = await _image(request)
-        prepared = await sandbox.shared().run(pictures.prepare, body)
+        prepared = await sandbox.shared().run(picture_cache.prepare, body)
         arn = await tools.rekognition.version_arn(project, version)
         answers = await tools.rekognition.detect(arn, prepared.body)
         everything = await tools.rekognition.detect(arn, prepared.body, MinConfidence=0)
     except (errors.Refused, errors.NotFound) as error:
-        return frame.page(request, "try.html", 409, trouble=str(error), **shown)
+        return page_context.page(request, "try.html", 409, trouble=str(error), **shown)
     verdict = rules.verdict(answers, everything, rules.thresholds(found.score))
-    preview = base64.b64encode(await sandbox.shared().run(pictures.small, prepared.body)).decode()
-    return frame.page(
+    preview = base64.b64encode(await sandbox.shared().run(picture_cache.small, prepared.body)).decode()
+    return page_context.page(
         request, "try.html", verdict=verdict, preview=preview, file=name, changed=prepared.changed, **shown
     )
 
@@ -67,13 +69,15 @@ async def _image(request: Request) -> tuple[str, bytes]:
 
 
 @pages.get("/projects/{project}/versions/{version}/commands")
-async def commands(project: str, version: str, request: Request, session: frame.Session, tools: frame.With) -> Response:
+async def commands(
+    project: str, version: str, request: Request, session: page_context.Session, tools: page_context.With
+) -> Response:
     """The same from a terminal: start, detect, stop."""
     found = await queries.version(session, project, version)
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "commands"}
     try:
         arn = await tools.rekognition.version_arn(project, version)
     except (errors.Refused, errors.NotFound) as error:
-        return frame.page(request, "commands.html", trouble=str(error), **shown)
+        return page_context.page(request, "commands.html", trouble=str(error), **shown)
     url = tools.settings.public_rekognition_url or tools.settings.rekognition_url
-    return frame.page(request, "commands.html", arn=arn, commands=terminal.commands(arn, str(url)), **shown)
+    return page_context.page(request, "commands.html", arn=arn, commands=terminal.commands(arn, str(url)), **shown)

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from fastapi import Request, Response
 
-from console import frame, outcomes, queries
-from console.evaluating import PartName
+from console import evaluation_outcomes, page_context, queries
+from console.evaluation_page import PartName
 
-pages = frame.router()
+pages = page_context.router()
 
 PAGE = 60
 
@@ -17,8 +17,8 @@ async def results(
     project: str,
     version: str,
     request: Request,
-    session: frame.Session,
-    tools: frame.With,
+    session: page_context.Session,
+    tools: page_context.With,
     part: PartName | None = None,
     label: str = "",
     kind: Literal["", "tp", "fp", "fn"] = "",
@@ -28,17 +28,17 @@ async def results(
 ) -> Response:
     """Images that fit the filters, mistakes first."""
     found = await queries.version(session, project, version)
-    shown: dict[str, Any] = {"project": project, "version": found, "tab": "results", "kinds": outcomes.KINDS}
+    shown: dict[str, Any] = {"project": project, "version": found, "tab": "results", "kinds": evaluation_outcomes.KINDS}
     chosen: str | None = part or next(iter(found.scores or {}), None)
     if chosen is None:
-        return frame.page(request, "no_evaluation.html", **shown)
+        return page_context.page(request, "no_evaluation.html", **shown)
     row = await queries.evaluation(session, found, chosen)
     everything = await tools.outcomes.get(row.outcomes_key) if row.outcomes_key else []
-    wanted = outcomes.Wanted(label, kind, true, predicted)
-    fitting = outcomes.order(one for one in everything if wanted.fits(one))
+    wanted = evaluation_outcomes.Wanted(label, kind, true, predicted)
+    fitting = evaluation_outcomes.order(one for one in everything if wanted.fits(one))
     pages_ = max(1, -(-len(fitting) // PAGE))
     page = min(max(1, page), pages_)
-    return frame.page(
+    return page_context.page(
         request,
         "results.html",
         part=chosen,
@@ -47,8 +47,8 @@ async def results(
         pictures=fitting[PAGE * (page - 1) : PAGE * page],
         page=page,
         pages=pages_,
-        tally=outcomes.tally(everything, label),
+        tally=evaluation_outcomes.tally(everything, label),
         labels=sorted({one.label for one in everything} | {one.predicted for one in everything}, key=str.lower),
-        mistakes=outcomes.mistakes(everything),
+        mistakes=evaluation_outcomes.mistakes(everything),
         **shown,
     )

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from console import frame, gallery, queries
+from console import gallery, page_context, queries
 from strop_contracts import errors
 
-pages = frame.router()
+pages = page_context.router()
 
 
 @pages.get("/projects/{project}/data")
@@ -15,7 +15,7 @@ pages = frame.router()
 async def data(
     project: str,
     request: Request,
-    session: frame.Session,
+    session: page_context.Session,
     part: str | None = None,
     label: str | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
@@ -29,8 +29,8 @@ async def data(
         raise errors.NotFound(f"{project} has no images in this data set.")
     common: dict[str, Any] = {"project": project, "parts": parts, "part": chosen}
     if chosen is None:
-        return frame.page(request, "no_data.html", **common)
+        return page_context.page(request, "no_data.html", **common)
     wanted = gallery.Wanted(label, q.strip(), page)
     found = await gallery.find(session, chosen, wanted)
     labels = await gallery.labels(session, chosen)
-    return frame.page(request, "data.html", found=found, labels=labels, wanted=wanted, **common)
+    return page_context.page(request, "data.html", found=found, labels=labels, wanted=wanted, **common)
