@@ -50,7 +50,12 @@ def upload(project: str, device: str, capture: UUID, content_type: str) -> str:
 
 def labeled(project: str, label: str, capture: UUID, content_type: str) -> str:
     """Return where the copy of a capture with this label lies."""
-    return below(project, f"{LABELED}{fields.folder_of(label)}/{_file(capture, content_type)}")
+    return labeled_file(project, label, _file(capture, content_type))
+
+
+def labeled_file(project: str, label: str, name: str) -> str:
+    """Return where a file of this name lies if its image has this label."""
+    return below(project, f"{LABELED}{fields.folder_of(label)}/{name}")
 
 
 def dataset(project: str, name: str) -> str:

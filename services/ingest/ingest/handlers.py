@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import grant_publisher, object_keys, queries
+from ingest import grant_publisher, queries
 from ingest.sources import base
 from strop import clearing, consumer, db, storage
 from strop_contracts import errors, events, keys, states, tables
@@ -56,7 +56,7 @@ class Decisions:
 
 
 def _granted(capture: tables.Capture) -> dict[str, Any]:
-    key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
+    key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
     return {"capture_id": capture.id, "state": states.UploadState.GRANTED, "key": key}
 
 

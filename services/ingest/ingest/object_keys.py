@@ -1,12 +1,10 @@
-"""The keys of the bucket that ingest handles, and what they name; pure."""
+"""What the keys of the bucket that ingest handles name; pure. `strop_contracts.keys` makes them."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from strop_contracts import errors
+from strop_contracts import errors, keys
 from strop_wire import fields, hidden
-
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +45,9 @@ class HiddenFile:
 NamedObject = FieldImage | LabeledImage | DatasetImage | HiddenFile
 
 
-def field_image(project: str, device: str, capture: UUID, content_type: str) -> str:
-    """Return the key to which a device uploads the image of a capture."""
-    return f"{project}/raw_field_data/{device}/{capture}.{_EXTENSIONS[content_type]}"
-
-
 def labeled_image(key: str, image: LabeledImage) -> str:
     """Return the key at which the file of this key belongs: people may write the folder of a label in several ways."""
-    return "/".join((image.project, "labeled_field_data", fields.folder_of(image.label), key.rpartition("/")[2]))
+    return keys.labeled_file(image.project, image.label, key.rpartition("/")[2])
 
 
 def is_hidden(key: str) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from ingest import grant_publisher, image_store, metrics, object_keys, queries, rules
 from strop import db, outbox, storage
 from strop import metrics as kernel_metrics
-from strop_contracts import errors, events, states, tables
+from strop_contracts import errors, events, keys, states, tables
 from strop_image import decoder
 
 log = structlog.get_logger()
@@ -84,7 +84,7 @@ class Uploads:
         if row is None:
             raise errors.InvalidMessage(f"{key}: there is no capture of this id")
         capture, upload = row
-        expected = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
+        expected = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
         if key != expected:
             raise errors.InvalidMessage(f"{key}: the place of this capture is {expected}")
         if upload and not rules.accepts_image(upload.state, upload.reason):

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import object_changes, object_keys
+from ingest import object_changes
 from strop import app
-from strop_contracts import errors, tables
+from strop_contracts import errors, keys, tables
 from tests import factories, roles
 
 BODY = factories.picture(1)
@@ -27,7 +27,7 @@ async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -
     """A capture whose image may be uploaded, and where to."""
     async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, body, **changes)
-        key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
+        key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
         session.add(tables.Upload(capture_id=capture.id, state="granted", key=key))
     return capture, key
 

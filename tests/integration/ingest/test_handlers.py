@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import grant_publisher, handlers, object_keys, queries
+from ingest import grant_publisher, handlers, queries
 from strop import app, mqtt, outbox
 from strop_contracts import errors, events, keys, tables
 from strop_wire import ids
@@ -120,7 +120,7 @@ async def test_a_device_is_told_where_to_put_a_wanted_image(runtime: app.Runtime
 
     grant = await phone.hear_of(str(capture.id))
     assert grant.action == "upload"
-    assert object_keys.field_image("bottles", "line-1", capture.id, "image/jpeg") in (grant.url or "")
+    assert keys.upload("bottles", "line-1", capture.id, "image/jpeg") in (grant.url or "")
     assert grant.headers["content-length"] == str(len(BODY))
 
 

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import object_changes, object_keys, queries, rules
+from ingest import object_changes, queries, rules
 from strop import app
 from strop_contracts import errors, events, keys, states, tables
 from strop_wire import ids
@@ -81,7 +81,7 @@ async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
 ) -> None:
     async with roles.arranging(runtime).begin() as other:
         capture = await factories.make_capture(other, BODY)
-    key = object_keys.field_image(capture.project, capture.device, capture.id, capture.content_type)
+    key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
     await runtime.storage.put(key, BODY)
 
     await appear(files, key)
@@ -165,7 +165,7 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
 
 
 async def test_an_upload_of_an_unknown_capture_is_invalid(files: object_changes.ObjectChanges) -> None:
-    key = object_keys.field_image(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    key = keys.upload(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
 
     with pytest.raises(errors.InvalidMessage, match="there is no capture"):
         await appear(files, key)
@@ -204,7 +204,7 @@ async def test_many_uploads_are_judged_each_by_itself(
     for capture, key in (good, again, none):
         await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
     await runtime.storage.put(other[1], b"others")
-    unknown = object_keys.field_image(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    unknown = keys.upload(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
     uploads = [key for _, key in (good, again, other, none, gone)] + [unknown]
     happened = [object_changes.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in uploads]
 

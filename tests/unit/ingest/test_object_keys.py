@@ -3,14 +3,14 @@
 import pytest
 
 from ingest import object_keys
-from strop_contracts import errors
+from strop_contracts import errors, keys
 from strop_wire import ids
 
 CAPTURE = ids.uuid7()
 
 
 def test_a_granted_key_is_read_back() -> None:
-    key = object_keys.field_image("bottles", "line-1", CAPTURE, "image/png")
+    key = keys.upload("bottles", "line-1", CAPTURE, "image/png")
 
     assert key == f"bottles/raw_field_data/line-1/{CAPTURE}.png"
     assert object_keys.parse(key) == object_keys.FieldImage("bottles", "line-1", CAPTURE)
