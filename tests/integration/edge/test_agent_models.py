@@ -175,7 +175,15 @@ def test_an_agent_stops_during_the_trial_of_a_model_without_an_end(cloud: Cloud,
 
 def trials() -> list[psutil.Process]:
     """The processes that try a model."""
-    return [each for each in psutil.Process().children() if trial.__name__ in each.cmdline()]
+    return [each for each in psutil.Process().children() if trial.__name__ in _command(each)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """The command of a process; none if it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one too
+        return []
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGSEGV, signal.SIGKILL])
