@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 from urllib.request import proxy_bypass
 
 import httpx
@@ -12,7 +13,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from strop_cli import access
 from strop_contracts import control, errors
-from strop_wire import topics
 
 _TIMEOUT = httpx.Timeout(120, connect=10)  # seconds; more than that of the gateway, which names the slow service
 
@@ -67,9 +67,10 @@ class Api:
 
     def _send(self, method: str, service: str, path: tuple[object, ...], **options: Any) -> httpx.Response:
         parts = [str(part) for part in path]
-        if wrong := [part for part in parts if not topics.valid_name(part)]:
+        if wrong := [part for part in parts if part in {"", ".", ".."}]:
             raise errors.NotFound(f"{wrong[0]!r} is not the name of a project: there is none")
-        response = self._request(method, "/".join([control.PREFIX, service, *parts]), **options)
+        escaped = [quote(part, safe="") for part in parts]
+        response = self._request(method, "/".join([control.PREFIX, service, *escaped]), **options)
         if response.is_success:
             return response
         raise _problem(self._url, response)

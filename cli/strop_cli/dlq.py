@@ -85,6 +85,6 @@ def _decide(
 ) -> int:
     if every == bool(letters):
         raise errors.Refused("name the letters by their ids (`strop dlq list` shows them), or give --all")
-    body = control.Decision(letters=letters or None, service=service)
+    body = control.Decision(letters=letters or None, every=every, service=service)
     with api.opened(state) as client:
         return client.send("POST", control.Count, "console", "dead-letters", decision, body=body).count

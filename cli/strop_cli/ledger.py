@@ -21,7 +21,7 @@ def ledger(project: str, device_state: Journals = None, state: connection.State 
 
     fates = {capture: fate for folder in device_state or [] for capture, fate in journal.fates(folder).items()}
     with api.opened(state) as client:
-        body = control.Journals(fates=fates)
+        body = control.Journals.model_validate({"fates": fates})
         found = client.send("POST", control.Ledger, "console", "projects", project, "ledger", body=body)
     Console().print(shown(project, found))
     if found.wrong:

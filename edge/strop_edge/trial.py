@@ -77,8 +77,8 @@ def _tries(count: Path, sha256: str) -> int:
 
 
 def _run(folder: Path, threads: int, check: Callable[[], None]) -> str:
-    """Run one child; returns why it ended without a result, or nothing when the model passed."""
-    argv = [sys.executable, "-m", __name__, str(folder), str(threads), str(DEADLINE)]
+    """Run one child; returns why it ended without a result, or nothing when the model passed. -P: no modules of the current folder."""
+    argv = [sys.executable, "-P", "-m", __name__, str(folder), str(threads), str(DEADLINE)]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as child:
         try:
             _wait(child, check)

@@ -1,6 +1,7 @@
 """Forward control requests to the service that offers them, so that one URL serves the `strop` command."""
 
 from collections.abc import Container, Mapping
+from urllib.parse import unquote
 
 import aiohttp
 import structlog
@@ -36,6 +37,8 @@ def mount(api: FastAPI, urls: Mapping[str, str], own: Container[str]) -> None:
             raise HTTPException(502, f"STROP_CONTROL_URLS does not lead to the service {service}")
         # The path as it was sent: decoded, an escaped slash of a name would change it.
         sent = request.scope["raw_path"].decode("ascii").partition("?")[0]
+        if {".", ".."} & set(unquote(sent).split("/")):  # a proxy on the way might resolve it
+            raise HTTPException(404)
         query = f"?{request.url.query}" if request.url.query else ""
         return await _send(request, service, urls[service].rstrip("/") + sent + query)
 

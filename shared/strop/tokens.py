@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import tables
+from strop_contracts import errors, tables
 
 LIFETIMES: dict[str, timedelta | None] = {
     "once": timedelta(days=1),
@@ -51,12 +51,17 @@ async def make(session: AsyncSession, user: str, kind: str) -> str:
 
 
 async def register(session: AsyncSession, user: str, token: str) -> None:
-    """Store an operator's token that the caller has already, for a user who is created if missing. Idempotent; the caller commits."""
+    """Store an operator's token that the caller has already, for a user who is created if missing. Idempotent; the caller commits.
+
+    Refused if the token is another user's: it would give that program an operator's rights.
+    """
     await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
     row = insert(tables.Token).values(sha256=_digest(token), user=user, kind="operator")
-    await session.execute(
-        row.on_conflict_do_update(index_elements=[tables.Token.sha256], set_={"user": user, "kind": "operator"})
+    mine = row.on_conflict_do_update(
+        index_elements=[tables.Token.sha256], set_={"kind": "operator"}, where=tables.Token.user == user
     )
+    if await session.scalar(mine.returning(tables.Token.user)) is None:
+        raise errors.Refused(f"this token belongs to another user, and cannot become that of {user}")
 
 
 async def user(session: AsyncSession, token: str, kind: str) -> str | None:

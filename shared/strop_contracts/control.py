@@ -1,10 +1,10 @@
 """The JSON documents of the control API, `/api/control/{service}/…`: services offer it, the `strop` command calls it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PREFIX = "/api/control"
 """Path of all control routes; the name of the service that offers them follows."""
@@ -142,10 +142,17 @@ class DeadLetters(Document):
 
 
 class Decision(Document):
-    """Which letters to retry or drop: these, all or none of them; or all open ones (of one service)."""
+    """Which letters to retry or drop: these, all or none of them; or all open ones (of one service), which must be stated."""
 
     letters: list[UUID] | None = None
+    every: bool = False
     service: str | None = None
+
+    @model_validator(mode="after")
+    def _stated(self) -> Self:
+        if self.every == bool(self.letters):
+            raise ValueError("either `letters` or `every`")
+        return self
 
 
 class Count(Document):
@@ -172,7 +179,7 @@ class Status(Document):
 class Journals(Document):
     """The last fate of captures by id, from the journals of devices."""
 
-    fates: dict[str, str] = {}
+    fates: dict[UUID, str] = {}
 
 
 class Ledger(Document):

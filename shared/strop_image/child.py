@@ -16,13 +16,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from strop_image import decoder
+from strop_image import decoder, header
 
 LENGTHS = struct.Struct("!II")
+MAX_TEXT, MAX_DATA = 64 * 2**10, 3 * header.MAX_PIXELS
+"""Bytes of the parts of a message: the child is not trusted, as it decodes."""
 NICENESS = 5
 """What waits for a person or a device goes before images."""
 
@@ -32,6 +35,8 @@ Answer = tuple[dict[str, Any], bytes]
 def main(cpu_seconds: int, memory: int) -> None:
     """Answer requests until the socket ends."""
     os.nice(NICENESS)
+    with suppress(OSError):  # not on Linux: when memory runs out, this process shall end rather than the service
+        Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -97,11 +102,13 @@ def send(peer: socket.socket, message: dict[str, Any], data: bytes) -> None:
 
 
 def receive(peer: socket.socket) -> tuple[dict[str, Any], bytes] | None:
-    """Return the next message; None at the end of the socket, also in the middle of a message."""
+    """Return the next message; None at the end of the socket, also in the middle of a message. ValueError if it is too long."""
     lengths = _exactly(peer, LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
     text_length, data_length = LENGTHS.unpack(lengths)
+    if text_length > MAX_TEXT or data_length > MAX_DATA:
+        raise ValueError(f"a message of {text_length} and {data_length} bytes")
     text, data = _exactly(peer, text_length), _exactly(peer, data_length)
     return (json.loads(text), bytes(data)) if len(data) == data_length else None
 

@@ -6,7 +6,6 @@ process that ends for another reason, such as a kill from outside, is no fault o
 
 import asyncio
 import atexit
-import functools
 import os
 import queue
 import signal
@@ -77,6 +76,9 @@ class Child:
                 self._blame(self.end())
                 if not tries_left:
                     raise Unavailable("an image decoder ended twice") from error
+            except BaseException:  # a half-read answer must not be taken for that of the next image
+                self.end()
+                raise
         if "refused" in answer:
             raise decoder.BadImage(answer["refused"])
         return answer, body
@@ -104,10 +106,10 @@ class Child:
         ours, theirs = socket.socketpair()
         limits = (str(self._limits.cpu_seconds), str(self._limits.memory))
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        # A session of its own: Ctrl-C at a terminal is for the service.
+        # A session of its own: Ctrl-C at a terminal is for the service. -P: no modules of the current folder.
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", child.__name__, *limits],
+                [sys.executable, "-P", "-m", child.__name__, *limits],
                 stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment, start_new_session=True,
             )  # fmt: skip
         self._socket = ours
@@ -179,9 +181,10 @@ class Pool:
             each.end()
 
 
-@functools.cache
+_shared = Pool()  # starts no process before the first image
+atexit.register(_shared.close)
+
+
 def shared() -> Pool:
     """Return the pool of this process; its children end with the process."""
-    pool = Pool()
-    atexit.register(pool.close)
-    return pool
+    return _shared

@@ -33,7 +33,7 @@ async def models(project: str, session: control.Session) -> documents.Models:
 async def account(project: str, journals: documents.Journals, session: control.Session) -> documents.Ledger:
     """Account for every capture of a project, and for those of the journals."""
     await _require(session, project)
-    return await ledger.look(session, project, journals.fates)
+    return await ledger.look(session, project, {str(capture): fate for capture, fate in journals.fates.items()})
 
 
 @router.get("/dead-letters")

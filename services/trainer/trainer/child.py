@@ -21,12 +21,12 @@ class Died(Exception):
 
 
 async def run(folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], Awaitable[None]]) -> jobs.Result:
-    """Run `trainer.training` on the job; `tell` receives its progress. Failed with its last line, Died by a signal."""
+    """Run `trainer.training` on the job; `tell` receives its progress. Failed with its last line, Died by a signal or if another attempt may do."""
     spec, result = folder / "job.json", folder / "result.json"
     spec.write_text(job.model_copy(update={"parent": os.getpid()}).model_dump_json())
-    # A session of its own: Ctrl-C at a terminal is for the service, which then ends its child.
+    # A session of its own: Ctrl-C at a terminal is for the service, which then ends its child. -P: no modules of the current folder.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "trainer.training", str(spec), str(result),
+        sys.executable, "-P", "-m", "trainer.training", str(spec), str(result),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
@@ -45,6 +45,8 @@ async def run(folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], 
         said = (await words).decode(errors="replace").strip().splitlines()
     if code < 0:
         raise Died(f"the training process was killed by signal {-code}")
+    if code == jobs.TRY_AGAIN:
+        raise Died(said[-1] if said else "the training process could not go on")
     if code:
         raise Failed(said[-1] if said else f"the training process ended with code {code}")
     return jobs.Result.model_validate_json(result.read_bytes())

@@ -11,6 +11,9 @@ from strop_wire import messages
 PARTS = {documents.Origin.BASE: documents.Part.VALID, documents.Origin.FIELD: documents.Part.GOLDEN}
 """The held-out part of the images, by origin."""
 
+TRY_AGAIN = 3
+"""Exit code of a training process that could not go on for no fault of the job, such as lack of memory."""
+
 
 class Item(documents.Item):
     """An image of the data set, as a file whose content has been verified."""

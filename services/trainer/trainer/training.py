@@ -15,6 +15,7 @@ from pathlib import Path
 
 from strop_contracts import documents
 from strop_edge import model
+from strop_image import sandbox
 from trainer import backends, evaluation, exclusions, features, gate, jobs, package
 from trainer.backends import base
 
@@ -139,6 +140,9 @@ def main(spec: Path, result: Path) -> None:
         result.write_text(run(job, _Reporter()).model_dump_json())
     except base.CannotTrain as error:
         sys.exit(str(error))  # for people: without the traceback
+    except sandbox.Unavailable as error:
+        print(error, file=sys.stderr)
+        sys.exit(jobs.TRY_AGAIN)
 
 
 if __name__ == "__main__":

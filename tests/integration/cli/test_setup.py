@@ -56,6 +56,19 @@ async def test_short_token_of_the_environment_is_refused(env: dict[str, str]) ->
     assert (done.returncode, "is shorter than 32 characters" in done.stderr) == (1, True)
 
 
+async def test_token_of_another_user_does_not_become_an_operators(env: dict[str, str]) -> None:
+    assert (await strop(env, "setup")).returncode == 0
+    async with app.runtime(Settings(database_url=env["DATABASE_URL"])) as runtime:
+        async with runtime.sessions.begin() as session:
+            token = await tokens.make(session, "a-program", "api")
+
+        done = await strop(env | {"STROP_TOKEN": token}, "setup")
+
+        assert (done.returncode, "belongs to another user" in done.stderr) == (1, True)
+        async with runtime.sessions() as session:
+            assert await tokens.user(session, token, "operator") is None
+
+
 async def test_operators_token_is_printed_or_taken_from_the_environment(env: dict[str, str]) -> None:
     chosen = "chosen" * 6
     done = await strop(env | {"STROP_TOKEN": chosen}, "setup", "--operator=ann")

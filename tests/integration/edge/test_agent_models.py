@@ -186,6 +186,20 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+def test_a_module_in_the_current_folder_fails_no_trial(
+    cloud: Cloud, start_agent: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "numpy.py").write_text("raise SystemExit('a foreign module')")
+    monkeypatch.chdir(foreign)
+    start_agent()
+
+    cloud.offer(V2, "d1", ALL)
+
+    assert cloud.wait_outcome("d1").answer == reports.Outcome("d1", "installed")
+
+
 @pytest.mark.parametrize("signal_", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_model_that_crashes_its_trial_again_and_again_fails(
     cloud: Cloud, start_agent: Start, signal_: signal.Signals

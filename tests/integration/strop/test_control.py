@@ -157,6 +157,19 @@ async def test_unreachable_unknown_and_own_services_are_not_forwarded(forwarded:
     assert (unknown.status_code, own.status_code) == (502, 404)
 
 
+@pytest.mark.parametrize("path", ["ingest/%2e%2e/x", "ingest/%2E/x"])  # httpx resolves those that are not escaped
+async def test_path_with_dot_segments_is_not_forwarded(forwarded: httpx.AsyncClient, path: str) -> None:
+    url = httpx.URL(str(forwarded.base_url)).copy_with(raw_path=f"/api/control/{path}".encode())
+
+    assert (await forwarded.send(httpx.Request("GET", url, headers=forwarded.headers))).status_code == 404
+
+
+async def test_decision_on_dead_letters_states_which_ones(forwarded: httpx.AsyncClient) -> None:
+    bodies: list[dict[str, list[str]]] = [{}, {"leters": []}, {"letters": []}]
+    for body in bodies:
+        assert (await forwarded.post("/api/control/console/dead-letters/drop", json=body)).status_code == 422
+
+
 async def test_forwarded_request_is_not_forwarded_again(forwarded: httpx.AsyncClient) -> None:
     looped = await forwarded.get("/api/control/deployer/x")  # its URL is wrong: it leads to the router
 

@@ -93,12 +93,26 @@ def _access_to(server: socket.socket) -> access.Access:
     return access.Access(f"http://127.0.0.1:{server.getsockname()[1]}", "x")
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "ü"])
+@pytest.mark.parametrize("name", ["..", ".", ""])
 def test_invalid_name_sends_no_request(name: str) -> None:
     client = api.Api(ACCESS, httpx.MockTransport(lambda _: pytest.fail("sent")))
 
     with pytest.raises(errors.NotFound, match="is not the name of a project"), client:
         client.get(control.Caller, "ingest", "projects", name, "devices")
+
+
+@pytest.mark.parametrize(("name", "sent"), [("my.project", "my.project"), ("a/b", "a%2Fb"), ("ü b", "%C3%BC%20b")])
+def test_name_is_one_part_of_the_path(name: str, sent: str) -> None:
+    paths: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path)
+        return httpx.Response(200, json={"user": "ann"})
+
+    with api.Api(ACCESS, httpx.MockTransport(answer)) as client:
+        client.get(control.Caller, "trainer", "projects", name, "models")
+
+    assert paths == [f"/api/control/trainer/projects/{sent}/models".encode()]
 
 
 def test_request_carries_the_token_and_the_query() -> None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from strop_image import child as child_module
 from strop_image import decoder, header, sandbox
 from tests import bombs, wait
 from tests.unit.strop_image import kinds
@@ -153,6 +154,25 @@ def test_a_child_gets_no_credentials(pool_of: Open, monkeypatch: pytest.MonkeyPa
     pool.check(GOOD)
 
     assert "AWS_SECRET_ACCESS_KEY" not in child(pool).environ()
+
+
+def test_a_module_in_the_current_folder_is_not_imported(
+    pool_of: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "resource.py").write_text("raise SystemExit('a foreign module')")
+    monkeypatch.chdir(tmp_path)
+
+    pool_of().check(GOOD)
+
+
+def test_a_child_with_a_half_read_answer_is_not_used_again(pool_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = pool_of()
+    with monkeypatch.context() as patched:
+        patched.setattr(child_module, "MAX_DATA", 10)  # the answer is longer: an error in the middle of it
+        with pytest.raises(ValueError, match="a message of"):
+            pool.decode(GOOD)
+
+    assert pool.decode(GOOD).size == decoder.decode(GOOD).size
 
 
 async def test_a_child_ends_with_the_service_that_started_it() -> None:

@@ -25,7 +25,12 @@ PATIENCE = 10.0
 
 _REFUSALS: Mapping[str, type[faults.Fault]] = {
     fault.__name__: fault
-    for fault in (faults.InvalidImageFormatException, faults.ImageTooLargeException, faults.InvalidParameterException)
+    for fault in (
+        faults.InvalidImageFormatException,
+        faults.ImageTooLargeException,
+        faults.InvalidParameterException,
+        faults.InternalServerError,
+    )
 }
 
 

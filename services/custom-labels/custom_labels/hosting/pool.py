@@ -68,7 +68,7 @@ class Worker:
         """Start a process and wait until it has loaded the model; CannotLoad in its words, Died when it said none."""
         # A session of its own: Ctrl-C at a terminal is for the service, which then ends its units.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "custom_labels.hosting.worker", str(folder),
+            sys.executable, "-P", "-m", "custom_labels.hosting.worker", str(folder),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         unit = cls(process)

@@ -1,6 +1,6 @@
 """An inference unit: `python -m custom_labels.hosting.worker FOLDER`, a process of its own that holds one model and one thread.
 
-It answers images on standard input, in their order, on standard output (`frames`), and ends when the input does: so it
+It answers images on standard input, in their order, on standard output (`framing`), and ends when the input does: so it
 never outlives the service. An image that it cannot use is answered with the reason.
 """
 
@@ -33,6 +33,8 @@ def answer(loaded: model.Model, data: bytes) -> framing.Detection | framing.Refu
         rows, novelties = loaded.assess(pixels[None])
     except Refused as error:
         return {"refused": error.code, "reason": str(error)}
+    except sandbox.Unavailable:
+        return {"refused": "InternalServerError", "reason": "The image could not be decoded. Please try again."}
     except decoder.BadImage as error:
         return {"refused": "InvalidImageFormatException", "reason": f"The image is invalid: {error}."}
     novelty = None if novelties is None else float(novelties[0])
