@@ -125,7 +125,7 @@ def _gain(whole: Change) -> tuple[list[str], list[str]]:
     if whole.better <= LEVEL:
         return [], []
     if whole.worse <= HARM:
-        return [f"{whole.name}: worse than the champion ({_counts(whole)}, p = {whole.worse:.3f})"], []
+        return [f"{whole.name}: worse than the champion ({_counts(whole)}, {_p(whole.worse)})"], []
     if whole.gained > whole.lost:
         return [], [f"{whole}: not significant (p = {whole.better:.2f}, at most {LEVEL:g} needed). {_needed(whole)}"]
     reason = f"{whole.name}: not better than the champion ({_counts(whole)})"
@@ -140,9 +140,9 @@ def _losses(checked: Sequence[Change]) -> tuple[list[str], list[str]]:
     shown, suspected = set(stats.holm(p_values, HARM)), set(stats.holm(p_values, DOUBT))
     beyond = sorted((each for each in checked if each.exceeds), key=lambda each: each.worse)
     words = {each.name: f"{each}, more than the margin of {each.margin * 100:g}" for each in beyond}
-    refusals = [f"{words[each.name]} (p = {each.worse:.3f})" for each in beyond if each.name in shown]
+    refusals = [f"{words[each.name]} ({_p(each.worse)})" for each in beyond if each.name in shown]
     doubts = [
-        f"{words[each.name]}; chance may explain it (p = {each.worse:.3f})"
+        f"{words[each.name]}; chance may explain it ({_p(each.worse)})"
         for each in beyond
         if each.name not in shown and (each.name in suspected or each.is_large)
     ]
@@ -175,7 +175,7 @@ def _counts(change: Change) -> str:
 def _score(name: str, pairs: Sequence[Pair]) -> str:
     change = _change(name, pairs)
     mine, other = sum(p.challenger for p in pairs), sum(p.champion for p in pairs)
-    p_value = f"p = {change.better:.3f} of a gain" if change.share > 0 else f"p = {change.worse:.3f} of a loss"
+    p_value = f"{_p(change.better)} of a gain" if change.share > 0 else f"{_p(change.worse)} of a loss"
     return f"{name}: {_interval(mine, len(pairs))}; the champion {other}; {_counts(change)} ({p_value})"
 
 
@@ -207,3 +207,7 @@ def _interval(right: int, total: int) -> str:
     share = stats.wilson(right, total)
     assert share
     return f"{right} of {total} right ({share.value:.1%}, 95 % interval {share.low:.1%} to {share.high:.1%})"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

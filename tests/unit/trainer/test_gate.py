@@ -172,3 +172,9 @@ def test_a_first_model_without_held_out_images_is_undecided():
 
     assert verdict.state == "undecided"
     assert "no held-out base images" in verdict.reasons[0]
+
+
+def test_a_tiny_p_value_is_not_printed_as_zero() -> None:
+    verdict = gate.judge([gate.Pair("can", challenger=True, champion=index > 20) for index in range(40)], [])
+
+    assert "p < 0.001 of a gain" in verdict.reasons[0]
