@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
+import structlog
 from PIL import Image
 
 from strop import mqtt
@@ -127,4 +128,5 @@ async def main() -> None:
     print(json.dumps({capture: fate for each in devices for capture, fate in each.fates.items()}))
 
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the test
 asyncio.run(main())
