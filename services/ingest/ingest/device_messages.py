@@ -66,7 +66,7 @@ async def store(
     read = _read(batch, result)
     captures = [each for each in read if each.address.kind == "capture"]
     others = [each for each in read if each.address.kind != "capture"]
-    # Begins a transaction. A batch of nothing but captures needs none: its one statement commits by itself.
+    # Begins a transaction. A batch of nothing but captures needs none: its single statement is its own transaction.
     models = await queries.devices.models(session, {each.device for each in others}) if others else {}
     not_enrolled = await _captures(session, captures, result) if captures else []
     by_kind: dict[str, list[rules.DeviceMessage]] = {}

@@ -1,4 +1,4 @@
-"""The rights of devices at Mosquitto: its dynamic-security plugin lists the enrolled devices, and nobody else's.
+"""The rights of devices at Mosquitto: its dynamic-security plugin lists the enrolled devices and no others.
 
 The table of devices is the truth. One copy of ingest compares it with the plugin's list, when either may have changed, and
 adds and removes what differs. Each command is idempotent, so a crash or a lost answer only makes the next comparison longer.

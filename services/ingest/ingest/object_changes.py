@@ -30,7 +30,7 @@ class ObjectsChanged(events.Event):
 
 
 class ObjectChanges:
-    """Handles uploads of devices many at a time, and every other object by itself."""
+    """Handles uploads of devices many at a time, and every other object separately."""
 
     def __init__(self, sessions: db.Sessions, bucket: storage.Storage, grants: grant_publisher.GrantPublisher) -> None:
         self._sessions = sessions

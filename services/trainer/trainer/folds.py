@@ -11,7 +11,7 @@ def split(labels: Integers, groups: Integers, count: int) -> Iterator[tuple[Inte
     """Yield (learned, asked) row numbers of `count` folds; rows of one group are always in the same fold.
 
     `labels` and `groups` are [rows]. Each label's groups are spread over all folds. A row whose label the fit would not have
-    learned is not asked: a label with one group limits nobody else's predictions. A fold without two labels is left out.
+    learned is not asked: a label with one group limits no predictions of other labels. A fold without two labels is left out.
     """
     fold = _numbers(labels, groups, count)
     for number in range(count):

@@ -76,7 +76,7 @@ class Decision:
 
 
 def decide(labels: Labels, trigger: Trigger) -> Decision:
-    """Decide whether to train. A negative decision has all its reasons, and the time of the first that can lapse by itself."""
+    """Decide whether to train. A negative decision has all its reasons, and the time of the first that can lapse without an event."""
     against = dict(_against(labels, trigger))
     if against:
         return Decision(False, tuple(against), min((each for each in against.values() if each), default=None))

@@ -1,4 +1,4 @@
-"""The source that delivers nothing by itself: it keeps what tests put into the queue. An example of the interface."""
+"""A source without input of its own: it keeps what tests put into the queue. An example of the interface."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
