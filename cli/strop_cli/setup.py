@@ -11,9 +11,10 @@ from pydantic_settings import SettingsConfigDict
 
 from custom_labels.projects import control as projects
 from ingest import enrolment
-from strop import app, settings, tokens
+from strop import app, members, settings, tokens
 from strop_cli import connection
 from strop_contracts import errors, topology
+from strop_contracts.states import Role
 
 OPERATOR = "operator"
 """User of the token that an installation chooses."""
@@ -26,7 +27,7 @@ class Settings(settings.WithSecrets):
     model_config = SettingsConfigDict(env_prefix="STROP_", extra="ignore")
 
     token: str | None = Field(
-        None, description="a token that setup accepts as an operator's, chosen by the installation"
+        None, description="the token of the user `operator`, an admin, chosen by the installation"
     )
 
 
@@ -42,24 +43,25 @@ def setup(
         list[str] | None,
         typer.Option("--device", metavar="PROJECT/NAME", callback=_pairs, help="Enrol this device if it is not."),
     ] = None,
-    operator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Print a new operator's token for this user, the first one.")
+    admin: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Make this user an admin and print a token, the first one.")
     ] = None,
     state: connection.State = None,
 ) -> None:
     """Migrate the database; create the queues, the bucket and its notifications. Idempotent.
 
     It needs the database, unlike most commands. A token in STROP_TOKEN, or in the secret `strop_token`, becomes the
-    token of the user `operator`.
+    token of the user `operator`, an admin.
     """
 
     async def work(runtime: app.Runtime) -> None:
         await asyncio.to_thread(migrate, runtime.settings.database_url)
         await make(runtime)
         await register(runtime, Settings().token)
-        if operator:
+        if admin:
             async with runtime.sessions.begin() as session:
-                print(await tokens.make(session, operator, "operator"))
+                await members.grant(session, admin, Role.ADMIN)
+                print(await tokens.make(session, admin, "api"))
         for project, name in (each.split("/", 1) for each in devices or []):
             await _enrol(runtime, project, name)
 
@@ -86,7 +88,7 @@ async def make(runtime: app.Runtime) -> None:
 
 
 async def register(runtime: app.Runtime, token: str | None) -> None:
-    """Accept this token as an operator's from now on. Raises Refused if it is short, so that it may be guessed."""
+    """Accept this token as that of an admin from now on. Raises Refused if it is short, so that it may be guessed."""
     if token and len(token) < _SHORTEST:
         raise errors.Refused(
             f"STROP_TOKEN is shorter than {_SHORTEST} characters: `openssl rand -base64 33` prints a good one"
@@ -94,6 +96,7 @@ async def register(runtime: app.Runtime, token: str | None) -> None:
     if token:
         async with runtime.sessions.begin() as session:
             await tokens.register(session, OPERATOR, token)
+            await members.grant(session, OPERATOR, Role.ADMIN)
 
 
 async def _enrol(runtime: app.Runtime, project: str, name: str) -> None:

@@ -207,6 +207,7 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
         openapi_url="/api/openapi.json",
         static_url="/api/docs/assets",
     )
+    api.add_exception_handler(errors.Forbidden, _answer_with(403))
     api.add_exception_handler(errors.NotFound, _answer_with(404))
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))

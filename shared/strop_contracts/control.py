@@ -6,6 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from strop_contracts import access
+from strop_contracts.states import Role
+
 PREFIX = "/api/control"
 """Path of all control routes; the name of the service that offers them follows."""
 
@@ -14,6 +17,9 @@ class Document(BaseModel):
     """Unknown fields are ignored, so that a command and a service of different versions understand each other."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+_USER = Field(min_length=1, max_length=200)
 
 
 class Caller(Document):
@@ -55,8 +61,11 @@ class PolicyChanges(Document):
 
 
 class NewToken(Document):
-    user: str = Field(min_length=1, max_length=200)
-    kind: Literal["once", "api", "operator"]
+    user: str = _USER
+    kind: Literal["once", "api"]
+    role: Role | None = None  # given to the user as well
+    project: str = access.ALL  # of that role
+    days: int | None = Field(None, ge=1, le=3650)  # until it expires
 
 
 class Token(Document):
@@ -67,7 +76,7 @@ class TokenInfo(Document):
     """A token without its text, which is not stored."""
 
     user: str
-    kind: str  # once: a sign-in link; session; api; operator
+    kind: str  # once: a sign-in link; session; api
     at: datetime
     expires_at: datetime | None
 
@@ -76,6 +85,34 @@ class Revocation(Document):
     """Revokes all tokens, links and sessions of a user."""
 
     user: str
+
+
+class Membership(Document):
+    """The role of a user in one project, or in all (`access.ALL`)."""
+
+    user: str = _USER
+    role: Role
+    project: str = access.ALL
+
+
+class Withdrawal(Document):
+    """Withdraws the role of a user in a project, or all roles and tokens."""
+
+    user: str
+    project: str | None = None
+
+
+class AuditEntry(Document):
+    """A change that a user asked for."""
+
+    at: datetime
+    user: str
+    source: str  # page, or api
+    address: str | None
+    method: str
+    path: str
+    project: str | None
+    allowed: bool
 
 
 class Verdict(Document):

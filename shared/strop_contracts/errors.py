@@ -36,6 +36,10 @@ class NotFound(StropError):
     """The thing asked for does not exist."""
 
 
+class Forbidden(StropError):
+    """The user is known and may not do this; the message names the role that is missing."""
+
+
 class Refused(StropError):
     """The request is understood and not allowed; the message names what to change."""
 

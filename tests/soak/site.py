@@ -11,7 +11,7 @@ from unittest import mock
 
 from sqlalchemy import select
 
-from strop import app, tokens
+from strop import app
 from strop.settings import Settings
 from strop_cli import setup
 from strop_contracts import services, tables
@@ -19,7 +19,7 @@ from strop_devstack import processes
 from strop_devstack.platform import ports, probe
 from strop_devstack.platform.server import Server
 from strop_devstack.platform.stack import Stack
-from tests import factories
+from tests import factories, users
 from tests.integration.trainer.lab import Lab
 
 PACKAGES = tuple(service.package for service in services.ALL)
@@ -69,7 +69,7 @@ async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]
                 await setup.make(runtime)
                 async with runtime.sessions.begin() as session:
                     await factories.make_project(session, devices=devices)
-                    token = await tokens.make(session, "ann", "api")
+                    token = await users.token(session, "ann", "api")
                 await Lab(runtime, folder / "cache").base()
                 async with processes.running(stack, port):
                     yield Site(stack, runtime, f"http://127.0.0.1:{port}", token)

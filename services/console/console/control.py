@@ -17,9 +17,11 @@ SHOWN = 200
 
 
 @router.get("/status")
-async def show(runtime: control.Runtime) -> documents.Status:
-    """Return the counts of each project, what is queued, and how many dead letters are open."""
-    return await status.status(runtime)
+async def show(runtime: control.Runtime, caller: control.Caller) -> documents.Status:
+    """Return the counts of each of the caller's projects, what is queued, and how many dead letters are open."""
+    found = await status.status(runtime)
+    own = [each for each in found.projects if caller.may(states.Role.REVIEWER, each.name)]
+    return found.model_copy(update={"projects": own})
 
 
 @router.get("/projects/{project}/models")

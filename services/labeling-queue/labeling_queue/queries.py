@@ -109,6 +109,13 @@ async def image(session: AsyncSession, task_id: UUID) -> tables.Image:
     return found
 
 
+async def project_of(session: AsyncSession, task_id: UUID) -> str:
+    project: str | None = await session.scalar(select(Task.project).where(Task.id == task_id))
+    if project is None:
+        raise errors.NotFound("There is no such task.")
+    return project
+
+
 async def lock(session: AsyncSession, task_id: UUID) -> tuple[Task, str | None]:
     """Hold the task until the transaction ends; also tells who has it on lease at this moment."""
     holder = case((Task.leased_until > func.now(), Task.leased_by), else_=null())

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 
 from console import __main__ as console
 from labeling_queue import __main__ as labeling_queue
-from strop import app, tokens
+from strop import app
+from tests import users
 
 MAINS = {main.NAME: main for main in (labeling_queue, console)}
 Ask = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -29,7 +30,7 @@ def ask(runtime: app.Runtime, runs_as: str) -> Ask:
         built = {name: MAINS[name].build(runtime) for name in names} | {"more": app.Service([], more)}
         web = app.web(dict.fromkeys(built, runtime), built)
         async with runtime.sessions.begin() as session:
-            headers = {"Authorization": f"Bearer {await tokens.make(session, 'ada', 'api')}", "Accept": "text/html"}
+            headers = {"Authorization": f"Bearer {await users.token(session, 'ada', 'api')}", "Accept": "text/html"}
         transport = httpx.ASGITransport(web, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://strop:8000", headers=headers)
 

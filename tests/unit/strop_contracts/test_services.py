@@ -31,7 +31,7 @@ def test_every_service_folder_is_declared() -> None:
 
 def test_every_table_has_one_owner() -> None:
     owned = [table for service in services.ALL for table in service.owns]
-    shared = {table for service in services.ALL for table in service.writes} - set(owned)
+    shared = {table for service in services.ALL for table in (*service.writes, *service.appends)} - set(owned)
 
     assert len(owned) == len(set(owned))
     assert {*owned, *shared} == {mapper.class_ for mapper in tables.Base.registry.mappers}
@@ -48,7 +48,7 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     named |= {mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__tablename__ in in_sql}
 
     assert named <= {*service.writes, *service.reads}
-    by_kernel: set[type[tables.Base]] = {accounts.Token}  # of control routes, see `strop.control`
+    by_kernel: set[type[tables.Base]] = {accounts.Token, accounts.Membership}  # see `strop.control`
     if events.ProjectDeleted in service.consumes:
         by_kernel |= {tables.Project}  # see `strop.clearing`
     assert set(service.reads) <= named | by_kernel
