@@ -24,9 +24,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gateway, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
+from strop import db, deadletters, gateway, gauges, http_limits, inbox, loops, metrics, outbox, sqs, storage, traces
 from strop.settings import Settings
-from strop_contracts import errors, services, topology
+from strop_contracts import control, errors, services, topology
 from strop_wire import fields
 
 log = structlog.get_logger()
@@ -57,9 +57,13 @@ class Service:
     measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
     errors: Mapping[int, ErrorHandler] = field(default_factory=dict)  # by HTTP status, of all addresses of the port
+    bodies: Mapping[str, int] = field(default_factory=dict)  # largest bodies in bytes by path, see `http_limits`
 
 
 Build = Callable[[Runtime], Service]
+
+CONTROL_BODY = 16 * 2**20
+"""Largest body of a control request: the journals of a fleet."""
 
 POOL = 4
 """Connections that each service keeps open when several share a process; PostgreSQL takes 100 in all by default."""
@@ -137,7 +141,13 @@ async def serve(
         gc.freeze()  # what is there by now stays: searching it for garbage again and again would cost a quarter of the time
         server = _Server(
             uvicorn.Config(
-                web(runtimes, built), host=settings.host, port=settings.port, log_config=None, access_log=False
+                web(runtimes, built),
+                host=settings.host,
+                port=settings.port,
+                http=http_limits.TimedProtocol,
+                limit_concurrency=http_limits.CONNECTIONS,
+                log_config=None,
+                access_log=False,
             )
         )
         async with asyncio.TaskGroup() as group:
@@ -235,6 +245,8 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    bodies = {path: size for service in built.values() for path, size in service.bodies.items()}
+    api.add_middleware(http_limits.BodyLimit, larger={control.PREFIX: CONTROL_BODY, **bodies})
     urls = next(iter(runtimes.values())).settings.control_urls
     gateway.mount(api, urls, built)
     return api
