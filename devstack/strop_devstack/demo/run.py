@@ -12,6 +12,7 @@ from pathlib import Path
 from console import ledger
 from strop import app
 from strop.settings import Settings
+from strop_cli import access
 from strop_contracts import control, errors
 from strop_devstack.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_devstack.demo.fleet import Spec, share_out
@@ -200,12 +201,13 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
-            base = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            where = access.Access(platform.env["STROP_URL"], platform.env["STROP_TOKEN"])
+            base = await asyncio.to_thread(actions.import_base, where, PROJECT, prepared.folder / "base")
             if base.refused and not options.images:
-                raise Failed(f"images of the demo itself were refused: {dict(base.refused)}")
-            step.note = f"{base.taken} images"
-            for key, reason in base.refused.items():
-                story.say(f"refused {key}: {reason}")
+                raise Failed(f"images of the demo itself were refused: {base.refused}")
+            step.note = f"{base.accepted} images"
+            for path, reason in base.refused.items():
+                story.say(f"refused {path}: {reason}")
         fleet = await stack.enter_async_context(processes.fleet(options.state, spec))
         labeler = _labeler(platform, prepared) if options.auto_label else None
         yield Demo(
