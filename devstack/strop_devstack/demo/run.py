@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from console import ledger
@@ -73,7 +73,7 @@ async def _run(options: Options) -> control.Ledger:
         report = await closing.report(demo.runtime, PROJECT, story, found, demo.fleet.figures, heldout, peak.close())
         closing.show(story, report, heldout)
         if options.report:
-            options.report.write_text(json.dumps(report, indent=2) + "\n")
+            options.report.write_text(json.dumps(asdict(report), indent=2) + "\n")
             story.say(f"The same as JSON: {options.report}")
         if not options.exit:
             link = await actions.sign_in_link(demo.runtime, demo.platform.env["STROP_URL"])
