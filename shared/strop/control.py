@@ -4,14 +4,12 @@ Only an operator's token is accepted (`Authorization: Bearer TOKEN`). The cookie
 another site can change anything.
 """
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, tokens
+from strop import requests, tokens
 from strop_contracts import control
 
 log = structlog.get_logger()
@@ -19,19 +17,8 @@ log = structlog.get_logger()
 _SIGN_IN = {"WWW-Authenticate": "Bearer"}
 
 
-def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.state.runtime
-    return opened
-
-
-async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Runtime = Annotated[app.Runtime, Depends(runtime)]
-Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
-"""One transaction per request, committed before the response is sent."""
+Runtime = requests.Runtime
+Session = requests.Session
 
 
 async def operator(request: Request, opened: Runtime) -> str:

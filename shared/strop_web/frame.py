@@ -1,14 +1,13 @@
 """Routes of pages: sign-in is required, and errors are pages too."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app
+from strop import requests
 from strop_contracts import errors
 from strop_web import auth, shell
 
@@ -51,25 +50,13 @@ def describe(invalid: Sequence[Any]) -> str:
     return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in invalid)
 
 
-def runtime(request: Request) -> app.Runtime:
-    """Return the clients of the service that has the route."""
-    opened: app.Runtime = request.state.runtime
-    return opened
-
-
-async def _session(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Runtime = Annotated[app.Runtime, Depends(runtime)]
-Session = Annotated[AsyncSession, Depends(_session, scope="function")]
-"""One transaction per request, committed before the response is sent."""
+Runtime = requests.Runtime
+Session = requests.Session
 
 
 async def admit(request: Request) -> None:
     """Set `request.state.me`; SignedOut without a sign-in, CrossSite if another site's page sent a change."""
-    async with runtime(request).sessions() as session:
+    async with requests.runtime(request).sessions() as session:
         request.state.me = await auth.find(session, request)
     if request.state.me is None:
         raise SignedOut
