@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from strop_cli import api, connection
-from strop_contracts import control, errors, topology
+from strop_contracts import control, errors
 
 READABLE = 4000
 """Characters of a message that are shown unless all are asked for."""
@@ -15,7 +15,11 @@ cli = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could 
 
 
 def _known(service: str | None) -> str | None:
-    if service is not None and service not in topology.SERVICES:
+    if service is None:
+        return None
+    from strop_contracts import topology
+
+    if service not in topology.SERVICES:
         raise typer.BadParameter(f"{service!r} is none of {', '.join(topology.SERVICES)}")
     return service
 

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import autolabel
 from strop_contracts import errors
 from strop_wire import hidden, messages
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+"""Content types of images by the end of their names."""
 LONGEST_KEY = 1024
 """Bytes that S3 allows for a key."""
 
@@ -52,10 +52,10 @@ def left_out(reasons: Mapping[str, str]) -> list[str]:
     return [counted(what, paths) for what, paths in sorted(found.items())]
 
 
-def counted(what: str, paths: Sequence[str]) -> str:
-    """Say of how many paths something is true, and name the first."""
-    named = ", ".join(map(shown, paths[:_NAMED]))
-    return f"{len(paths)} {what}: {named}{' …' if len(paths) > _NAMED else ''}"
+def counted(what: str, paths: Sequence[str], total: int | None = None) -> str:
+    """Return one line with the number of paths and the first of them; `total` if `paths` are not all."""
+    total, first = total or len(paths), paths[:_NAMED]
+    return f"{total} {what}: {', '.join(map(shown, first))}{' …' if total > len(first) else ''}"
 
 
 def shown(name: str) -> str:
@@ -64,7 +64,7 @@ def shown(name: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def walk(folder: Path, types: Collection[str] = IMAGES) -> Tree:
+def walk(folder: Path, types: Collection[str] = TYPES.keys()) -> Tree:
     """Read a folder at any depth, links followed, for files whose names end in one of `types`.
 
     Refused when the folder itself cannot be read.
@@ -123,7 +123,7 @@ class _Walk:
                 _check_file(entry, about)
                 self._tree.files[path] = Path(entry.path)
             else:
-                self._tree.left_out[shown(path)] = autolabel.NO_IMAGE
+                self._tree.left_out[shown(path)] = hidden.NO_IMAGE
         except OSError as error:
             aside = self._tree.problems if wanted else self._tree.left_out
             dangling = error.errno == errno.ENOENT and entry.is_symlink()

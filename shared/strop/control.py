@@ -4,31 +4,18 @@ Only a token is accepted (`Authorization: Bearer TOKEN`), whose user has the rol
 is not, so that no page of another site can change anything.
 """
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import access, app, tokens
+from strop import access, requests, tokens
 from strop_contracts import control
 
 _SIGN_IN = {"WWW-Authenticate": "Bearer"}
 
 
-def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.state.runtime
-    return opened
-
-
-async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Runtime = Annotated[app.Runtime, Depends(runtime)]
-Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
-"""One transaction per request, committed before the response is sent."""
+Runtime = requests.Runtime
+Session = requests.Session
 
 
 async def admit(request: Request, opened: Runtime) -> access.Caller:
@@ -49,14 +36,15 @@ async def admit(request: Request, opened: Runtime) -> access.Caller:
 Caller = Annotated[access.Caller, Depends(admit)]
 
 
-def routes(service: str) -> APIRouter:
-    """Return the APIRouter of a service's control routes; `caller` checks token and service.
+def routes(service: str, below: str = "") -> APIRouter:
+    """Return the APIRouter of a service's control routes, or of those below a path; `caller` checks token and service.
 
     They are not in the OpenAPI document, which describes the API for programs: the command and the services change together.
     """
-    prefix = f"{control.PREFIX}/{service}"
+    prefix = f"{control.PREFIX}/{service}{below}"
     api = APIRouter(prefix=prefix, dependencies=[Depends(admit)], include_in_schema=False)
-    api.add_api_route("/caller", _caller)
+    if not below:
+        api.add_api_route("/caller", _caller)
     return api
 
 

@@ -38,6 +38,7 @@ _LABELING = "/api/projects/{project}"
 _PROJECT = "/console/projects/{project}"
 _VERSION = _PROJECT + "/versions/{version}"
 _CONTROL = "/api/control"
+_BASE_SET = _CONTROL + "/ingest/projects/{project}/datasets/{dataset}"
 
 ROUTES = dict(
     [
@@ -80,6 +81,7 @@ ROUTES = dict(
             f"POST {_CONTROL}/console/projects/{{project}}/ledger",
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
+            f"GET {_CONTROL}/trainer/projects/{{project}}/conflicts",
             audited=False,  # the POSTs change nothing
         ),
         *_rules(
@@ -100,6 +102,16 @@ ROUTES = dict(
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/approve",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/reject",
             f"POST {_CONTROL}/deployer/projects/{{project}}/rollback",
+            f"POST {_BASE_SET}/uploads",
+            f"POST {_BASE_SET}/remove",
+        ),
+        *_rules(
+            Role.ENGINEER,
+            Scope.PROJECT,
+            f"POST {_BASE_SET}/outcomes",
+            f"GET {_BASE_SET}/paths",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/datasets/check",
+            audited=False,  # they change nothing
         ),
         *_rules(
             Role.ENGINEER,

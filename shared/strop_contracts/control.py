@@ -45,6 +45,85 @@ class Device(Document):
     seen_at: datetime | None  # its last state report
 
 
+MAX_FILES = 500
+"""Files of a data set that one request names."""
+
+
+class NewFile(Document):
+    """A local file that becomes a base image."""
+
+    path: str  # below the data set: train/LABEL/… or valid/LABEL/…
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)  # bytes
+    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+
+
+class NewFiles(Document):
+    files: list[NewFile] = Field(min_length=1, max_length=MAX_FILES)
+
+
+class Upload(Document):
+    """A presigned PUT; the headers must be sent exactly so."""
+
+    path: str
+    url: str
+    headers: dict[str, str]
+
+
+class Uploads(Document):
+    """Where to upload files. Those that are stored with the same bytes are left out."""
+
+    at: datetime  # before the uploads, by the clock of the database
+    uploads: list[Upload]
+
+
+class Uploaded(Document):
+    """Files that were uploaded after `since`, which is `Uploads.at`."""
+
+    paths: list[str] = Field(max_length=MAX_FILES)
+    since: datetime
+
+
+class Outcomes(Document):
+    """By path: why a file was refused, or None if it was accepted. Files that are not processed yet are missing."""
+
+    outcomes: dict[str, str | None]
+
+
+class Paths(Document):
+    """Files of a data set."""
+
+    paths: list[str]
+
+
+class Removal(Document):
+    paths: list[str] = Field(min_length=1, max_length=MAX_FILES)
+
+
+class Sample(Document):
+    """How many lines there are, and the first of them."""
+
+    total: int
+    first: list[str]
+
+
+class LabelCount(Document):
+    dataset: str
+    split: str
+    label: str
+    images: int
+
+
+class BaseImages(Document):
+    """The base images of a project, and where its rows and the bucket differ."""
+
+    counts: list[LabelCount]
+    refused: Sample
+    unused: dict[str, Sample]  # keys that are no base images, by reason
+    gone: Sample  # keys with a row and without an object
+    unseen: Sample  # keys with an object and without a row
+
+
 class PolicyValue(Document):
     name: str
     value: str

@@ -1,14 +1,13 @@
 """Routes of pages: sign-in is required, and errors are pages too."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import access, app
+from strop import access, requests
 from strop_contracts import errors
 from strop_web import auth, shell
 
@@ -50,20 +49,8 @@ def describe(invalid: Sequence[Any]) -> str:
     return " ".join(f"{error['loc'][-1]}: {error['msg']}." for error in invalid)
 
 
-def runtime(request: Request) -> app.Runtime:
-    """Return the clients of the service that has the route."""
-    opened: app.Runtime = request.state.runtime
-    return opened
-
-
-async def _session(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Runtime = Annotated[app.Runtime, Depends(runtime)]
-Session = Annotated[AsyncSession, Depends(_session, scope="function")]
-"""One transaction per request, committed before the response is sent."""
+Runtime = requests.Runtime
+Session = requests.Session
 
 
 async def admit(request: Request) -> None:
@@ -71,7 +58,7 @@ async def admit(request: Request) -> None:
 
     SignedOut without a sign-in, CrossSite if another site's page sent a change, Forbidden without the role that the route needs.
     """
-    async with runtime(request).sessions.begin() as session:
+    async with requests.runtime(request).sessions.begin() as session:
         request.state.me = caller = await auth.find(session, request)
         if caller is None:
             raise SignedOut

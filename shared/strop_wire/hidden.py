@@ -17,6 +17,8 @@ _NAMES = {
 }
 
 REASON = "hidden"
+NO_IMAGE = "no image by name"
+"""Why files of other types are left out."""
 
 
 def is_name(part: str) -> bool:

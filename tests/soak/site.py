@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from strop import app
 from strop.settings import Settings
-from strop_cli import setup
+from strop_cli import installation
 from strop_contracts import services, tables
 from strop_devstack import processes
 from strop_devstack.platform import ports, probe
@@ -63,10 +63,10 @@ async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]
     with mock.patch.dict(os.environ), Stack(folder / "site") as stack:
         port = stack.port("web")
         os.environ.update(stack.env() | QUICK | {"STROP_TRAINER_CACHE": str(folder / "cache")})
-        await asyncio.to_thread(setup.migrate, os.environ["DATABASE_URL"])
+        await asyncio.to_thread(installation.migrate, os.environ["DATABASE_URL"])
         try:
             async with app.runtime(Settings()) as runtime:
-                await setup.make(runtime)
+                await installation.create(runtime)
                 async with runtime.sessions.begin() as session:
                     await factories.make_project(session, devices=devices)
                     token = await users.token(session, "ann", "api")

@@ -7,8 +7,7 @@ from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
 from strop import app, members, tokens
-from strop_cli import datasets
-from strop_contracts import keys
+from strop_cli import access, api, base_images
 from strop_contracts.states import Role
 from trainer import triggers
 
@@ -24,10 +23,11 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
         await policies.set_policy(session, project, POLICY)
 
 
-async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
-    """Import the base set."""
-    files = datasets.look(folder, "base").keys(keys.dataset(project, "base"))
-    return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
+def import_base(where: access.Access, project: str, folder: Path) -> base_images.Imported:
+    """Import the base set over the control API. Blocks."""
+    _, files = base_images.find(folder, project, "base")
+    with api.Api(where) as client:
+        return base_images.DataSet(client, project, "base").load(files)
 
 
 async def train(runtime: app.Runtime, project: str) -> None:

@@ -2,20 +2,18 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from strop_cli import envfile, tree
 from strop_contracts import errors
-from strop_devstack.demo.fleet import Spec
+from strop_devstack.demo.fleet import Figures, Spec
 from strop_devstack.demo.images import Prepared
 
 START = 120.0
@@ -103,12 +101,12 @@ async def platform(state: Path, extra: dict[str, str]) -> AsyncIterator[Platform
 class Fleet:
     process: asyncio.subprocess.Process
     log: Path
-    figures: dict[str, Any] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
 
     async def read(self) -> None:
         assert self.process.stdout
         while line := await self.process.stdout.readline():
-            self.figures = json.loads(line)
+            self.figures = Figures.loads(line)
 
     def check(self) -> None:
         if self.process.returncode is not None:
@@ -122,9 +120,9 @@ class Fleet:
         self.process.stdin.write(b"stop\n")
         await self.process.stdin.drain()
         await asyncio.wait_for(self.process.wait(), 60)
-        while "journals" not in self.figures:
+        while (journals := self.figures.journals) is None:
             await asyncio.sleep(0.05)
-        return {capture: fate for journal in self.figures["journals"].values() for capture, fate in journal.items()}
+        return {capture: fate for journal in journals.values() for capture, fate in journal.items()}
 
 
 @asynccontextmanager

@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from console import ledger
 from strop import app
 from strop.settings import Settings
+from strop_cli import access
 from strop_contracts import control, errors
 from strop_devstack.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_devstack.demo.fleet import Spec, share_out
@@ -72,7 +73,7 @@ async def _run(options: Options) -> control.Ledger:
         report = await closing.report(demo.runtime, PROJECT, story, found, demo.fleet.figures, heldout, peak.close())
         closing.show(story, report, heldout)
         if options.report:
-            options.report.write_text(json.dumps(report, indent=2) + "\n")
+            options.report.write_text(json.dumps(asdict(report), indent=2) + "\n")
             story.say(f"The same as JSON: {options.report}")
         if not options.exit:
             link = await actions.sign_in_link(demo.runtime, demo.platform.env["STROP_URL"])
@@ -200,12 +201,13 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
-            base = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            where = access.Access(platform.env["STROP_URL"], platform.env["STROP_TOKEN"])
+            base = await asyncio.to_thread(actions.import_base, where, PROJECT, prepared.folder / "base")
             if base.refused and not options.images:
-                raise Failed(f"images of the demo itself were refused: {dict(base.refused)}")
-            step.note = f"{base.taken} images"
-            for key, reason in base.refused.items():
-                story.say(f"refused {key}: {reason}")
+                raise Failed(f"images of the demo itself were refused: {base.refused}")
+            step.note = f"{base.accepted} images"
+            for path, reason in base.refused.items():
+                story.say(f"refused {path}: {reason}")
         fleet = await stack.enter_async_context(processes.fleet(options.state, spec))
         labeler = _labeler(platform, prepared) if options.auto_label else None
         yield Demo(

@@ -1,16 +1,14 @@
 """The HTTP API for labelers, whether people (through the page) or programs (with a Bearer token)."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, kinds, progress, queries, rules, schemas
-from strop import access, app
+from strop import access, requests
 from strop_contracts import errors, keys, states, tables
 from strop_contracts.states import Role
 from strop_web import auth, shell
@@ -40,18 +38,7 @@ router = APIRouter(
 )
 
 
-def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.state.runtime
-    return opened
-
-
-async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
-"""One transaction per request. Scope "function": it commits before the answer leaves, so an answer is never a lie."""
+Session = requests.Session
 
 
 async def signed_in(request: Request, session: Session) -> access.Caller:
@@ -176,9 +163,7 @@ async def labels(project: Project, me: Me, session: Session) -> list[str]:
     },
 )
 async def image(
-    task: Annotated[UUID, Path(description="Id of the label task.")],
-    request: Request,
-    opened: Annotated[app.Runtime, Depends(runtime)],
+    task: Annotated[UUID, Path(description="Id of the label task.")], request: Request, opened: requests.Runtime
 ) -> Response:
     """It never changes, so browsers keep it."""
     async with opened.sessions() as session:  # not held while the bucket answers

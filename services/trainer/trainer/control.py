@@ -20,6 +20,12 @@ async def request(project: str, session: control.Session) -> documents.Requested
     return documents.Requested(run=run, conflicts=[str(each) for each in await datasets.conflicts(session, project)])
 
 
+@router.get("/projects/{project}/conflicts")
+async def conflicts(project: str, session: control.Session) -> list[str]:
+    """Describe the base images that lie under several labels, one a line."""
+    return [str(each) for each in await datasets.conflicts(session, project)]
+
+
 @router.get("/runs/{run}")
 async def show(run: UUID, session: control.Session, caller: control.Caller) -> documents.Run:
     """Return the state of a training run, and its model once there is one."""

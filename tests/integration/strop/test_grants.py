@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from strop import grants
-from strop_cli import setup
+from strop_cli import installation
 from strop_contracts import services, tables
 
 WRITES = {"INSERT", "UPDATE", "DELETE"}
@@ -98,6 +98,6 @@ async def test_a_service_signs_in_with_its_own_password(template: str, service: 
 async def test_a_setup_withdraws_a_grant_that_is_not_declared(template: str) -> None:
     await rows(template, "grant update on captures to strop_router")
 
-    await asyncio.to_thread(setup.migrate, template)
+    await asyncio.to_thread(installation.migrate, template)
 
     assert (await granted(template))["strop_router"]["captures"] == {"SELECT"}

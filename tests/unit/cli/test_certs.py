@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from strop_cli import certs
+from strop_cli import authorities, certs
 from strop_contracts import errors
 
 
@@ -86,7 +86,7 @@ def test_service_certificates_of_the_devices_authority_are_replaced_and_revoked(
     for kind in ("pem", "key"):
         (folder / f"services-ca.{kind}").unlink()
         (folder / f"strop-ingest.{kind}").unlink()
-    certs._issue(folder, "strop-ingest", "strop-ingest", timedelta(days=1), "ca")
+    authorities.issue(folder, "strop-ingest", "strop-ingest", timedelta(days=1), "ca")
     old = load(folder / "strop-ingest.pem").serial_number
 
     run("make", "--dir", folder)
