@@ -24,7 +24,21 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gateway, gauges, http_limits, inbox, loops, metrics, outbox, sqs, storage, traces
+from strop import (
+    db,
+    deadletters,
+    gateway,
+    gauges,
+    http_limits,
+    inbox,
+    loops,
+    metrics,
+    outbox,
+    reconciler,
+    sqs,
+    storage,
+    traces,
+)
 from strop.settings import Settings
 from strop_contracts import control, errors, services, topology
 from strop_wire import fields
@@ -157,6 +171,9 @@ async def serve(
                     group.create_task(loop(stop))
                 if name in topology.SERVICES:  # the others have no queue
                     group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
+                    sessions = runtimes[name].sessions
+                    again = reconciler.Reconciler(sessions, common.queues, name, settings.reconcile_after)
+                    group.create_task(again.run(stop))
                     group.create_task(
                         gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
                     )

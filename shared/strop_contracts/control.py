@@ -299,7 +299,7 @@ class Journals(Document):
 
 
 class Ledger(Document):
-    """Ids of captures that are not accounted for exactly once. All lists are empty once everything is settled."""
+    """Ids of captures that are not accounted for exactly once, and what is stuck. All lists are empty once all is settled."""
 
     captures: int  # rows
     announced: int  # captures in the devices' journals
@@ -308,11 +308,12 @@ class Ledger(Document):
     unsettled: list[str] = []  # no route, no fate, or stored without a task
     disagreeing: list[str] = []  # stored by the device's journal, not by the tables
     repeated: list[str] = []  # training runs and deployments that exist twice, in words
+    stuck: list[str] = []  # rows that wait for an event although it was emitted again, by kind, in words
 
     @property
     def wrong(self) -> bool:
-        """Whether something is lost or doubled, which time does not repair."""
-        return bool(self.lost or self.doubled or self.disagreeing or self.repeated)
+        """Whether something is lost, doubled or stuck, which time does not repair."""
+        return bool(self.lost or self.doubled or self.disagreeing or self.repeated or self.stuck)
 
     @property
     def clean(self) -> bool:

@@ -80,7 +80,7 @@ ROUTER = Service(
 LABELING_QUEUE = Service(
     "labeling-queue",
     consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled, events.ProjectDeleted),
-    reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.AuditEntry),
+    reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.Upload, tables.AuditEntry),
     signs_in=True,
     published=8000,
 )
@@ -122,6 +122,7 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
+        tables.HostedChange,
     ),
     signs_in=True,
     published=8002,

@@ -32,10 +32,13 @@ async def models(project: str, session: control.Session) -> documents.Models:
 
 
 @router.post("/projects/{project}/ledger")
-async def account(project: str, journals: documents.Journals, session: control.Session) -> documents.Ledger:
-    """Account for every capture of a project, and for those of the journals."""
+async def account(
+    project: str, journals: documents.Journals, session: control.Session, runtime: control.Runtime
+) -> documents.Ledger:
+    """Account for every capture of a project and for those of the journals, and name what is stuck."""
     await _require(session, project)
-    return await ledger.look(session, project, {str(capture): fate for capture, fate in journals.fates.items()})
+    fates = {str(capture): fate for capture, fate in journals.fates.items()}
+    return await ledger.look(session, project, fates, runtime.settings.reconcile_after)
 
 
 @router.get("/dead-letters")

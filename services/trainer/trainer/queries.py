@@ -221,6 +221,13 @@ async def reserve_model(session: AsyncSession, run: tables.TrainingRun) -> int:
     return version
 
 
+async def is_deployed(session: AsyncSession, project: str, version: int) -> bool:
+    """Whether a deployment of this model version exists, in whatever state."""
+    table = tables.Deployment
+    found = select(table.id).where(table.project == project, table.model_version == version).limit(1)
+    return await session.scalar(found) is not None
+
+
 async def champion(session: AsyncSession, project: str) -> tables.ModelVersion | None:
     """The model to beat: of the newest deployment that succeeded, else the newest approved one."""
     deployment, model = tables.Deployment, tables.ModelVersion

@@ -1,5 +1,6 @@
 """When to train. An event schedules the evaluation of a project's trigger; a person requests a run at any time."""
 
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -23,14 +24,17 @@ class Triggers:
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
         self._make = runtime.sessions
         self._trigger = rules.Trigger(settings.min_labels, settings.debounce, settings.max_wait, settings.cooldown)
-        self._started = False
+        self._every = runtime.settings.reconcile_after
+        self._scheduled: float | None = None  # when all were
 
     async def tick(self) -> None:
-        """Evaluate all triggers at the first call, because settings may have changed; later those that are due."""
-        if not self._started:
+        """Evaluate the triggers that are due; all of them at the first call, because settings may have changed, and at
+        intervals, because an event may have been lost.
+        """
+        if self._scheduled is None or time.monotonic() - self._scheduled > self._every:
             async with self._make.begin() as session:
                 await queries.schedule(session, await queries.projects(session))
-            self._started = True
+            self._scheduled = time.monotonic()
         async with self._make() as session:
             lapsed, due = await queries.lapsed(session), await queries.due(session)
         for run in lapsed:

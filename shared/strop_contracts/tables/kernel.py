@@ -28,6 +28,7 @@ class Outbox(Base):
     queue: Mapped[str]
     body: Mapped[str]
     reason: Mapped[str | None]  # set on what goes to a dead-letter queue
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))  # by the queue, which accepted others meanwhile
     at: Mapped[datetime] = created()
 
 

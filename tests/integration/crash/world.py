@@ -103,12 +103,12 @@ class Bucket(storage.Storage):
         self._endpoint = endpoint
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
-        body = await super().get(key, limit, version)
+    async def read(self, key: str, limit: int | None = None, version: str | None = None) -> storage.Content:
+        content = await super().read(key, limit, version)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             await meanwhile()
-        return body
+        return content
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         await super().put(key, body, content_type)

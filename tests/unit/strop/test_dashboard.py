@@ -14,7 +14,8 @@ from tests import metrics
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
 BOARD = json.loads((FOLDER / "strop.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
+ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in ALERTS]
 
 
 def series() -> dict[str, set[str]]:
@@ -82,6 +83,8 @@ def test_the_source_and_the_folder_are_provisioned() -> None:
     compose = yaml.safe_load((FOLDER.parents[1] / "docker-compose.yml").read_text())
     mounts = compose["services"]["grafana"]["volumes"]
     assert f"./deploy/grafana/strop.json:{provider['options']['path']}/strop.json:ro" in mounts
+    (rules,) = read("prometheus.yml")["rule_files"]
+    assert f"./deploy/grafana/alerts.yml:{rules}:ro" in compose["services"]["prometheus"]["volumes"]
     (job,) = read("prometheus.yml")["scrape_configs"]
     (found,) = job["dns_sd_configs"]
     running = {name for name, each in compose["services"].items() if each.get("environment", {}).get("MQTT_URL")}
