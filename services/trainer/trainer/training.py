@@ -32,7 +32,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     train = [item for item in images if item.part == documents.Part.TRAIN]
     labels = sorted({item.label for item in train})
     job.output.mkdir(parents=True)
-    trained = backend.train(base.Request(train, labels, job.output, job.cache), progress)
+    trained = backend.train(base.Request(train, labels, job.output, job.cache, job.champion), progress)
     files = package.write(job, labels, trained, _samples(train))
     challenger = _judge(job, job.output, images, progress)
     champion = _judge(job, job.champion, images, progress) if job.champion else None
@@ -41,7 +41,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     excluded = [f"{exclusions.describe(left_out, len(job.images))}. The others were used"] if left_out else []
     return jobs.Result(
         labels=labels,
-        graphs=trained.graphs,
+        shared=trained.shared,
         files=files,
         evaluations={
             origin: evaluation.metrics(outcomes, labels, assumed, [each for each in left_out if each.origin == origin])
