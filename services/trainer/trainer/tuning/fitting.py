@@ -125,7 +125,7 @@ class Fitting:
         return mixing.mean(self._first(found, images) / np.float32(found.scores.first), second)
 
     def _scores(self, found: Fitted, held: loop.Images) -> mixing.Scores:
-        """Estimate from images that were not learned; novelty too, unless the first head has its own."""
+        """Estimate with images that were not learned; novelty too, unless the first head has its own."""
         second = self._second(found, held)
         if self.options.mix:
             return mixing.estimate(self._first(found, held), second, held.labels, found.first.novelty)
