@@ -103,7 +103,7 @@ class Fitting:
     def _head(self, data: Data, tensors: Tensors, strength: float | None) -> head.Head:
         """Fit a head on the features of the views, as the backend `head` does."""
         most = max(1, _ROWS // len(data.images.views))
-        kept = [each[:most] for each in data.images.views]
+        kept = [_some(each, most, number) for number, each in enumerate(data.images.views)]
         shown = [view for each in kept for view in each]
         counts = [len(each) for each in kept]
         examples = head.Examples(
@@ -156,6 +156,13 @@ class Fitting:
         for number, found in enumerate(tail.compute(batches, tail.fixed(tensors, device), device), 1):
             self.progress("features", min(number * size, len(shown)), len(shown))
             yield found
+
+
+def _some(shown: Sequence[features.View], most: int, number: int) -> Sequence[features.View]:
+    """Return the plain view and others, of each image other ones."""
+    plain, *others = shown
+    start = number % max(1, len(others))
+    return [plain, *others[start:], *others[:start]][:most]
 
 
 def held_out(data: Data) -> tuple[Integers, Integers]:

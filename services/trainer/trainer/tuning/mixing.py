@@ -32,7 +32,7 @@ class Scores:
 def estimate(first: Floats | None, second: Floats, truth: Integers, novelty: float | None) -> Scores:
     """From logits [images, labels] of images that were not learned; those of the first head are calibrated.
 
-    The mean of two calibrated classifiers is not sure enough, so both temperatures get a common factor.
+    The mean of two calibrated classifiers is under-confident, so both temperatures get a common factor.
     """
     own = calibration.temperature(second, truth)
     degree, shares = 1.0, calibration.softmax(second / np.float32(own))

@@ -31,7 +31,7 @@ def logits(truth: gaussian.Integers, certainty: float) -> gaussian.Floats:
 
 
 @pytest.mark.parametrize("certainty", [1.0, 4.0, 30.0])
-def test_a_mix_is_as_sure_as_it_is_right(certainty):
+def test_the_confidence_of_a_mix_is_its_accuracy(certainty):
     truth = np.arange(600) % 3
     first, second = logits(truth, 2.5), logits(truth, certainty)
 
