@@ -33,7 +33,7 @@ clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, a
 	$(VENV)/bin/pytest tests/clients $(ARGS)
 
 finetune-test: $(TORCH) ## Run the tests that need PyTorch, in an environment of their own (1 GB)
-	$(VENV)/finetune/bin/pytest tests/finetune $(ARGS)
+	$(VENV)/finetune/bin/pytest --timeout 600 tests/finetune $(ARGS)
 
 lint: $(DEV) ## Check style, formatting, spelling, import rules and the Dockerfile
 	$(VENV)/bin/ruff check .
