@@ -32,6 +32,25 @@ def shown(total: int, *steps: str) -> Iterator[Report]:
         yield report
 
 
+@contextmanager
+def text() -> Iterator[Callable[[str], None]]:
+    """Show a text that changes: in place in a terminal, else as a line when a few seconds have passed."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("waiting for a trainer") as status:
+            yield lambda words: status.update(words or "waiting for a trainer")
+        return
+    shown, last = time.monotonic(), ""
+
+    def show(words: str) -> None:
+        nonlocal shown, last
+        if words != last and time.monotonic() - shown >= _PAUSE:
+            shown, last = time.monotonic(), words
+            print(words, file=sys.stderr, flush=True)
+
+    yield show
+
+
 def lines(total: int, steps: Sequence[str], say: Callable[[str], None], clock: Callable[[], float]) -> Report:
     """Tell the progress in lines, one every few seconds."""
     said = clock()

@@ -1,7 +1,7 @@
 """The JSON documents of the control API, `/api/control/{service}/…`: services offer it, the `strop` command calls it."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -202,6 +202,14 @@ class Verdict(Document):
     reasons: list[str]
 
 
+class TrainingChoice(Document):
+    """How to train. Without a backend the project's; `options` replace single ones of the same backend."""
+
+    backend: str | None = None
+    options: dict[str, Any] = {}
+    save: bool = False  # for the later runs of the project, too
+
+
 class Requested(Document):
     """A training run that was requested, and base images that lie under several labels."""
 
@@ -214,6 +222,7 @@ class Run(Document):
     state: str
     error: str | None
     model: Verdict | None
+    progress: str = ""  # for people
 
 
 class Model(Verdict):

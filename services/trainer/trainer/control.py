@@ -14,9 +14,11 @@ router = control.routes("trainer")
 
 
 @router.post("/projects/{project}/runs", status_code=201)
-async def request(project: str, session: control.Session) -> documents.Requested:
+async def request(
+    project: str, session: control.Session, choice: documents.TrainingChoice | None = None
+) -> documents.Requested:
     """Request a training run now, however many new labels there are."""
-    run = await triggers.by_hand(session, project)
+    run = await triggers.by_hand(session, project, choice)
     return documents.Requested(run=run, conflicts=[str(each) for each in await datasets.conflicts(session, project)])
 
 
@@ -35,7 +37,7 @@ async def show(run: UUID, session: control.Session, caller: control.Caller) -> d
     caller.require(Role.REVIEWER, found.project)
     model = await session.scalar(select(tables.ModelVersion).where(tables.ModelVersion.run_id == run))
     verdict = documents.Verdict(version=model.version, state=model.state, reasons=model.reasons) if model else None
-    return documents.Run(id=run, state=found.state, error=found.error, model=verdict)
+    return documents.Run(id=run, state=found.state, error=found.error, model=verdict, progress=found.progress.words)
 
 
 @router.post("/projects/{project}/models/{version}/approve", status_code=204)

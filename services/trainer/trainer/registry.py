@@ -93,13 +93,12 @@ def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
 
 
 def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:
-    """Name -> sha256, size and key. The first of two graphs is shared by models, so its content names it."""
-    shared = result.graphs[0] if len(result.graphs) > 1 else None
+    """Name -> sha256, size and key. The file that models share is named by its content."""
     return {
         name: documents.StoredFile(
             sha256=file.sha256,
             size=file.size,
-            key=keys.backbone(project, file.sha256) if name == shared else f"{folder}/{name}",
+            key=keys.backbone(project, file.sha256) if name == result.shared else f"{folder}/{name}",
         )
         for name, file in result.files.items()
     }
