@@ -1,4 +1,4 @@
-"""All that an agent can be told."""
+"""The settings of an agent."""
 
 import ssl
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Config:
             raise BadConfig("a certificate needs its key, and the other way round")
 
     def tls(self) -> ssl.SSLContext:
-        """What to trust and what to show, for MQTT; also what uploads trust."""
+        """Return the TLS context: trusted authorities, for MQTT and uploads, and the client certificate."""
         context = ssl.create_default_context()
         files = f"certificates {self.ca}"
         try:

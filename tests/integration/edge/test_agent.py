@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import agent as agents
-from strop_edge import heartbeat, image, intake, journal, source
+from strop_edge import heartbeat, image, journal, source, source_reader
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
 from strop_wire import messages, reports
@@ -321,7 +321,7 @@ def test_a_broker_that_was_never_there_is_waited_for(
 def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     """Whether the agent touches its file while we wait; it has little patience."""
     monkeypatch.setattr(heartbeat, "EVERY", 0.0)
-    monkeypatch.setattr(intake, "PATIENCE", 0.1)
+    monkeypatch.setattr(source_reader, "PATIENCE", 0.1)
     alive = tmp_path / "device" / heartbeat.FILE
 
     def beats() -> bool:
@@ -355,7 +355,7 @@ def test_a_watched_folder_that_vanishes_is_reported_noticed_by_health_and_tried_
     until(beats)
 
     images.rename(images.with_name("away"))
-    cloud.wait(lambda: any("source: cannot look at" in error for error in cloud.states[-1].errors))
+    cloud.wait(lambda: any("source: cannot read" in error for error in cloud.states[-1].errors))
     until(lambda: not beats())
     assert not agent.exhausted.is_set()
 
