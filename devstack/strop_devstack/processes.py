@@ -21,7 +21,7 @@ WEB = services.LABELING_QUEUE
 _LOOK = 0.2  # seconds between two looks at a process
 _FIRST_DELAY, _LAST_DELAY = 0.5, 30.0
 _STEADY = 60.0
-"""A service that ran for so long had worked: when it dies, it starts again after the first delay."""
+"""Seconds after which a service counts as working: when it ends later, it is restarted after the first delay."""
 
 
 @asynccontextmanager

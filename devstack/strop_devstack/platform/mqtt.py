@@ -71,7 +71,7 @@ def plan(state: Path, port: int, mosquitto: str | None) -> Plan:
 
 
 def accepts_clients(port: int) -> bool:
-    """Connect as a client would: a broker whose router has died still has an open port, but says no CONNACK."""
+    """Connect as a client would: a broker whose router has crashed still has an open port, but sends no CONNACK."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(_CONNECT)

@@ -15,9 +15,9 @@ log = structlog.get_logger()
 async def start(
     session: AsyncSession, project: str, version: int, shares: Sequence[float], online_window: float
 ) -> None:
-    """Roll an approved model version out, once in its life; it takes the place of a running deployment.
+    """Roll an approved model version out, once; it supersedes a running deployment.
 
-    A version that comes after a newer one has started (events have no order) is written down as superseded.
+    A version that comes after a newer one has started (events have no order) is recorded as superseded.
     """
     await queries.lock(session, project)
     model = await queries.model(session, project, version)
@@ -106,7 +106,7 @@ async def _begin(session: AsyncSession, deployment: tables.Deployment, online_wi
 
 
 async def join(session: AsyncSession, deployment: tables.Deployment, online_window: float) -> None:
-    """Give every device the deployment does not know yet its stage; the first division looks at who is online."""
+    """Assign a stage to every device that is not in the deployment yet; the first assignment prefers devices that are online."""
     if not (devices := await queries.missing(session, deployment)):
         return
     name, shares = str(deployment.id), deployment.stages

@@ -81,7 +81,7 @@ async def test_an_image_of_which_units_die_is_given_up(started: pool.Pool, monke
     await asyncio.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
 
-    with pytest.raises(pool.Died, match="1 units died"):
+    with pytest.raises(pool.Died, match="1 units crashed"):
         await asked
     assert best(await started.ask(packages.GREEN)) == "green"
 
@@ -173,6 +173,6 @@ async def test_units_that_keep_dying_at_their_start_are_given_up(folder: Path, m
     async def failed() -> str | None:
         return workers.failed
 
-    assert str(await wait.until(failed)).startswith("3 units died at their start")
+    assert str(await wait.until(failed)).startswith("3 units ended while they started")
     looking.cancel()
     await workers.close()

@@ -121,7 +121,7 @@ def test_a_training_is_waited_for_and_its_outcome_shown(strop: CliRunner, state:
     assert "100.0% of 2" in listed
 
     deadline = time.monotonic() + wait.PATIENCE
-    while "waiting for line-8 (never heard)" not in (shown := say(strop, state, "status")):
+    while "waiting for line-8 (never seen)" not in (shown := say(strop, state, "status")):
         assert time.monotonic() < deadline, shown
     assert "v1 stage 1 of" in shown
     with pytest.raises(errors.Refused, match="model version 1 is the one to be taken back"):
@@ -175,13 +175,13 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(strop: CliRunner, sta
     assert "    device nobody of project empty is not enrolled: `strop devices add empty nobody`\n" in listed
     assert stranger.id in (shown := say(strop, state, f"dlq show {letter}"))
     assert "device nobody of project empty is not enrolled" in shown
-    assert "given up  once" in shown
+    assert "failed    once" in shown
     assert "`strop dlq list` shows the dead letters" in say(strop, state, "status")
     assert "0 open" in say(strop, state, "dlq list --service router")
 
     assert "1 sent again" in say(strop, state, f"dlq retry {letter}")
     assert dead_letter(strop, state) == letter  # the device is still unknown
-    assert "given up  2 times" in say(strop, state, f"dlq show {letter}")
+    assert "failed    2 times" in say(strop, state, f"dlq show {letter}")
 
     assert "1 dropped" in say(strop, state, "dlq drop --all --service ingest")
     assert "0 open" in say(strop, state, "dlq list")
@@ -274,7 +274,7 @@ def test_folders_in_s3_become_a_hosted_data_set_and_bad_images_are_named(
     (tmp_path / "names.json").write_text('{"1": "pink primrose", "2": "hard-leaved pocket orchid"}')
     command = f"datasets import roses s3://mine/f/train --auto-label --names {tmp_path}/names.json"
 
-    with pytest.raises(errors.NotFound, match="there is no project roses: --create makes it"):
+    with pytest.raises(errors.NotFound, match="there is no project roses: --create creates it"):
         say(strop, state, command)
     first, again = ask(strop, state, f"{command} --create"), ask(strop, state, command)
 

@@ -16,7 +16,7 @@ def test_the_only_project_need_not_be_named() -> None:
 
 
 def test_among_several_projects_the_person_must_choose() -> None:
-    with pytest.raises(errors.Refused, match=r"say which project.*: beverages, flowers"):
+    with pytest.raises(errors.Refused, match=r"name the project.*: beverages, flowers"):
         hosted.only(["flowers", "beverages"])
 
 

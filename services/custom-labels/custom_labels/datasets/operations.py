@@ -131,7 +131,7 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def find(call: Call, arn: str, *, lock: bool = False) -> Dataset:
-    """Look a data set up by its ARN; with `lock`, nobody else changes it until the transaction ends."""
+    """Look a data set up by its ARN; with `lock`, no other transaction changes it until this one ends."""
     parsed = arns.parse(call.settings, arn)
     if parsed is not None and parsed.kind == "dataset":
         wanted = select(Dataset).where(
