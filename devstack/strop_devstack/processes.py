@@ -56,7 +56,7 @@ async def _keep(stack: Stack, servers: dict[str, Server], service: services.Serv
         stack.guard(servers[name])
         if time.monotonic() - began > _STEADY:
             delay = _FIRST_DELAY
-        log.error("service ended, starting it again", service=name, code=code, delay=delay)
+        log.error("service_restarted", service=name, code=code, delay=delay)
         print(
             f"{name} ended with code {code}: it starts again in {delay:g} s. Its log: {servers[name].log}",
             flush=True,
@@ -86,4 +86,4 @@ def _port(stack: Stack, service: services.Service, port: int) -> int:
 def _stop(server: Server) -> None:
     server.stop()
     if server.code:
-        log.error("service did not stop cleanly", service=server.plan.name, code=server.code)
+        log.error("service_stop_failed", service=server.plan.name, code=server.code)

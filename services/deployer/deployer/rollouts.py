@@ -25,7 +25,7 @@ async def start(
         raise errors.InvalidMessage(f"{project} has no approved model version {version}")
     seen = await queries.rollouts(session, project)
     if version in seen:
-        log.info("model version had its rollout already", model_version=version)
+        log.info("rollout_repeated", model_version=version)
         return
     good = await queries.newest_succeeded(session, project)
     create = partial(
@@ -97,7 +97,7 @@ async def _begin(session: AsyncSession, deployment: tables.Deployment, online_wi
     """Give the devices their stages; without a window all count as offline, which is enough for a single stage."""
     await join(session, deployment, online_window)
     log.info(
-        "deployment starts",
+        "deployment_started",
         project=deployment.project,
         model_version=deployment.model_version,
         kind=deployment.kind,
@@ -125,7 +125,7 @@ async def end(
     await queries.end(session, deployment, state, reason)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(
-        "deployment ends",
+        "deployment_ended",
         project=deployment.project,
         model_version=deployment.model_version,
         state=state,

@@ -211,7 +211,7 @@ def test_a_sign_in_link_works_once(strop: CliRunner, state: Path, env: dict[str,
     assert [httpx.post(page, data={"token": token}).status_code for _ in range(2)] == [303, 401]
 
 
-def test_it_goes_on_where_it_stopped_and_ends_when_a_server_dies(strop: CliRunner, tmp_path: Path) -> None:
+def test_up_continues_its_state_and_ends_when_a_server_crashes(strop: CliRunner, tmp_path: Path) -> None:
     with up(tmp_path) as first:
         before = envfile.read(tmp_path / "strop.env")
         say(strop, tmp_path, "projects create kept")
@@ -248,7 +248,7 @@ def test_up_on_the_folder_of_a_demo_continues_its_platform(strop: CliRunner, tmp
     assert folder.platform(tmp_path).exists()
 
 
-def test_a_port_that_is_taken_is_said(state: Path, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_of_one_line(state: Path, env: dict[str, str], tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "strop_cli", "up", "--state", str(tmp_path), "--port", env["STROP_PORT"]]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
 
@@ -301,7 +301,7 @@ def test_a_local_folder_becomes_a_hosted_data_set(strop: CliRunner, state: Path,
     assert "tulips/import/test/clutter/0 ü+.jpg" in again
 
 
-def test_a_data_set_that_failed_says_why_and_is_made_anew(
+def test_a_failed_data_set_has_a_reason_and_is_created_again(
     strop: CliRunner, state: Path, env: dict[str, str], tree: Path
 ) -> None:
     in_s3(env, "moss", {f"{number}/x.jpg": b"no image" for number in range(2)})
@@ -314,6 +314,6 @@ def test_a_data_set_that_failed_says_why_and_is_made_anew(
     assert "moss TRAIN: 4 images, 4 of them with one of 2 labels, 0 bad" in again
 
 
-def test_what_s3_refuses_is_said_in_its_words(strop: CliRunner, state: Path) -> None:
+def test_an_error_of_s3_is_reported_with_its_code(strop: CliRunner, state: Path) -> None:
     with pytest.raises(errors.StropError, match="ListObjectsV2: NoSuchBucket"):
         say(strop, state, "datasets import ferns s3://nobodys/ --auto-label --create")

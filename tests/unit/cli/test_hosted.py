@@ -20,7 +20,7 @@ def test_among_several_projects_the_person_must_choose() -> None:
         hosted.only(["flowers", "beverages"])
 
 
-def test_without_any_project_the_person_is_told_how_to_make_one() -> None:
+def test_without_any_project_the_error_names_the_option_create() -> None:
     with pytest.raises(errors.Refused, match="--create"):
         hosted.only([])
 

@@ -24,6 +24,6 @@ def test_of_many_devices_the_first_are_named() -> None:
     assert told.endswith("line-4 (never seen) and 2 more")
 
 
-def test_a_stage_that_waits_for_nobody_and_a_deployment_that_ended_say_so() -> None:
+def test_a_stage_without_waiting_devices_is_described_as_such() -> None:
     assert status.rollout(deployment("running"), []) == "v1 stage 1 of 2: all devices have answered"
     assert status.rollout(deployment("rolled_back"), [("line-8", None)]) == "v1 rolled back"

@@ -11,9 +11,7 @@ from tests.unit.edge.factories import capture
 from tests.unit.edge.spools import IMAGE, open_spool, put
 
 
-def test_what_was_announced_and_then_lost_is_to_be_told_until_the_cloud_answers(
-    images: spool.Spool, state: Path
-) -> None:
+def test_an_announced_and_lost_capture_is_reported_until_answered(images: spool.Spool, state: Path) -> None:
     announced = [put(images), put(images)]
     images.due(10)
     for _ in range(10):
@@ -32,7 +30,7 @@ def test_what_was_announced_and_then_lost_is_to_be_told_until_the_cloud_answers(
     again.close()
 
 
-def test_what_was_never_announced_need_not_be_told(images: spool.Spool) -> None:
+def test_a_lost_capture_that_was_never_announced_is_not_reported(images: spool.Spool) -> None:
     for _ in range(11):
         put(images)
 
@@ -41,7 +39,7 @@ def test_what_was_never_announced_need_not_be_told(images: spool.Spool) -> None:
 
 
 @pytest.mark.parametrize("fate", ["stored", "dropped:cloud:duplicate"])
-def test_what_has_its_final_answer_need_not_be_told(images: spool.Spool, fate: str) -> None:
+def test_a_lost_capture_with_its_final_answer_is_not_reported(images: spool.Spool, fate: str) -> None:
     id_ = put(images)
     images.due(10)
     images.free([(id_, fate)])
@@ -78,7 +76,7 @@ def test_an_answer_for_a_lost_one_that_never_was_here_settles_it(images: spool.S
     assert journal.fates(state) == {}
 
 
-def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
+def test_a_grant_for_a_lost_capture_reports_the_loss_again(images: spool.Spool) -> None:
     lost, strange = put(images), capture().id
     images.due(10)
     for _ in range(10):

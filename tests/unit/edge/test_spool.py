@@ -224,7 +224,7 @@ def test_a_file_without_a_row_goes_at_the_next_start(images: spool.Spool, state:
     again.close()
 
 
-def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, state: Path) -> None:
+def test_captures_that_a_damaged_database_lost_are_reported(images: spool.Spool, state: Path) -> None:
     ids = {put(images) for _ in range(3)}
     images.close()
     folder = journal.spool_folder(state)
@@ -236,7 +236,7 @@ def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, sta
     again.close()
 
 
-def test_what_is_to_be_told_outlives_a_damaged_page(images: spool.Spool, state: Path) -> None:
+def test_losses_to_report_survive_a_damaged_page(images: spool.Spool, state: Path) -> None:
     images.close()
     images = open_spool(state, limit=100_000)
     for _ in range(300):

@@ -114,7 +114,7 @@ def test_a_file_that_was_deleted_and_comes_back_changed_is_new(tmp_path: Path) -
     assert seen(watched) == [b"two!"]
 
 
-def test_a_share_that_was_away_brings_back_no_old_images(tmp_path: Path) -> None:
+def test_a_share_that_is_mounted_again_yields_no_old_images(tmp_path: Path) -> None:
     share, away = tmp_path / "share", tmp_path / "away"
     share.mkdir()
     (share / "old.jpg").write_bytes(b"old")

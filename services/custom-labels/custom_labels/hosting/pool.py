@@ -176,7 +176,7 @@ class Pool:
         wanted = resize(self._wanted, load, now - self._since, self._least, self._most)
         if wanted == self._wanted:
             return
-        log.info("number of units changes", wanted=wanted, load=load)
+        log.info("units_scaled", wanted=wanted, load=load)
         if wanted < self._wanted:
             self._waiting.put_nowait(None)
         self._wanted, self._since = wanted, now

@@ -64,7 +64,7 @@ class HostedModel:
                 self.failed = str(error)
                 return
             except Exception:
-                log.exception("cannot bring the files of a model, trying again", version=self.row.name)
+                log.exception("model_download_failed", version=self.row.name)
                 await asyncio.sleep(1)
 
     @property
@@ -150,7 +150,7 @@ class Reconciler:
         elif row.status == states.VersionStatus.STARTING:
             if hosted.ready:
                 await self._move(row, states.VersionStatus.RUNNING, message="The model is running.")
-                log.info("model runs", project=row.project, version=row.name)
+                log.info("model_started", project=row.project, version=row.name)
         else:
             await self._watch_use(hosted, row)
 
