@@ -63,7 +63,7 @@ class Config:
         if self.interval < 0 or self.spool_bytes < 1 or self.threads < 1:
             raise BadConfig("the interval must not be negative, the spool's size and the threads must be positive")
         if (self.cert is None) != (self.key is None):
-            raise BadConfig("a certificate needs its key, and the other way round")
+            raise BadConfig("a certificate needs its key, and a key its certificate")
 
     def tls(self) -> ssl.SSLContext:
         """Return the TLS context: trusted authorities, for MQTT and uploads, and the client certificate."""

@@ -103,7 +103,7 @@ class Demo:
             step.note = await self._until(lambda: progress.deployed(self.runtime, PROJECT, 1))
 
     async def collect(self) -> None:
-        with self.story.step("collect", "devices classify; uncertain images come home and are labelled") as step:
+        with self.story.step("collect", "devices classify; uncertain images are uploaded and labelled") as step:
             if not self.labeler:
                 self.story.say(f"Label the images yourself: {self.link}")
             step.note = await self._until(self._triggered, patience=self._patience)

@@ -62,7 +62,7 @@ Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once
 
 @router.post("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
 async def next_tasks(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
-    """Nobody else gets them for ten minutes.
+    """They are leased for ten minutes.
 
     Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
     brings it back after a reload. An empty list: nothing waits at the moment.

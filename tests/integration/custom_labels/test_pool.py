@@ -83,7 +83,7 @@ async def test_an_image_that_crashes_units_fails_after_two_attempts(
     await asyncio.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
 
-    with pytest.raises(pool.Died, match="1 units crashed"):
+    with pytest.raises(pool.Crashed, match="1 units crashed"):
         await asked
     assert best(await started.ask(packages.GREEN)) == "green"
 

@@ -31,7 +31,7 @@ class IncompleteSignatureException(Fault):
 
 
 class UnrecognizedClientException(Fault):
-    """Nobody here has this access key."""
+    """The access key is unknown."""
 
 
 class InvalidSignatureException(Fault):

@@ -75,7 +75,7 @@ async def describe(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _stats(call: Call, dataset: Dataset) -> dict[str, int]:
-    """Counts of this moment: while a manifest is taken in they grow."""
+    """The current counts, which grow while a manifest is processed."""
     mine, labelled = Entry.dataset_id == dataset.id, func.jsonb_array_length(Entry.labels) > 0
     counts = select(
         func.count(),

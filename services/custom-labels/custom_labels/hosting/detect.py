@@ -97,7 +97,7 @@ async def _ask(hosted: HostedModel, data: bytes) -> framing.Detection | framing.
         ) from error
     except pool.Closed as error:
         raise faults.ResourceNotReadyException("The project version is STOPPING, not RUNNING.") from error
-    except pool.Died as error:
+    except pool.Crashed as error:
         raise faults.InternalServerError("An inference unit broke. Please try again.") from error
 
 

@@ -45,7 +45,7 @@ class CannotLoad(Exception):
     """The model cannot run; the message is the reason."""
 
 
-class Died(Exception):
+class Crashed(Exception):
     """A unit ended in the middle of its work."""
 
 
@@ -65,7 +65,7 @@ class Worker:
 
     @classmethod
     async def start(cls, folder: Path) -> Self:
-        """Start a process and wait until it has loaded the model; CannotLoad with its reason, Died if it ended without one."""
+        """Start a process and wait until it has loaded the model; CannotLoad with its reason, Crashed if it ended without one."""
         # A session of its own: Ctrl-C at a terminal is for the service, which then ends its units.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "custom_labels.hosting.worker", str(folder),
@@ -91,7 +91,7 @@ class Worker:
         return self._process.pid
 
     async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
-        """Classify one image; Died when no answer comes."""
+        """Classify one image; Crashed if no answer comes."""
         assert self._process.stdin
         with suppress(ConnectionError):  # then there is no answer either
             self._process.stdin.write(framing.HEADER.pack(len(data)))
@@ -107,7 +107,7 @@ class Worker:
                 (length,) = framing.HEADER.unpack(await self._process.stdout.readexactly(framing.HEADER.size))
                 return json.loads(await self._process.stdout.readexactly(length))
         except (asyncio.IncompleteReadError, TimeoutError) as error:
-            raise Died(f"unit {self.pid} ended, or has not answered for {PATIENCE:g} s") from error
+            raise Crashed(f"unit {self.pid} ended, or has not answered for {PATIENCE:g} s") from error
 
     async def end(self) -> None:
         """End the process at once; its current request fails."""
@@ -144,7 +144,7 @@ class Pool:
         return [unit for unit in self._workers.values() if unit and unit.alive]
 
     async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
-        """Classify an image with the next free unit; Busy, Closed or Died."""
+        """Classify an image with the next free unit; Busy, Closed or Crashed."""
         if self._closed:
             raise Closed
         if self._waiting.qsize() >= WAITING * self._wanted:
@@ -191,7 +191,7 @@ class Pool:
         try:
             while request := await self._waiting.get():
                 await self._answer(unit, request)
-        except Died as error:
+        except Crashed as error:
             log.warning("unit_crashed", folder=self._folder.name, error=str(error))
         finally:
             await unit.end()
@@ -202,7 +202,7 @@ class Pool:
         except CannotLoad as error:
             self.failed = str(error)
             return None
-        except (Died, OSError) as error:
+        except (Crashed, OSError) as error:
             self._bad_starts += 1
             self._next_start = time.monotonic() + PAUSE * 2**self._bad_starts
             log.warning("unit_start_failed", folder=self._folder.name, error=str(error))
@@ -217,12 +217,14 @@ class Pool:
         self._busy += 1
         try:
             answer = await unit.ask(request.data)
-        except (Died, asyncio.CancelledError):  # cancelled: `tick` saw first that the unit is dead, or time is up
+        except (Crashed, asyncio.CancelledError):  # cancelled: `tick` saw first that the unit is dead, or time is up
             request.tries += 1
             if request.tries < TRIES and not self._closed:
                 self._waiting.put_nowait(request)
             elif not request.answer.done():
-                request.answer.set_exception(Closed() if self._closed else Died(f"{TRIES} units crashed at one image"))
+                request.answer.set_exception(
+                    Closed() if self._closed else Crashed(f"{TRIES} units crashed at one image")
+                )
             raise
         finally:
             self._busy -= 1

@@ -66,7 +66,7 @@ def trained(version: Version, run: tables.TrainingRun, answers: documents.Answer
 
 
 def ready(skipped: Sequence[documents.LeftOut]) -> str:
-    """Tell the caller that the model can be started, and which images it was made without."""
+    """Return the message: the model can be started, and which images it was trained without."""
     if not skipped:
         return "The model is ready to run."
     left_out = unusable.sentence([(each.source, each.reason) for each in skipped])

@@ -67,7 +67,7 @@ async function refill() {
   for (const task of state.queue.filter((held) => held.broken)) prepare(task); // it may have been the connection
   if (before && before !== state.queue[0]) {
     on.jump();
-    on.tell("While you were away, somebody else took the image you were looking at.");
+    on.tell("Your lease of this image expired, and another labeler has it now.");
   }
 }
 
