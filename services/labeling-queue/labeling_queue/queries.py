@@ -67,12 +67,13 @@ async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTa
 async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[UUID]:
     """Lease up to `count` tasks: those the person has already (renewed), then the next that nobody has.
 
-    One statement, so two people never get the same task: rows that somebody else is taking are passed over.
+    One statement, so two people never get the same task: free rows that another transaction locks are skipped. The person's own
+    rows are waited for instead: an event handler may lock one for a moment, and the page would report it as taken by another person.
     """
-    mine = _take(project, count).where(Task.leased_by == person).cte("mine")
+    mine = _next(project, count).where(Task.leased_by == person).with_for_update().cte("mine")
     wanted = count - select(func.count()).select_from(mine).scalar_subquery()
     unheld = Task.leased_by.is_(None) | ((Task.leased_by != person) & (Task.leased_until < func.now()))
-    free = _take(project, wanted).where(unheld).cte("free")
+    free = _next(project, wanted).where(unheld).with_for_update(skip_locked=True).cte("free")
     taken = select(mine.c.id).union_all(select(free.c.id))
     leased = (
         update(Task)
@@ -83,9 +84,9 @@ async def lease(session: AsyncSession, project: str, person: str, count: int) ->
     return list(await session.scalars(leased))
 
 
-def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
+def _next(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
     waiting = select(Task.id).where(Task.project == project, Task.state == states.TaskState.OPEN)
-    return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
+    return waiting.order_by(Task.priority, Task.id).limit(limit)
 
 
 async def details(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Row[Task, tables.Capture, tables.Image]]:

@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Interval, func, select, type_coerce
+from sqlalchemy import Interval, func, select, text, type_coerce
 
-from labeling_queue import rules
+from labeling_queue import queries, rules
 from strop import app
 from strop_contracts import events, tables, topology
-from tests import factories, roles
+from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store, grow_late, say, take, undo
 
 
@@ -70,6 +70,27 @@ async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
         time_left = type_coerce(tables.LabelTask.leased_until - func.now(), Interval)
         left = await session.scalars(select(time_left).where(_leased()))
         assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
+
+
+async def test_a_leased_task_that_an_event_handler_locks_is_renewed_not_skipped(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    ada = await ask("ada")
+    held = await take(ada)
+
+    async with runtime.sessions.begin() as session:
+        await queries.lock(session, UUID(held[0]))
+        renewal = asyncio.create_task(take(ada))
+        await wait.until(lambda: _ended_or_waits_for_a_lock(renewal, runtime))
+
+    assert await renewal == held
+
+
+async def _ended_or_waits_for_a_lock(request: asyncio.Task[Any], runtime: app.Runtime) -> bool:
+    here = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+    async with roles.arranging(runtime)() as session:
+        return request.done() or bool(await session.scalar(here))
 
 
 def _leased() -> Any:
