@@ -277,7 +277,7 @@ async def rows(table: type[tables.Base], count: int) -> None:
 
 
 async def empty() -> None:
-    """Forget what was taken in, and what is on its way."""
+    """Forget stored captures, and those in progress."""
     async with app.runtime(Settings()) as runtime:
         async with runtime.sessions.begin() as session:
             await session.execute(text("truncate captures, uploads, routes, label_tasks, outbox, inbox cascade"))

@@ -59,7 +59,7 @@ def _revoked(folder: Path) -> x509.CertificateRevocationList:
 
 
 def write_revoked(folder: Path, revoked: Iterable[x509.RevokedCertificate]) -> None:
-    """Sign the list. It is valid for as long as the authority: the broker lets nobody in with one that has run out."""
+    """Sign the list. It is valid as long as the authority: with an expired list the broker refuses every client."""
     authority, signer = _authority(folder, DEVICES)
     now = datetime.now(UTC)
     builder = x509.CertificateRevocationListBuilder(authority.subject, now - _CLOCK_OFF, now + LONG)

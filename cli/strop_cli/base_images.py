@@ -25,7 +25,7 @@ _BATCH = 100  # files granted by one request: their URLs are used long before th
 _PARALLEL = 16  # files read or uploaded at a time
 _ATTEMPTS = 3  # of an upload whose connection fails
 _PATIENCE = 60.0  # seconds without any outcome from ingest
-_PAUSE = 0.1  # seconds between two requests for outcomes
+_PAUSE = 0.3  # seconds between two requests for outcomes
 _TIMEOUT = httpx.Timeout(120, connect=10)  # seconds
 
 Report = Callable[[int, int], None]

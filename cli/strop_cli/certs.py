@@ -16,7 +16,7 @@ from strop_wire import topics
 cli = typer.Typer(no_args_is_help=True, help="Certificates for the MQTT broker, the services and the devices.")
 
 SERVICES = ("strop-ingest", "strop-deployer", "strop-health")
-"""Who speaks MQTT besides the devices; the last is the broker's own health check."""
+"""MQTT clients besides the devices; the last is the broker's health check."""
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the certificates; made for its owner only.")]
 

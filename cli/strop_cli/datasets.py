@@ -44,7 +44,7 @@ def import_(
     names: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="A cat_to_name.json that says what folders are called, with --auto-label."
+            exists=True, dir_okay=False, help="A cat_to_name.json with the labels of folders, with --auto-label."
         ),
     ] = None,
     bucket: Annotated[

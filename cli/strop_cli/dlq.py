@@ -58,7 +58,7 @@ def show(
         "service": found.service,
         "state": found.state,
         "reason": found.reason,
-        "given up": f"{found.count} times" if found.count > 1 else "once",
+        "failed": f"{found.count} times" if found.count > 1 else "once",
         "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
         "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
     }

@@ -25,7 +25,7 @@ _KEPT = "kept in the data set, not in the folder any more (`aws s3 rm` and a new
 
 @dataclass(frozen=True)
 class Order:
-    """What the person typed."""
+    """The arguments of the command."""
 
     project: str | None
     source: str  # s3://BUCKET/FOLDER/ or a local folder
@@ -70,16 +70,16 @@ def _others(listing: autolabel.Listing, files: Mapping[str, Path]) -> list[str]:
 
 
 def summary(project: str, kind: str, begun: autolabel.Begun, taken: autolabel.Taken) -> list[str]:
-    """What became of the import, in lines for people."""
-    stats, told = taken.description["DatasetStats"], [f"bad {source}: {why}" for source, why in taken.bad]
-    told += tree.left_out(begun.listing.left_out)
-    told.append(
+    """Describe the outcome of an import in lines."""
+    stats, lines = taken.description["DatasetStats"], [f"bad {source}: {why}" for source, why in taken.bad]
+    lines += tree.left_out(begun.listing.left_out)
+    lines.append(
         f"{project} {kind}: {stats['TotalEntries']} images, {stats['LabeledEntries']} of them with one of "
         f"{stats['TotalLabels']} labels, {stats['ErrorEntries']} bad; manifest {begun.manifest}"
     )
     if not taken.complete:
-        told.append(f"{taken.description['Status']}: {taken.description.get('StatusMessage', '')}")
-    return told
+        lines.append(f"{taken.description['Status']}: {taken.description.get('StatusMessage', '')}")
+    return lines
 
 
 @asynccontextmanager
@@ -101,27 +101,27 @@ async def _clients() -> AsyncIterator[tuple[Any, storage.Storage]]:
 
 
 async def _project(client: Any, order: Order) -> tuple[str, str]:
-    """Name and ARN of the project that is meant, which is made when it may be."""
+    """Return name and ARN of the project, which is created with --create."""
     found = {name: each["ProjectArn"] for name, each in (await autolabel.projects(client)).items()}
     name = order.project or only(list(found))
     if name not in found and order.create:
         found[name] = (await client.create_project(ProjectName=name))["ProjectArn"]
     if name not in found:
-        raise errors.NotFound(f"there is no project {name}: --create makes it")
+        raise errors.NotFound(f"there is no project {name}: --create creates it")
     return name, found[name]
 
 
 def only(projects: list[str]) -> str:
-    """The only project there is. Refused when it is not clear which one is meant."""
+    """Return the only project. Raises Refused if there is none, or several."""
     if not projects:
         raise errors.Refused("there is no project yet: give its name before the folder, and --create")
     if len(projects) > 1:
-        raise errors.Refused(f"say which project, before the folder: {', '.join(sorted(projects))}")
+        raise errors.Refused(f"name the project, before the folder: {', '.join(sorted(projects))}")
     return projects[0]
 
 
 async def _place(own: storage.Storage, order: Order, project: str) -> tuple[autolabel.Place, tree.Tree]:
-    """Where the images are in S3, those of a local folder brought there first; and what of that folder is not used."""
+    """Return where the images are in S3, and what of a local folder is not used; its images are uploaded first."""
     if order.source.startswith("s3://"):
         return autolabel.place(order.source), tree.Tree()
     place = autolabel.Place(order.bucket or own.bucket, f"{project}/import/{order.kind.lower()}/")
@@ -134,7 +134,7 @@ async def _place(own: storage.Storage, order: Order, project: str) -> tuple[auto
 
 
 def look(folder: Path) -> tree.Tree:
-    """Find the images of a folder. Refused when there is none."""
+    """Find the images of a folder. Raises Refused if there is none."""
     found = tree.walk(folder, autolabel.TYPES)
     if not found.files:
         expected = f"{folder} has no images: expected {folder}/LABEL/*.jpg or *.png"

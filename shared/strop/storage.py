@@ -90,7 +90,7 @@ class Storage:
         await self._client.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=wiring)
 
     async def reach(self) -> None:
-        """Raise while S3 is away. Whoever says no is there."""
+        """Raise if S3 is unreachable; a 4xx response counts as reachable."""
         try:
             await self._client.head_bucket(Bucket=self.bucket)
         except ClientError as error:

@@ -1,6 +1,6 @@
 """Tokens of users: sign-in links, sessions of pages, and those of programs and of the command.
 
-Only hashes of tokens are stored, so a copy of the database signs nobody in. A token is 256 random bits: one round of
+Only hashes of tokens are stored, so a copy of the database permits no sign-in. A token is 256 random bits: one round of
 SHA-256 is enough, and the time of an index lookup by hash reveals nothing about it.
 """
 

@@ -27,7 +27,7 @@ LENGTHS = struct.Struct("!II")
 MAX_TEXT, MAX_DATA = 64 * 2**10, 3 * header.MAX_PIXELS
 """Bytes of the parts of a message: the child is not trusted, as it decodes."""
 NICENESS = 5
-"""What waits for a person or a device goes before images."""
+"""Work for people and devices has priority over images."""
 
 
 class Request(TypedDict):

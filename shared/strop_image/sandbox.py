@@ -76,7 +76,7 @@ class Child:
                 self._blame(self.end())
                 if not tries_left:
                     raise Unavailable("an image decoder ended twice") from error
-            except BaseException:  # a half-read answer must not be taken for that of the next image
+            except BaseException:  # a half-read answer must not be used for the next image
                 self.end()
                 raise
         if "refused" in answer:
@@ -176,7 +176,7 @@ class Pool:
             self._free.put(free)
 
     def close(self) -> None:
-        """Kill the children; what they had in hand fails."""
+        """Kill the children; requests in progress fail."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for each in self._children:
             each.end()

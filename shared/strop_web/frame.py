@@ -16,7 +16,7 @@ _CROSS_SITE = "This request came from another site."
 
 
 class SignedOut(Exception):
-    """The request comes from nobody who is signed in."""
+    """The request has no valid sign-in."""
 
 
 class CrossSite(Exception):

@@ -10,12 +10,17 @@ import pytest
 
 from tests.conftest import ROOT
 
-FILES = ("*.md", "docs/**/*.md", "services/*/README.md", "edge/README.md", "benchmarks/README.md", "deploy/**/*.md")
+FILES = (
+    *("*.md", "docs/**/*.md", "services/*/README.md", "edge/README.md", "benchmarks/README.md", "deploy/**/*.md"),
+    *("cli/**/*.py", "devstack/**/*.py", "edge/**/*.py", "benchmarks/*.py"),
+    *("shared/strop_image/*.py", "shared/strop_web/*.py", "shared/strop_wire/*.py"),
+    *("services/deployer/**/*.py", "services/labeling-queue/**/api.py", "services/labeling-queue/**/static/*.js"),
+)
 
 BANNED = {
     r"\bwhoever\b": "the caller, the operator, a client",
     r"\bstrangers?\b": "a client that is not enrolled",
-    r"\bnobody\b(?!`)": "no client, no device, or the passive voice",
+    r"\bnobody\b(?![`\"])": "no client, no device, or the passive voice",
     r"\b(is|are|was|were|being) away\b": "unreachable, offline",
     r"\bcomes? home\b": "is uploaded",
     r"\bhonest(ly)?\b": "random, unbiased",

@@ -21,7 +21,7 @@ START = 120.0
 STOP = 30.0
 
 
-class Died(errors.StropError):
+class Crashed(errors.StropError):
     """A process of the demo ended by itself; the message has the end of its log."""
 
 
@@ -66,7 +66,7 @@ class Platform:
 
     def check(self) -> None:
         if self.process.returncode is not None:
-            raise Died(
+            raise Crashed(
                 f"the platform ended with code {self.process.returncode}; the end of {self.log}:\n{_tail(self.log)}"
             )
 
@@ -110,7 +110,7 @@ class Fleet:
 
     def check(self) -> None:
         if self.process.returncode is not None:
-            raise Died(
+            raise Crashed(
                 f"the fleet ended with code {self.process.returncode}; the end of {self.log}:\n{_tail(self.log)}"
             )
 

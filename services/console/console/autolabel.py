@@ -104,7 +104,7 @@ def _text(body: bytes) -> str:
 
 
 def read(keys: Iterable[str], prefix: str, called: Mapping[str, str]) -> Listing:
-    """Tell the label of each image: the first folder below the prefix, by the name that folders are `called`."""
+    """Return the label of each image: the first folder below the prefix, with its name in `called` if it has one."""
     images, left_out = {}, {}
     for key in keys:
         folder, below, _ = key.removeprefix(prefix).partition("/")

@@ -15,9 +15,9 @@ log = structlog.get_logger()
 async def start(
     session: AsyncSession, project: str, version: int, shares: Sequence[float], online_window: float
 ) -> None:
-    """Roll an approved model version out, once in its life; it takes the place of a running deployment.
+    """Roll an approved model version out, once; it supersedes a running deployment.
 
-    A version that comes after a newer one has started (events have no order) is written down as superseded.
+    A version that comes after a newer one has started (events have no order) is recorded as superseded.
     """
     await queries.lock(session, project)
     model = await queries.model(session, project, version)
@@ -25,7 +25,7 @@ async def start(
         raise errors.InvalidMessage(f"{project} has no approved model version {version}")
     seen = await queries.rollouts(session, project)
     if version in seen:
-        log.info("model version had its rollout already", model_version=version)
+        log.info("rollout_repeated", model_version=version)
         return
     good = await queries.newest_succeeded(session, project)
     create = partial(
@@ -97,7 +97,7 @@ async def _begin(session: AsyncSession, deployment: tables.Deployment, online_wi
     """Give the devices their stages; without a window all count as offline, which is enough for a single stage."""
     await join(session, deployment, online_window)
     log.info(
-        "deployment starts",
+        "deployment_started",
         project=deployment.project,
         model_version=deployment.model_version,
         kind=deployment.kind,
@@ -106,7 +106,7 @@ async def _begin(session: AsyncSession, deployment: tables.Deployment, online_wi
 
 
 async def join(session: AsyncSession, deployment: tables.Deployment, online_window: float) -> None:
-    """Give every device the deployment does not know yet its stage; the first division looks at who is online."""
+    """Assign a stage to every device that is not in the deployment yet; the first assignment prefers devices that are online."""
     if not (devices := await queries.missing(session, deployment)):
         return
     name, shares = str(deployment.id), deployment.stages
@@ -125,7 +125,7 @@ async def end(
     await queries.end(session, deployment, state, reason)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(
-        "deployment ends",
+        "deployment_ended",
         project=deployment.project,
         model_version=deployment.model_version,
         state=state,

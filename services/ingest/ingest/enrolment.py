@@ -10,9 +10,9 @@ from strop_wire import topics
 
 
 async def add_device(session: AsyncSession, project: str, name: str) -> None:
-    """Enrol a device; Refused when the name is bad or taken, NotFound when the project is unknown."""
+    """Enrol a device; Refused if the name is invalid or taken, NotFound if the project is unknown."""
     _check_name("device", name)
-    # One that was made through the Rekognition API may be called what no topic can hold.
+    # A project of the Rekognition API may have a name that no topic can contain.
     _check_name("project", project)
     await require_project(session, project)
     if not await queries.enrolment.add_device(session, project, name):
@@ -20,7 +20,7 @@ async def add_device(session: AsyncSession, project: str, name: str) -> None:
 
 
 async def remove_device(session: AsyncSession, project: str, name: str) -> None:
-    """Refuse what a device says from now on; NotFound when there is none. What it said before stays, and it can be added again."""
+    """Refuse messages of a device from now on; NotFound if there is none. Its captures stay, and it can be added again."""
     await require_project(session, project)
     if not await queries.enrolment.remove_device(session, project, name):
         raise errors.NotFound(f"project {project} has no device {name}")

@@ -19,21 +19,19 @@ def _problem(description: str) -> dict[str, Any]:
     return {"model": schemas.Problem, "description": description}
 
 
-NOT_FOUND = _problem("There is no such thing; `detail` says what.")
+NOT_FOUND = _problem("It does not exist; `detail` names it.")
 UNREADABLE = _problem("The body is not JSON in UTF-8.")
-REFUSED = _problem("Understood and not allowed at the moment; `detail` says why, for the person.")
+REFUSED = _problem("Valid and not allowed at the moment; `detail` has the reason.")
 
 router = APIRouter(
     prefix="/api",
     tags=["labeling"],
-    # `auth` reads the header, or the cookie of the pages; this one only tells the documentation.
+    # `auth` reads the header, or the cookie of the pages; this one is for the documentation only.
     dependencies=[Depends(HTTPBearer(auto_error=False, description="`strop token create NAME` makes one."))],
     responses={
-        401: _problem("Nobody is signed in: neither a valid Bearer token nor the cookie of the pages."),
-        403: _problem(
-            "You are no labeler of this project, or the pages' cookie came with a request from another site."
-        ),
-        422: _problem("The request does not follow this description; `detail` says where."),
+        401: _problem("Not signed in: neither a valid Bearer token nor the cookie of the pages."),
+        403: _problem("You have no role in this project, or the pages' cookie came with a request from another site."),
+        422: _problem("The request does not follow this description; `detail` names the field."),
     },
 )
 
@@ -76,7 +74,7 @@ Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once
 
 @router.post("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
 async def next_tasks(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
-    """Nobody else gets them for ten minutes.
+    """They are leased for ten minutes.
 
     Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
     brings it back after a reload. An empty list: nothing waits at the moment.
@@ -99,7 +97,7 @@ async def answer(task: Task, given: schemas.Answer, me: Me, session: Session) ->
 
 @router.post("/tasks/{task}/skip", status_code=204, summary="Give a task back", responses={404: NOT_FOUND})
 async def skip(task: Task, me: Me, session: Session) -> None:
-    """It comes again after all others, to whoever asks first. A task that you do not hold stays as it is."""
+    """It is offered again after all others, to any labeler. A task that you do not hold is not changed."""
     await annotations.skip(session, task, me.name)
 
 

@@ -87,9 +87,7 @@ async def test_who_is_not_enrolled_is_refused_with_a_reason(
     assert not await all_rows(runtime, tables.DeviceReport)
 
 
-async def test_a_removed_device_is_refused_from_then_on_and_what_it_said_stays(
-    runtime: app.Runtime, store: Store
-) -> None:
+async def test_a_removed_device_is_refused_and_its_captures_stay(runtime: app.Runtime, store: Store) -> None:
     await store(message(before := factories.announcement(b"before")))
     async with runtime.sessions.begin() as session:
         await enrolment.remove_device(session, factories.PROJECT, factories.DEVICE)
@@ -162,7 +160,7 @@ async def test_another_content_under_a_known_id_is_buried(runtime: app.Runtime, 
     assert reason == f"capture {said.id} is known with another sha256"
 
 
-async def test_a_device_learns_nothing_of_the_capture_of_another(runtime: app.Runtime, store: Store) -> None:
+async def test_a_device_gets_no_answer_about_the_capture_of_another(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
     async with roles.arranging(runtime).begin() as session:
         session.add(tables.Device(project=factories.PROJECT, name="line-2"))

@@ -165,7 +165,7 @@ async def test_a_capture_that_is_announced_and_lost_in_one_batch_is_dropped(runt
     assert await uploads(runtime) == {said.id: ("dropped", "device: full")}
 
 
-async def test_a_lost_capture_is_heard_of_in_an_old_state_too(runtime: app.Runtime, store: Store) -> None:
+async def test_a_lost_capture_of_an_old_state_is_dropped_too(runtime: app.Runtime, store: Store) -> None:
     said = factories.announcement(b"bytes")
     newer = factories.state(sequence=5)
     await store(message(said), message(newer))

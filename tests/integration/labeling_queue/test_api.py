@@ -13,7 +13,7 @@ from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store, grow_late, say, take, undo
 
 
-async def test_a_task_says_what_the_page_shows(ask: Ask, store: Store) -> None:
+async def test_a_task_has_what_the_page_shows(ask: Ask, store: Store) -> None:
     capture = await store(1)
     ada = await ask("ada")
 
@@ -108,7 +108,7 @@ async def test_an_expired_lease_goes_to_the_next_who_asks(ask: Ask, store: Store
     assert await take(bob) == [task]
 
 
-async def test_an_expired_lease_that_nobody_took_may_still_be_answered(
+async def test_an_expired_lease_without_a_new_holder_may_still_be_answered(
     ask: Ask, store: Store, runtime: app.Runtime
 ) -> None:
     await store()

@@ -82,7 +82,7 @@ def ask(operation: Any, session: requests.Session, met: Met, mode: schemathesis.
     question()
 
 
-async def test_every_answer_is_one_that_the_document_tells_of(site: Site, store: Store) -> None:
+async def test_every_response_is_one_of_the_document(site: Site, store: Store) -> None:
     for seed in range(3):
         await store(seed)
     url, headers = site

@@ -70,7 +70,7 @@ async function refill(failure = "") {
   for (const task of state.queue.filter((held) => held.broken)) prepare(task); // it may have been the connection
   if (before && before !== state.queue[0]) {
     on.jump();
-    failure ||= "While you were away, somebody else took the image you were looking at.";
+    failure ||= "Another person has this image now. This is the next one.";
   }
   if (failure) on.tell(failure);
 }
