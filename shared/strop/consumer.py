@@ -5,8 +5,9 @@ the outcome by raising: InvalidMessage (dead-letter queue, at once), RetryLater 
 is redelivered with exponential backoff, and after MAX_RECEIVES it goes to the dead-letter queue with the last reason.
 
 Frequent events are handled in batches, each in one transaction. A batch that fails is handled message by message, so that
-one invalid message fails alone. A message that ends the process takes all in hand along; so what was received several times
-is handled alone, after everything else is acknowledged. While a dependency of the handlers is unreachable, messages stay in the queue.
+one invalid message fails alone. After a crash every message that had been received comes back with the one that caused it; so
+what was received several times is handled alone, after everything else is acknowledged. While a dependency of the handlers
+is unreachable, messages stay in the queue.
 """
 
 import asyncio
@@ -128,9 +129,9 @@ class Consumer:
                 await self._take_alone(suspects)
 
     async def _take_alone(self, suspects: Sequence[sqs.Incoming]) -> None:
-        """Handle suspects, first those that were never handled alone: the others may be at fault.
+        """Handle suspects, first those that were never handled alone: one of the others may have caused the crash.
 
-        The inbox remembers which ones were, before each is handled. So after the next crash all others go first.
+        Each is claimed in the inbox before it is handled. So after the next crash all others go first.
         """
         if not suspects:
             return

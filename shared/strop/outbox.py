@@ -68,7 +68,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of the rows for one queue. Without an answer of the queue both are empty."""
+    """What became of the rows for one queue. Those that may be accepted later are in neither."""
 
     accepted: Sequence[tables.Outbox] = ()
     refused: Sequence[tuple[tables.Outbox, str]] = ()  # with the queue's reason
@@ -115,7 +115,7 @@ async def _send(queues: sqs.Queues, queue: str, rows: Sequence[tables.Outbox]) -
         return Sent()
     accepted = [row for index, row in enumerate(rows) if index not in failed]
     traces.sent(queue, ((row.body, row.at) for row in accepted if row.reason is None))
-    return Sent(accepted, [(rows[index], reason) for index, reason in failed.items()])
+    return Sent(accepted, [(rows[index], each.reason) for index, each in failed.items() if each.permanent])
 
 
 async def _refused(session: AsyncSession, refused: Sequence[tuple[tables.Outbox, str]]) -> list[int]:

@@ -1,7 +1,7 @@
 """Emits the events of states that wait too long: the queue, or a restored database, has lost the first one.
 
-The limit is the age of the row. It doubles each time: a row is looked at again at 1, 2, 4, 8 … times the limit, however
-often the reconciler runs, because the inbox remembers each. Consumers absorb an event that was not lost after all.
+A row older than the limit gets its event again, at 1, 2, 4, 8 … times the limit, each once however often the reconciler runs:
+the inbox has a claim for each. Consumers must be idempotent, because the first event may not be lost at all.
 """
 
 import asyncio
@@ -22,10 +22,13 @@ MOST = 1000
 """Events of one kind that are emitted in one round."""
 
 BACKLOG = 1000
-"""Messages in a queue from which on nothing is emitted for it: the events may well be among them."""
+"""Number of messages in a queue from which on nothing is emitted for it: the events are probably among them."""
 
 UNSENT = 60.0
 """Age in seconds of an outbox row for a queue from which on nothing is emitted for it: the queue is unreachable."""
+
+SLOW = 24
+"""What is slow counts as stuck this many times as late as other kinds."""
 
 SHARE = 20
 """A pause is at least this many times as long as the round before it, so that reading large tables takes a small share."""
@@ -75,7 +78,7 @@ class Reconciler:
         return max(depths) >= BACKLOG
 
     async def _claim(self, session: AsyncSession, wait: waits.Wait) -> list[events.Event]:
-        """Return the events of rows whose next time has come, and have the inbox remember that."""
+        """Return the events that are due, and claim them at their present age."""
         consumer = f"{self._service}: reconciler"
         rows = (await session.execute(_due(wait, consumer, self._after))).all()
         claimed = await inbox.claim_all(session, consumer, [row.claim for row in rows])
@@ -105,7 +108,7 @@ async def _unsent(session: AsyncSession, wait: waits.Wait) -> bool:
 
 
 def _due(wait: waits.Wait, consumer: str, after: float) -> Select[Any]:
-    """Select the rows beyond the limit that were not emitted at their present age, with the key under which that is remembered."""
+    """Select the rows beyond the limit that were not emitted at their present age, each with the key of that claim."""
     rows = wait.rows.subquery("waiting")
     fields = [column for column in rows.c if column.name != "since"]
     times = func.extract("epoch", func.now() - rows.c.since) / after
@@ -124,12 +127,14 @@ def _event(wait: waits.Wait, row: Row[Any]) -> events.Event:
 
 
 async def stuck(session: AsyncSession, kinds: Sequence[waits.Wait], project: str, after: float) -> list[str]:
-    """Describe, by kind, how many rows of a project have waited for longer than `after` seconds."""
+    """Describe, by kind, how many rows of a project have waited for longer than `after` seconds; SLOW times that for slow ones."""
     named = []
     for wait in kinds:
         rows = wait.rows.subquery("waiting")
         age = func.extract("epoch", func.now() - rows.c.since)
-        counted = select(func.count(), func.max(age)).where(rows.c.project == project, age > after)
+        counted = select(func.count(), func.max(age)).where(
+            rows.c.project == project, age > after * (SLOW if wait.slow else 1)
+        )
         number, longest = (await session.execute(counted)).one()
         if number:
             named.append(f"{wait.kind}: {number:,}, the oldest for {round(longest / 60):,} minutes")

@@ -25,6 +25,7 @@ class Wait:
     event: type[events.Event]
     rows: Select[*tuple[Any, ...]]  # `since`, then the event's fields by name; `project` among them
     heals: tuple[type[events.Event], ...] = ()  # further events whose loss leaves the same state
+    slow: bool = False  # it may wait for hours behind other work that goes well
 
 
 def _missing(table: type[tables.Base], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -67,6 +68,7 @@ TRAINING = Wait(
     "training start",
     events.TrainingRequested,
     select(Run.at.label("since"), Run.project, Run.id.label("run_id")).where(Run.state == states.RunState.REQUESTED),
+    slow=True,
 )
 
 _rollout = tables.Deployment
@@ -152,6 +154,7 @@ CHANGE = Wait(
     select(Change.at.label("since"), tables.HostedDataset.project, Change.id.label("change_id"))
     .join(tables.HostedDataset, tables.HostedDataset.id == Change.dataset_id)
     .where(Change.done_at.is_(None)),
+    slow=True,
 )
 
 MODEL_DELETION = Wait(

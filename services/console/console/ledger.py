@@ -15,7 +15,8 @@ from strop_contracts import waits
 from strop_contracts.control import Ledger
 
 STUCK = 6
-"""A row is stuck at this many times the age at which its event is emitted again; that happened three times by then."""
+"""A row is stuck at this many times the age at which its event is emitted again; that happened three times by then. Slow kinds
+are stuck later, see `reconciler.SLOW`."""
 
 _WAITS = [wait for kinds in waits.BY_SERVICE.values() for wait in kinds]
 

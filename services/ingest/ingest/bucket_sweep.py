@@ -24,7 +24,7 @@ ROUNDS = 6
 """A round begins this many times the limit after the one before: a listing of a million objects is a thousand requests."""
 
 SHARE = 20
-"""And not before this many times as long as that one took."""
+"""A pause is at least this many times as long as the round before it."""
 
 CONSUMER = "ingest: bucket sweep"
 
@@ -39,7 +39,7 @@ class Difference:
     removed: bool = False
 
     def claim(self, age: float) -> str:
-        """Return the key under which the inbox remembers that this was reported at this age, in multiples of the limit."""
+        """Return the key of the claim that this was reported at this age, in multiples of the limit."""
         return f"{self.key} {self.etag} {int(math.log2(age))}"
 
 

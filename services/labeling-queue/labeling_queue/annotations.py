@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import kinds, metrics, queries, rules
@@ -129,7 +130,7 @@ async def _conclude(session: AsyncSession, task: tables.LabelTask, author: str) 
 
 async def _announce(session: AsyncSession, task: tables.LabelTask, label: str | None, author: str) -> None:
     """Publish the ground truth of a task, and note that the copy of its image is to be moved."""
-    task.copy_due_at = await queries.clock(session)
+    task.copy_due_at = func.clock_timestamp()
     about = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
     await outbox.add(session, events.ImageLabeled(**about, label=label, author=author))
 

@@ -161,12 +161,19 @@ async def test_a_listing_of_several_pages_is_compared_page_by_page(
     assert [key[-5:] for key, _ in await base_rows(session)] == ["b.jpg", "d.jpg"]
 
 
+@pytest.mark.parametrize("label", [None, "can"])
 async def test_an_image_without_its_object_is_restored_from_a_copy(
-    runtime: app.Runtime, files: object_changes.ObjectChanges
+    runtime: app.Runtime, files: object_changes.ObjectChanges, label: str | None
 ) -> None:
     capture, key = await granted(runtime)
     await runtime.storage.put(key, BODY)
     await repaired(runtime, files)
+    if label:
+        async with roles.arranging(runtime).begin() as session:
+            about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
+            session.add(tables.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
+        await runtime.storage.copy(key, keys.labeled(capture.project, label, capture.id, capture.content_type))
+        await runtime.storage.delete(key)
     await runtime.storage.delete(keys.image(capture.project, capture.sha256))
 
     await sweep(runtime)

@@ -60,7 +60,7 @@ async def test_a_dead_letter_carries_its_reason(runtime: app.Runtime) -> None:
 class Crashing(sqs.Queues):
     """Queues whose owner dies just after sending."""
 
-    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, str]:
+    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, sqs.Failure]:
         await super().send(name, messages)
         raise ConnectionResetError("crashed")
 
@@ -126,6 +126,23 @@ async def test_many_refused_rows_become_dead_letters_and_starve_nobody(runtime: 
         letters = await deadletters.list_open(session, SERVICE, 1000)
     assert len(letters) == outbox.CLAIM
     assert all(letter.reason.startswith("refused by the queue: ") for letter in letters)
+
+
+class Overloaded(sqs.Queues):
+    """Queues that accept no message at present."""
+
+    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, sqs.Failure]:
+        return dict.fromkeys(range(len(messages)), sqs.Failure(f"InternalError: {name}", permanent=False))
+
+
+async def test_a_row_that_may_be_accepted_later_is_not_counted_as_refused(runtime: app.Runtime) -> None:
+    await happen(runtime, received())
+    overloaded = Overloaded(runtime.queues._client, runtime.settings.queue_prefix)
+
+    for _ in range(outbox.REFUSALS):
+        assert await outbox.relay_once(runtime.sessions, overloaded) == 0
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues) == 1
 
 
 async def test_a_refused_dead_letter_keeps_its_reason(runtime: app.Runtime) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from prometheus_client import Histogram
 
+from strop_contracts import waits
 from tests import metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
@@ -42,6 +43,14 @@ def test_an_expression_asks_for_what_exists(expression: str) -> None:
     named += re.findall(r"[{,](\w+)(?:=~|!=|!~|=)", expression)
     assert {label for names in named for label in re.findall(r"\w+", names)} <= labels
     assert expression.count("(") == expression.count(")")
+
+
+def test_alerts_have_another_threshold_for_slow_kinds() -> None:
+    slow = "|".join(wait.kind for kinds in waits.BY_SERVICE.values() for wait in kinds if wait.slow)
+    expected = {f'kind!~"{slow}"', f'kind=~"{slow}"'}
+
+    waiting = [rule["expr"] for rule in ALERTS if "strop_waiting_oldest_seconds" in rule["expr"]]
+    assert {match for expr in waiting for match in re.findall(r"kind[!=]~\"[^\"]*\"", expr)} == expected
 
 
 def test_a_legend_names_labels_that_are_left() -> None:

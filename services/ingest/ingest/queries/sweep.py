@@ -10,7 +10,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute
 
-from strop_contracts import tables
+from strop_contracts import keys, tables
+
+COPIES = 10
+"""Copies of one image that are looked at."""
 
 Bounds = tuple[str, str | None]
 """A part of a listing: keys after the first one, up to the second one; None: all that follow."""
@@ -42,12 +45,19 @@ async def image_hashes(session: AsyncSession, project: str, bounds: Bounds) -> S
 
 
 async def copies(session: AsyncSession, project: str, sha256: str) -> Sequence[str]:
-    """Return keys at which the bytes of an image may lie as well."""
-    capture, upload, item = tables.Capture, tables.Upload, tables.DatasetItem
-    uploaded = select(upload.key).join(capture, capture.id == upload.capture_id)
-    uploaded = uploaded.where(capture.project == project, capture.sha256 == sha256, upload.key.is_not(None)).limit(10)
-    base = select(item.key).where(item.project == project, item.sha256 == sha256).limit(10)
-    return [*filter(None, await session.scalars(uploaded)), *await session.scalars(base)]
+    """Return keys at which the bytes of an image may lie as well: of captures, labelled or not, and of base images."""
+    capture, truth, item = tables.Capture, tables.GroundTruth, tables.DatasetItem
+    shown = select(capture, truth.label).outerjoin(truth, truth.capture_id == capture.id)
+    shown = shown.where(capture.project == project, capture.sha256 == sha256).limit(COPIES)
+    base = select(item.key).where(item.project == project, item.sha256 == sha256).limit(COPIES)
+    copied = [_copy(each, label) for each, label in await session.execute(shown)]
+    return [*copied, *await session.scalars(base)]
+
+
+def _copy(capture: tables.Capture, label: str | None) -> str:
+    if label is None:
+        return keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+    return keys.labeled(capture.project, label, capture.id, capture.content_type)
 
 
 def _within(column: QueryableAttribute[str], bounds: Bounds) -> list[Any]:
