@@ -118,12 +118,13 @@ class _Reporter:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._step, self._first, self._began = "", 0, 0.0
+        self._step, self._first, self._done, self._began = "", 0, 0, 0.0
 
     def __call__(self, step: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if step != self._step or done < self._first:
+        if step != self._step or done <= self._done:  # another step, or the same one again
             self._step, self._first, self._began = step, done, now
+        self._done = done
         if done == total or now - self._last > _PAUSE:
             self._last = now
             found = documents.Progress(

@@ -34,3 +34,14 @@ def test_the_time_left_follows_the_rate_of_the_step(clock: Clock, capsys: pytest
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     # Done before this process began does not count: 100 images came from a checkpoint.
     assert [each.get("left") for each in found] == [None, None, 42.0, None, None]
+
+
+def test_a_step_that_begins_again_has_a_rate_of_its_own(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    report = training._Reporter()
+
+    for seconds, done in ((0, 32), (100, 52), (200, 32), (210, 42)):
+        clock.now = 100 + seconds
+        report("features", done, 62)
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each.get("left") for each in found] == [None, 50.0, None, 20.0]

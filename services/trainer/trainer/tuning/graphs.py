@@ -34,6 +34,7 @@ class Cut:
 
 
 def cut(graph: onnx.GraphProto) -> Cut:
+    """Cut a graph behind the tensor that is pooled first."""
     nodes = list(graph.node)
     tensor = next(node.input[0] for node in nodes if node.op_type == "GlobalAveragePool")
     end = 1 + next(number for number, node in enumerate(nodes) if tensor in node.output)
