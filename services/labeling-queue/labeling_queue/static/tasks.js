@@ -55,7 +55,7 @@ function inLine(work) {
 
 // --- asking ---
 
-// Asks for tasks. Then it tells the `failure` that led here, which explains more than that the image on show has changed.
+// Requests tasks. Then it shows the `failure` that led here, which explains more than that the image has changed.
 async function refill(failure = "") {
   looked = Date.now();
   const count = Math.min(20, Math.max(AHEAD, state.queue.length) + away.size);
@@ -149,7 +149,7 @@ function send(task, action, body, done) {
   });
 }
 
-// Returns what to tell the person.
+// Returns the message for the person.
 function bringBack(task, error) {
   forget((act) => act.task === task);
   if (error.status === 409) return error.message;
