@@ -5,10 +5,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_cli import api, connection
+from strop_cli import api, connection, triggers
 from strop_contracts import control, errors, tables
 
 cli = typer.Typer(no_args_is_help=True, help="Projects: a fleet with one task, one set of labels, one model.")
+
+cli.command()(triggers.settings)
 
 _PATH = ("custom-labels", "projects")
 

@@ -39,9 +39,12 @@ def new(kind: str) -> str:
     return f"strop_{kind}_{secrets.token_urlsafe(32)}"
 
 
-async def make(session: AsyncSession, user: str, kind: str) -> str:
-    """Store a new token for a user, who is created if missing, and return it. The caller commits."""
-    token, lifetime = new(kind), LIFETIMES[kind]
+async def make(session: AsyncSession, user: str, kind: str, lifetime: timedelta | None = None) -> str:
+    """Store a new token for a user, who is created if missing, and return it. The caller commits.
+
+    `lifetime` replaces that of its kind.
+    """
+    token, lifetime = new(kind), lifetime or LIFETIMES[kind]
     await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
     await session.execute(delete(tables.Token).where(tables.Token.expires_at < func.now()))
     values = {"sha256": _digest(token), "user": user, "kind": kind}

@@ -25,6 +25,7 @@ from strop_contracts.tables.trainer import (
     ModelFile,
     ModelVersion,
     TrainingRun,
+    TrainingSettings,
     TriggerCheck,
     TriggerDecision,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Route",
     "Token",
     "TrainingRun",
+    "TrainingSettings",
     "TriggerCheck",
     "TriggerDecision",
     "Upload",

@@ -40,6 +40,8 @@ COMMANDS = [
     "setup",
     "models approve",
     "models reject",
+    "projects settings",
+    "triggers",
 ]
 
 
