@@ -55,7 +55,7 @@ def measured(function: Callable[..., None], *args: object) -> Cost:
     mine, theirs = context.Pipe()
     process = context.Process(target=function, args=(*args, time.time(), theirs))
     process.start()
-    theirs.close()  # so that a process that dies is noticed
+    theirs.close()  # so that a crash of the process is detected
     cost: Cost = mine.recv()
     process.join()
     return cost

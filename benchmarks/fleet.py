@@ -1,6 +1,6 @@
 """A thousand devices that come back at the same moment: does ingest shed load rather than fall over, and when is it done?
 
-Devices speak the protocol only (raw sockets, no inference). Each had captures in its spool while ingest was away: all
+Devices speak the protocol only (raw sockets, no inference). Each had captures in its spool while ingest was down: all
 connect at once, announce everything they hold, and the broker takes it at its own speed. Ingest sheds load by taking no
 more than the broker's window at a time and acknowledging after the commit: the rest waits at the broker. Prints the time
 until every capture is committed, answered and out of the outbox (the lag is zero), and whether ingest answered meanwhile.
@@ -85,7 +85,7 @@ async def storm(devices: int, spool: int, services: dict[str, lab.Service]) -> N
             await asyncio.sleep(0.2)
     await coming
     print(f"connected: all {devices} after {max(device.connected_after for device in fleet):.1f} s")
-    print(f"heard by the broker: all after {max(device.told_after for device in fleet):.1f} s")
+    print(f"received by the broker: all after {max(device.told_after for device in fleet):.1f} s")
     for name, seconds in done.items():
         print(f"{name}: all {devices * spool} captures after {seconds:.1f} s")
     print(f"ingest's HTTP port answered within {max(answers):.2f} s all the time")

@@ -1,4 +1,4 @@
-"""How long honest devices wait for their grants while a hostile one uploads 100 images that are made to cost much.
+"""How long other devices wait for their grants while a hostile one uploads 100 images that are made to cost much.
 
 A third of them has 201 scans, a third is WebP of 49 million pixels, and a third is the costliest image that is accepted: 32 scans of
 49 million pixels. The floor is the same fleet without the hostile device, in the same minutes; wanted is a ratio of at most 2.
@@ -69,7 +69,7 @@ def p95(waited: Sequence[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, default=20, help="captures of honest devices a second")
+    parser.add_argument("--rate", type=float, default=20, help="captures of other devices a second")
     parser.add_argument("--seconds", type=float, default=20, help="of each of the two measurements")
     parser.add_argument("--bombs", type=int, default=100)
     args = parser.parse_args()

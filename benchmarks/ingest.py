@@ -6,7 +6,7 @@ the capture with its indexes and the event, and answers repeats. Both run alone
 as a process of their own, on shipped durability settings; broker, database and devices share the same cores.
 
 Then the same with the events sent on to SQS in batches, how evenly two ingests share the work, and how fast the whole
-chain (ingest, router, ingest's answer) works off what devices said.
+chain (ingest, router, ingest's answer) processes the messages of devices.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def chain(stack: Stack, count: int) -> float:
 
 
 def soak(stack: Stack, count: int) -> None:
-    """Memory of one ingest while it takes in very many captures."""
+    """Memory of one ingest while it stores very many captures."""
     with worker(ingest, False) as one:
         sizes = []
         for _ in range(10):

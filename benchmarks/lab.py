@@ -28,7 +28,7 @@ from sqlalchemy import func, select, text
 from ingest import rules
 from strop import app
 from strop.settings import Settings
-from strop_cli import setup
+from strop_cli import installation
 from strop_contracts import tables, topology
 from strop_devstack.platform.stack import Stack
 from strop_wire import ids, messages, topics
@@ -51,9 +51,9 @@ def platform(devices: int, *, wheel_broker: bool = False) -> Iterator[Stack]:
 
 async def _prepare(devices: int) -> None:
     settings = Settings()
-    await asyncio.to_thread(setup.migrate, settings.database_url)
+    await asyncio.to_thread(installation.migrate, settings.database_url)
     async with app.runtime(settings) as runtime:
-        await setup.make(runtime)
+        await installation.create(runtime)
         async with runtime.sessions.begin() as session:
             session.add(tables.Project(name=PROJECT))
             await session.flush()
@@ -277,7 +277,7 @@ async def rows(table: type[tables.Base], count: int) -> None:
 
 
 async def empty() -> None:
-    """Forget what was taken in, and what is on its way."""
+    """Forget stored captures, and those in progress."""
     async with app.runtime(Settings()) as runtime:
         async with runtime.sessions.begin() as session:
             await session.execute(text("truncate captures, uploads, routes, label_tasks, outbox, inbox cascade"))

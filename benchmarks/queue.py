@@ -93,7 +93,7 @@ async def throughput(stack: Stack, count: int) -> None:
         stored = [events.ImageStored.model_validate({**each, "sha256": "0"}) for each in about]
         processes = {"this process": psutil.Process(), **lab.servers(stack)}
         lines = []
-        await fill(runtime, "trainer", received)  # a queue that nobody reads here
+        await fill(runtime, "trainer", received)  # a queue without a consumer here
         floor = await bare(runtime, "trainer", count)
         for name, build, happened, table in (
             ("router", router_main.build, received, tables.Route),

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from strop_edge import intake, source, watching
+from strop_edge import source, source_reader, watching
 
 FILES = 20_000
 FOLDERS = 20
@@ -29,14 +29,14 @@ def floor(folder: Path, seconds: float, out: Connection) -> None:
             with os.scandir(todo.pop()) as entries:
                 todo += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
 
-    out.send(share(seconds, watching.LOOK_EVERY, walk))
+    out.send(share(seconds, watching.SCAN_EVERY, walk))
 
 
 def watched(folder: Path, seconds: float, out: Connection) -> None:
     """Ask as the agent does when there is nothing."""
     images = source.watch(folder)
     out.send(None)
-    out.send(share(seconds, intake.IDLE, lambda: next(images)))
+    out.send(share(seconds, source_reader.IDLE, lambda: next(images)))
 
 
 def share(seconds: float, every: float, step: Callable[[], object]) -> float:
@@ -58,7 +58,7 @@ def noticed(folder: Path, _seconds: float, out: Connection) -> None:
         file.write_bytes(b"changed")
         began = time.monotonic()
         while next(images) is None:
-            time.sleep(intake.IDLE)
+            time.sleep(source_reader.IDLE)
         found.append(time.monotonic() - began)
     out.send(found)
 

@@ -24,4 +24,4 @@ deps edge | pin edge
 deps shared edge cli services/* | pin cli
 deps shared edge cli devstack services/* | pin run
 { deps shared edge cli devstack services/*; cat requirements/dev.in; } | pin dev
-printf '%s\n' awscli cfn-lint | pin awscli  # an environment of its own: what nobody here wrote, with versions of its own
+printf '%s\n' awscli cfn-lint | pin awscli  # a separate environment: programs of others, with versions of their own

@@ -9,7 +9,6 @@ if __name__ == "__main__":
 import sys
 
 import typer
-from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 
 from strop_cli import (
@@ -29,6 +28,7 @@ from strop_cli import (
     status,
     tokens,
     triggers,
+    users,
 )
 from strop_contracts import errors
 
@@ -50,6 +50,8 @@ cli.add_typer(registry.cli, name="models")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
+cli.add_typer(users.cli, name="users")
+cli.command()(users.audit)
 cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)
@@ -59,14 +61,14 @@ plugins.add(cli)
 
 
 def main() -> None:
-    """Run the command; what a person can do something about is said in one line."""
+    """Run the command; errors that the caller can correct are one line."""
     try:
         cli()
     except errors.StropError as error:
         sys.exit(f"strop: {error}")
     except ValidationError as error:  # of an argument
         sys.exit("strop: " + "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
-    except (ConnectionError, BotoCoreError) as error:
+    except ConnectionError as error:
         sys.exit(f"strop: cannot reach the platform ({error}): is `strop up` running?")
 
 

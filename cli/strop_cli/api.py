@@ -19,26 +19,29 @@ _TIMEOUT = httpx.Timeout(120, connect=10)  # seconds; more than that of the gate
 T = TypeVar("T")
 
 
+def connect(url: str, **options: Any) -> httpx.Client:
+    """Return a client for requests to the host of a URL; it uses the proxies and certificates of the environment."""
+    try:
+        # Without this, a proxy that cannot be used would also fail requests that NO_PROXY excepts from it.
+        trusted = not proxy_bypass(httpx.URL(url).host)
+        return httpx.Client(verify=httpx.create_ssl_context(), trust_env=trusted, **options)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise _no_url(url, error) from None
+    except (ValueError, ImportError, OSError) as error:  # of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE
+        raise errors.Refused(f"the proxy or the certificates of the environment cannot be used: {error}") from None
+
+
+def _no_url(url: str, error: Exception) -> errors.Refused:
+    return errors.Refused(f"{url} is not a URL, such as https://strop.example.org: {error}")
+
+
 class Api:
     """Calls the control routes of services. Each failure is a StropError of one line with what to do about it."""
 
     def __init__(self, where: access.Access, transport: httpx.BaseTransport | None = None) -> None:
         self._url = where.url.rstrip("/")
         headers = {"Authorization": f"Bearer {where.token}"}
-        try:
-            self._client = httpx.Client(
-                base_url=self._url,
-                headers=headers,
-                timeout=_TIMEOUT,
-                transport=transport,
-                verify=httpx.create_ssl_context(),
-                # Without this, a proxy that cannot be used would also fail requests that NO_PROXY excepts from it.
-                trust_env=not proxy_bypass(httpx.URL(self._url).host),
-            )
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise self._no_url(error) from None
-        except (ValueError, ImportError, OSError) as error:  # of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE
-            raise errors.Refused(f"the proxy or the certificates of the environment cannot be used: {error}") from None
+        self._client = connect(self._url, base_url=self._url, headers=headers, timeout=_TIMEOUT, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +82,7 @@ class Api:
         try:
             return self._client.request(method, path, **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise self._no_url(error) from None
+            raise _no_url(self._url, error) from None
         except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError) as error:
             reason = str(error) or type(error).__name__
             raise errors.StropError(
@@ -90,9 +93,6 @@ class Api:
             raise errors.StropError(
                 f"cannot reach Strop at {self._url} ({reason}): is it running, and is STROP_URL right?"
             ) from None
-
-    def _no_url(self, error: Exception) -> errors.Refused:
-        return errors.Refused(f"{self._url} is not a URL, such as https://strop.example.org: {error}")
 
     def _read(self, answer: type[T], response: httpx.Response) -> T:
         try:
@@ -123,10 +123,10 @@ def _problem(url: str, response: httpx.Response) -> errors.StropError:
 def _advice(url: str, response: httpx.Response, detail: str | None) -> str:
     status = response.status_code
     if status == 401:
-        new = "create one with `strop token create NAME --operator` there"
+        new = "create one with `strop token create NAME` there"
         return f"{url} does not accept the token, which is unknown or expired: {new}, then run `strop login {url}`"
-    if status == 403:
-        return f"{detail or 'not allowed'}: `strop token create NAME --operator` creates one"
+    if status == 403 and detail:
+        return detail
     if status in {502, 503, 504}:
         return f"{url}: {detail or 'a service is unreachable: try again once it is ready'}"
     if location := response.headers.get("location"):

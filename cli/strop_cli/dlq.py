@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from strop_cli import api, connection
-from strop_contracts import control, errors, topology
+from strop_contracts import control, errors
 
 READABLE = 4000
 """Characters of a message that are shown unless all are asked for."""
@@ -15,7 +15,11 @@ cli = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could 
 
 
 def _known(service: str | None) -> str | None:
-    if service is not None and service not in topology.SERVICES:
+    if service is None:
+        return None
+    from strop_contracts import topology
+
+    if service not in topology.SERVICES:
         raise typer.BadParameter(f"{service!r} is none of {', '.join(topology.SERVICES)}")
     return service
 
@@ -54,7 +58,7 @@ def show(
         "service": found.service,
         "state": found.state,
         "reason": found.reason,
-        "given up": f"{found.count} times" if found.count > 1 else "once",
+        "failed": f"{found.count} times" if found.count > 1 else "once",
         "first": f"{found.first_at:%Y-%m-%d %H:%M:%S}",
         "last": f"{found.last_at:%Y-%m-%d %H:%M:%S}",
     }

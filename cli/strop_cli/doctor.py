@@ -14,7 +14,7 @@ import typer
 
 import strop_edge
 from strop_cli import access, api, connection, redaction
-from strop_contracts import control, errors, services
+from strop_contracts import control, errors
 
 _PACKAGES = ("aiobotocore", "alembic", "asyncpg", "fastapi", "httpx", "numpy", "onnxruntime", "pydantic", "sqlalchemy")
 
@@ -78,6 +78,8 @@ def _version(package: str) -> str:
 
 def _checks(state: Path | None) -> Iterator[Check]:
     """Run the checks in order; without an address, or without an HTTP response, the later ones are left out."""
+    from strop_contracts import services
+
     try:
         where = access.find(state)
         yield Check("address", redaction.address(where.url))

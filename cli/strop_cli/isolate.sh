@@ -18,7 +18,7 @@ for strop_name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
     *) : ;;
   esac
 done
-# A bundle of certificates that is gone stops clients that need none: everything here speaks plain HTTP.
+# A missing bundle of certificates stops clients that need none: all servers here use plain HTTP.
 for strop_name in REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE; do
   eval "[ -e \"\${$strop_name:-/}\" ] || unset $strop_name"
 done

@@ -3,10 +3,9 @@
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop_cli import api, connection, triggers
-from strop_contracts import control, errors, tables
+from strop_contracts import control
 
 cli = typer.Typer(no_args_is_help=True, help="Projects: a fleet with one task, one set of labels, one model.")
 
@@ -31,9 +30,3 @@ def list_(state: connection.State = None) -> None:
         for project in client.get(list[control.Project], *_PATH):
             table.add_row(project.name, f"{project.at:%Y-%m-%d %H:%M}")
     Console().print(table)
-
-
-async def require(session: AsyncSession, name: str) -> None:
-    """Raise NotFound if there is no such project."""
-    if await session.get(tables.Project, name) is None:
-        raise errors.NotFound(f"there is no project {name}: `strop projects create {name}` creates it")

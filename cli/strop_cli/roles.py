@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from strop import grants
-from strop_contracts import errors, services
+from strop_contracts import errors
 
 
 def roles(
     folder: Annotated[Path, typer.Option("--dir", help="Folder with the file database_url, the owner's address.")],
 ) -> None:
     """Write the database address of each service beside that of the tables' owner. `strop setup` makes the roles."""
+    from strop import grants
+    from strop_contracts import services
+
     owner = folder / "database_url"
     if not owner.exists():
         raise errors.Refused(f"{owner} does not exist")

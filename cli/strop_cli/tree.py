@@ -1,4 +1,4 @@
-"""The one way to read a folder of a person's own files: whatever lies in it is taken or named, and never stops the rest."""
+"""Read a folder of a user's files: each entry is used or reported, and none stops the others."""
 
 import errno
 import os
@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import autolabel
 from strop_contracts import errors
 from strop_wire import hidden, messages
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+"""Content types of images by the end of their names."""
 LONGEST_KEY = 1024
 """Bytes that S3 allows for a key."""
 
@@ -23,10 +23,10 @@ Identities = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Tree:
-    """What lies in a folder, by path relative to it, with slashes between its parts."""
+    """The contents of a folder, by path relative to it, with slashes between its parts."""
 
     files: dict[str, Path] = field(default_factory=dict)  # regular files of a wanted type
-    left_out: dict[str, str] = field(default_factory=dict)  # what was never meant, and why
+    left_out: dict[str, str] = field(default_factory=dict)  # no images, and why
     problems: dict[str, str] = field(default_factory=dict)  # what cannot be used, and why
 
     def keys(self, prefix: str) -> dict[str, Path]:
@@ -40,22 +40,22 @@ class Tree:
         return found
 
     def report(self) -> list[str]:
-        """Name each problem in a line, and what was left out in a line for each reason."""
+        """Return a line for each problem, and one for each reason for which files were left out."""
         return [*(f"cannot use {path}: {why}" for path, why in sorted(self.problems.items())), *left_out(self.left_out)]
 
 
 def left_out(reasons: Mapping[str, str]) -> list[str]:
-    """Count in a line for each reason what was left out for it, and name the first."""
+    """Return a line for each reason: the number of paths that were left out for it, and the first of them."""
     found: dict[str, list[str]] = {}
     for path in sorted(reasons):
         found.setdefault(f"left out, {reasons[path]}", []).append(path)
     return [counted(what, paths) for what, paths in sorted(found.items())]
 
 
-def counted(what: str, paths: Sequence[str]) -> str:
-    """Say of how many paths something is true, and name the first."""
-    named = ", ".join(map(shown, paths[:_NAMED]))
-    return f"{len(paths)} {what}: {named}{' …' if len(paths) > _NAMED else ''}"
+def counted(what: str, paths: Sequence[str], total: int | None = None) -> str:
+    """Return one line with the number of paths and the first of them; `total` if `paths` are not all."""
+    total, first = total or len(paths), paths[:_NAMED]
+    return f"{total} {what}: {', '.join(map(shown, first))}{' …' if total > len(first) else ''}"
 
 
 def shown(name: str) -> str:
@@ -64,10 +64,10 @@ def shown(name: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def walk(folder: Path, types: Collection[str] = IMAGES) -> Tree:
+def walk(folder: Path, types: Collection[str] = TYPES.keys()) -> Tree:
     """Read a folder at any depth, links followed, for files whose names end in one of `types`.
 
-    Refused when the folder itself cannot be read.
+    Raises Refused if the folder itself cannot be read.
     """
     return _Walk(types).run(folder)
 
@@ -89,7 +89,7 @@ class _Walk:
         while self._waiting:
             above, entries, inside = self._waiting.pop()
             for entry in entries:
-                self._look(f"{above}{entry.name}", entry, inside)
+                self._add(f"{above}{entry.name}", entry, inside)
         for path in self._like_images:
             if not any(file.startswith(f"{path}/") for file in self._tree.files):
                 self._tree.problems[shown(path)] = "a folder without images"
@@ -104,8 +104,8 @@ class _Walk:
         with os.scandir(folder) as entries:
             self._waiting.append((path, list(entries), inside | {identity}))
 
-    def _look(self, path: str, entry: os.DirEntry[str], inside: Identities) -> None:
-        """Take an entry, or name it with the reason."""
+    def _add(self, path: str, entry: os.DirEntry[str], inside: Identities) -> None:
+        """Add an entry, or the reason why it is not used."""
         wanted = image = Path(entry.name).suffix.lower() in self._types
         if hidden.part(entry.name):
             self._tree.left_out[shown(path)] = hidden.REASON
@@ -123,7 +123,7 @@ class _Walk:
                 _check_file(entry, about)
                 self._tree.files[path] = Path(entry.path)
             else:
-                self._tree.left_out[shown(path)] = autolabel.NO_IMAGE
+                self._tree.left_out[shown(path)] = hidden.NO_IMAGE
         except OSError as error:
             aside = self._tree.problems if wanted else self._tree.left_out
             dangling = error.errno == errno.ENOENT and entry.is_symlink()

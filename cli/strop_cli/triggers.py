@@ -45,9 +45,9 @@ def settings(
     with api.opened(state) as client:
         if values:
             body = control.PolicyChanges(values=policy.changes(values))
-            found = client.send("PATCH", control.TrainingSettings, *path, body=body)
+            found = client.send("PATCH", control.ProjectSettings, *path, body=body)
         else:
-            found = client.get(control.TrainingSettings, *path)
+            found = client.get(control.ProjectSettings, *path)
     version = found.version
     title = f"settings version {version}" if version else "settings version 0: the defaults, none was set yet"
     table = Table("name", "value", "meaning", title=title, title_justify="left")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from strop import storage
+from strop_cli import tree
 
-TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 _PARALLEL = 16
 
 
@@ -23,7 +23,7 @@ async def put(bucket: storage.Storage, files: Mapping[str, Path], sent: Callable
             except OSError as error:
                 unreadable[key] = f"cannot be read: {error.strerror}"
             else:
-                await bucket.put(key, body, TYPES[file.suffix.lower()])
+                await bucket.put(key, body, tree.TYPES[file.suffix.lower()])
         done += 1
         sent(done)
 

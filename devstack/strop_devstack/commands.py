@@ -1,6 +1,5 @@
-"""The commands that this package adds to `strop`: `up` and `demo`."""
+"""The commands that this package adds to `strop`: `up` and `demo`. Each imports what it needs when it is called."""
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +7,27 @@ from typing import Annotated
 import typer
 
 from strop_cli import isolation
-from strop_devstack import up
 
 
 def add(cli: typer.Typer) -> None:
     """Add the commands; the entry point `strop.commands` names this function."""
-    cli.command("up")(up.up)
+    cli.command("up")(up)
     cli.command("demo")(demo)
+
+
+def up(
+    state: Annotated[
+        Path, typer.Option(help="Folder for everything; used again, also that of a demo, it continues.")
+    ] = Path(".strop/up"),
+    port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
+    apart: Annotated[
+        bool, typer.Option("--processes", help="Give each service a process of its own, restarted when it ends.")
+    ] = False,
+) -> None:
+    """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env has their addresses."""
+    from strop_devstack import up as stack
+
+    stack.run(state, port, apart=apart)
 
 
 def demo(
@@ -30,6 +43,8 @@ def demo(
     report: Annotated[Path | None, typer.Option(help="Write the closing table as JSON here.")] = None,
 ) -> None:
     """Show the whole loop here: a fleet whose conditions drift, labels, a better model on every device."""
+    import asyncio
+
     from strop_devstack.demo import run
 
     isolation.clean(os.environ)

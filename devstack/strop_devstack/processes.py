@@ -21,7 +21,7 @@ WEB = services.LABELING_QUEUE
 _LOOK = 0.2  # seconds between two looks at a process
 _FIRST_DELAY, _LAST_DELAY = 0.5, 30.0
 _STEADY = 60.0
-"""A service that ran for so long had worked: when it dies, it starts again after the first delay."""
+"""Seconds after which a service counts as working: when it ends later, it is restarted after the first delay."""
 
 
 @asynccontextmanager
@@ -56,7 +56,7 @@ async def _keep(stack: Stack, servers: dict[str, Server], service: services.Serv
         stack.guard(servers[name])
         if time.monotonic() - began > _STEADY:
             delay = _FIRST_DELAY
-        log.error("service ended, starting it again", service=name, code=code, delay=delay)
+        log.error("service_restarted", service=name, code=code, delay=delay)
         print(
             f"{name} ended with code {code}: it starts again in {delay:g} s. Its log: {servers[name].log}",
             flush=True,
@@ -86,4 +86,4 @@ def _port(stack: Stack, service: services.Service, port: int) -> int:
 def _stop(server: Server) -> None:
     server.stop()
     if server.code:
-        log.error("service did not stop cleanly", service=server.plan.name, code=server.code)
+        log.error("service_stop_failed", service=server.plan.name, code=server.code)

@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from strop import app, tokens
 from strop.settings import Settings
-from strop_cli import connection, envfile, isolation, setup
+from strop_cli import connection, envfile, installation, isolation
 from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
@@ -28,16 +25,8 @@ PROGRAMS = Path(__file__).parent / "platform" / "programs"
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
-def up(
-    state: Annotated[
-        Path, typer.Option(help="Folder for everything; used again, also that of a demo, it continues.")
-    ] = Path(".strop/up"),
-    port: Annotated[int | None, typer.Option(help="Port of the pages and the API; else the one used before.")] = None,
-    apart: Annotated[
-        bool, typer.Option("--processes", help="Give each service a process of its own, started again when it dies.")
-    ] = False,
-) -> None:
-    """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env says where they are."""
+def run(state: Path, port: int | None, *, apart: bool) -> None:
+    """Run the platform and all services until SIGINT; with `apart` each service has a process of its own."""
     isolation.clean(os.environ)
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
@@ -47,7 +36,7 @@ def up(
         os.environ.update(env)
         # Web pages served from this machine, such as those of a development server; the signature protects the API.
         os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
-        setup.migrate(env["DATABASE_URL"])
+        installation.migrate(env["DATABASE_URL"])
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
 
@@ -131,18 +120,18 @@ class _Up:
     async def _prepare(self, settings: Settings) -> str:
         """Make queues, bucket and the two tokens; returns the sign-in link."""
         async with app.runtime(settings) as runtime:
-            await setup.make(runtime)
+            await installation.create(runtime)
             self._env["STROP_TOKEN"] = token = self._token()
-            await setup.register(runtime, token)
+            await installation.register(runtime, token)
             async with runtime.sessions.begin() as session:
-                link = await tokens.make(session, setup.OPERATOR, "once")
+                link = await tokens.make(session, installation.OPERATOR, "once")
         return f"{self._env['STROP_URL']}/sign-in?token={link}"
 
     def _token(self) -> str:
-        """Return the operator's token of this folder: created once, the same at every start."""
+        """Return the admin's token of this folder: created once, the same at every start."""
         path = self._stack.state / "token.env"
         if not path.exists():
-            envfile.write(path, {"STROP_TOKEN": tokens.new("operator")})
+            envfile.write(path, {"STROP_TOKEN": tokens.new("api")})
         return envfile.read(path)["STROP_TOKEN"]
 
     async def _announce(self, link: str) -> None:

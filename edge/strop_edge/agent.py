@@ -1,8 +1,8 @@
-"""The device agent: takes images from a source, classifies, keeps the telling ones, and obeys the cloud.
+"""The device agent: classifies images of a source, keeps informative ones, and applies what the cloud publishes.
 
 Threads: the one that runs the agent announces, reports and answers requests; images, MQTT, uploads and model changes have
-one each, since each may wait for something else.
-Several agents can live in one process; they share nothing but the backbone.
+one each, since each may block.
+Several agents can run in one process; they share only the backbone.
 """
 
 import logging
@@ -22,12 +22,12 @@ from strop_edge import (
     counts,
     disk,
     heartbeat,
-    intake,
     journal,
     link,
     manifest,
     ondemand,
     progress,
+    source_reader,
     spool,
     store,
     swap,
@@ -37,27 +37,27 @@ from strop_edge.config import BadConfig, Config
 from strop_wire import MAX_PAYLOAD, messages, reports, topics
 
 TICK = 0.25
-"""Seconds between two looks at what is due."""
+"""Seconds between two turns of the loop."""
 ANNOUNCEMENTS = 25
-"""At most so many per tick: a full spool is announced at 100 a second, not all at once."""
+"""Limit per tick: a full spool is announced at 100 a second, not all at once."""
 RESUME_AFTER = 2.0
-"""Seconds from a connection until an unfinished change of model goes on. What the broker has kept for this device comes
-earlier and is newer; and a model that ends the process while it loads cannot do so before its withdrawal arrives."""
+"""Seconds from a connection until an unfinished change of model continues. Messages that the broker has kept for this device
+arrive earlier and are newer; and a model that crashes the process while it loads cannot do so before its withdrawal arrives."""
 ASK_EVERY = 5.0
-"""Seconds between two states while there is no model: each asks for one."""
+"""Seconds between two states while there is no model: each requests one."""
 FIRST_LINE, LINE_EVERY = 10.0, 60.0
-"""Seconds from a connection without a model to the log line that tells so, and between two lines on progress."""
+"""Seconds from a connection without a model to the log line about it, and between two lines on progress."""
 LOST_BYTES = 128
-"""More than one lost capture takes in a state."""
+"""Upper bound of the size of a lost capture in a state."""
 
 log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One device. `source` yields encoded images, or None when there is nothing at the moment; an agent runs once."""
+    """One device. `source` yields encoded images, or None if there is none at the moment. An agent runs once."""
 
     def __init__(self, config: Config, source: Iterable[bytes | None]) -> None:
-        """Open the state folder and load the last model; BadConfig when another agent has the folder."""
+        """Open the state folder and load the last model; BadConfig if another agent uses the folder."""
         tls = config.tls()
         self._lock = _take(config)
         self._config = config
@@ -84,8 +84,8 @@ class Agent:
             on_error=self._note,
         )
         self._classifier = classify.Classifier(self._swapper, self._spool, self._counts, self._note)
-        self._intake = intake.Intake(source, config.interval, self._swapper, self._classifier, self._note)
-        self.exhausted = self._intake.exhausted  # an event: the source has ended
+        self._reader = source_reader.SourceReader(source, config.interval, self._swapper, self._classifier, self._note)
+        self.exhausted = self._reader.exhausted  # an event: the source has ended
 
     def _handlers(self) -> dict[str, link.Handler]:
         replies = ondemand.reply_topics(self._config.project, self._config.device, self._config.alias)
@@ -96,22 +96,22 @@ class Agent:
         }
 
     def start(self) -> None:
-        """Run in a thread of its own."""
+        """Run in a separate thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask to finish the image in hand and leave; `join` waits for it."""
+        """Request a stop after the current image; `join` waits for it."""
         self._stopping.set()
         self._wake.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until the agent has left; True when it has."""
+        """Wait until the agent has stopped; returns whether it has."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def run(self) -> None:
         """Work until `stop`."""
-        workers = (self._uploader, self._swapper, self._link, self._intake)
+        workers = (self._uploader, self._swapper, self._link, self._reader)
         for worker in workers:
             worker.start()
         try:
@@ -120,7 +120,7 @@ class Agent:
                 self._wake.wait(TICK)
                 self._wake.clear()
         finally:
-            for worker in (self._intake, self._swapper, self._uploader):
+            for worker in (self._reader, self._swapper, self._uploader):
                 worker.stop()
             self._report()
             self._link.stop()
@@ -128,7 +128,7 @@ class Agent:
             self._lock.close()
 
     def _turn(self) -> None:
-        """Do what is due."""
+        """Do the work that is due."""
         try:
             self._answer_requests()
             if self._link.connected:
@@ -139,15 +139,19 @@ class Agent:
                     self._report()
             if time.monotonic() >= self._next_line:
                 self._log_progress()
-            if not self._intake.stuck:
+            if not self._reader.stuck:
                 self._heartbeat.beat()
-        except (OSError, sqlite3.Error, manifest.BadModel) as error:  # a full disk, most likely: classifying goes on
+        except (
+            OSError,
+            sqlite3.Error,
+            manifest.BadModel,
+        ) as error:  # a full disk, most likely: classification continues
             self._note(f"{type(error).__name__}: {error}")
 
     def _announce(self) -> None:
-        room = min(ANNOUNCEMENTS, link.MAX_ON_ITS_WAY // 2 - self._link.on_its_way)
-        if room > 0:
-            for item in self._spool.due(room):
+        free = min(ANNOUNCEMENTS, link.MAX_ON_ITS_WAY // 2 - self._link.on_its_way)
+        if free > 0:
+            for item in self._spool.due(free):
                 self._link.publish(self._topic("capture"), item.message)
 
     def _connected(self) -> None:
@@ -165,7 +169,7 @@ class Agent:
         self._uploader.take(item for item in grant.captures if item.action == "upload")
 
     def _take_desired(self, payload: bytes) -> None:
-        # An empty one clears what a broker retained, and asks for nothing.
+        # An empty payload clears a retained message; it requests no model.
         self._swapper.take_desired(messages.Desired.loads(payload) if payload else None)
 
     def _take_request(self, reply_to: str, payload: bytes) -> None:
@@ -181,12 +185,12 @@ class Agent:
         self._next_line = time.monotonic() + LINE_EVERY
         if self._swapper.running:
             log.info("%s", self.counters())
-        elif self._link.connected:  # else the link says what is wrong
+        elif self._link.connected:  # else the link logs the fault
             config, swapper = self._config, self._swapper
             log.warning("%s", progress.no_model(config.project, config.device, swapper.expected, swapper.answer))
 
     def _report(self) -> None:
-        """Publish `state`; one at a time, so that sequence numbers and what they say grow together."""
+        """Publish `state`; one at a time, so that a later sequence number has later contents."""
         with self._reporting:
             state = self._state()
             state = replace(state, lost=self._lost(state))
@@ -196,10 +200,10 @@ class Agent:
             self._next_state = time.monotonic() + (every if sent else TICK)
 
     def _lost(self, state: reports.State) -> tuple[reports.Lost, ...]:
-        """What to tell of lost captures in this state, as far as there is room: each until the cloud has answered for it."""
+        """Return lost captures for this state, as many as fit: each is repeated until the cloud has answered it."""
         try:
-            return self._spool.untold(min(reports.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
-        except (OSError, sqlite3.Error) as error:  # a full disk, most likely: the state is worth more
+            return self._spool.unreported(min(reports.MAX_LOST, (MAX_PAYLOAD - len(state.dumps())) // LOST_BYTES))
+        except (OSError, sqlite3.Error) as error:  # a full disk, most likely: the state is still published
             self._note(f"{type(error).__name__}: {error}")
             return ()
 
@@ -229,7 +233,7 @@ class Agent:
         return topics.topic(self._config.project, self._config.device, kind)
 
     def _note(self, error: str) -> None:
-        """Log an error, and tell it in the next states; one that repeats itself does not drive out the others."""
+        """Log an error, and add it to the next states; a repeated one does not displace others."""
         error = error.encode(errors="backslashreplace").decode()  # a file's name may be no text
         log.error("%s: %s", self._config.device, error)
         if error[:500] not in self._errors:
@@ -237,12 +241,12 @@ class Agent:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was asked to leave."""
+        """Whether a stop was requested."""
         return self._stopping.is_set()
 
     @property
     def spooled(self) -> int:
-        """Captures that still wait for their final answer."""
+        """The number of captures without a final answer."""
         return self._spool.items
 
     def counters(self) -> progress.Counters:
@@ -260,7 +264,7 @@ class Agent:
         )
 
     def journal(self) -> dict[str, str]:
-        """Every capture ever kept in this state folder, with its last fate; also after the agent has left."""
+        """Return all captures of the journal, with their last fates; also after the agent has stopped."""
         return journal.fates(self._config.state)
 
 

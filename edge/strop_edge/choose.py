@@ -1,6 +1,6 @@
 """Which images are worth keeping: pure decisions, so that they can be read, tested and argued about.
 
-The audit is drawn first and whatever the confidence, so audits are an honest sample of all that a device sees. The
+The audit is drawn first and whatever the confidence, so audits are an unbiased sample of all images of a device. The
 inclusion probability is what the cloud weighs a capture with.
 """
 

@@ -1,4 +1,4 @@
-"""One image: decode, predict, count, and keep it when it is telling."""
+"""One image: decode, predict, count, and keep it if the policy selects it."""
 
 import random
 import sqlite3
@@ -12,7 +12,7 @@ from strop_edge import choose, counts, image, manifest, ondemand, spool, swap
 from strop_wire import ids, messages
 
 RANKS = 10
-"""How many of the predictions a capture tells."""
+"""Predictions that a capture contains."""
 
 
 @dataclass(frozen=True, slots=True)

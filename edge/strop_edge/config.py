@@ -1,4 +1,4 @@
-"""All that an agent can be told."""
+"""The settings of an agent."""
 
 import ssl
 from dataclasses import dataclass
@@ -63,10 +63,10 @@ class Config:
         if self.interval < 0 or self.spool_bytes < 1 or self.threads < 1:
             raise BadConfig("the interval must not be negative, the spool's size and the threads must be positive")
         if (self.cert is None) != (self.key is None):
-            raise BadConfig("a certificate needs its key, and the other way round")
+            raise BadConfig("a certificate needs its key, and a key its certificate")
 
     def tls(self) -> ssl.SSLContext:
-        """What to trust and what to show, for MQTT; also what uploads trust."""
+        """Return the TLS context: trusted authorities, for MQTT and uploads, and the client certificate."""
         context = ssl.create_default_context()
         files = f"certificates {self.ca}"
         try:

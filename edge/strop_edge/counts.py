@@ -7,7 +7,7 @@ from strop_wire import ids, messages, reports
 
 
 class Counts:
-    """Predictions by label and confidence bin, and images that came to nothing; safe to read while others count."""
+    """Predictions by label and confidence bin, and images without a result. Thread-safe."""
 
     def __init__(self) -> None:
         self.boot = ids.new_id()
@@ -27,7 +27,7 @@ class Counts:
             self._lost[reason] += 1
 
     def snapshot(self) -> tuple[int, dict[str, list[int]], Counter[str]]:
-        """Of one moment: how many were classified, the bins by label, and the lost ones by reason."""
+        """Return a consistent snapshot: how many were classified, the bins by label, and the lost ones by reason."""
         with self._lock:
             return self._classified, {label: list(bins) for label, bins in self._bins.items()}, self._lost.copy()
 

@@ -1,4 +1,4 @@
-"""Writing so that it survives a kill, a power cut and a full disk, and noticing what did not.
+"""Writes that survive a crash, a power cut and a full disk, and checks that detect incomplete ones.
 
 The agent, the trainer, the host of models and the command write with this every file that a later start relies on.
 """
@@ -16,7 +16,7 @@ from typing import TextIO
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PERHAPS_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-"""What SQLite says when it cannot make one of its smaller files; and for other reasons."""
+"""Error codes of SQLite when it cannot create one of its smaller files; they have other causes, too."""
 _NEXT_TO_NOTHING = 64 * 1024
 _SUFFIXES = ("", "-wal", "-shm")
 
@@ -41,7 +41,7 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
             unfinished.replace(path)  # while it is locked: `sweep` leaves it alone
     except BaseException:
         with contextlib.suppress(OSError):
-            unfinished.unlink()  # on a full disk it would hold the last of the room
+            unfinished.unlink()  # on a full disk it would use the last free bytes
         raise
     sync(path.parent)
 
@@ -82,18 +82,18 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
-def room(folder: Path) -> int:
-    """Bytes that may still be written here."""
+def free_bytes(folder: Path) -> int:
+    """Return the free bytes of the file system of a folder."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
 
 
 def is_full(error: OSError | sqlite3.Error, folder: Path) -> bool:
-    """Whether it failed because there is no room in this folder."""
+    """Return whether it failed because the disk is full."""
     if isinstance(error, OSError):
         return error.errno in _FULL
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and room(folder) < _NEXT_TO_NOTHING)
+    return code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and free_bytes(folder) < _NEXT_TO_NOTHING)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -104,7 +104,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 def database(path: Path, schema: str) -> sqlite3.Connection:
     """Open or create a database; one that is damaged anywhere is put aside, and a new one takes its place.
 
-    The connection may be used from any thread, one at a time, and commits only where it is told to.
+    The connection may be used from any thread, one at a time, and commits only explicitly.
     """
     try:
         return _connect(path, schema)
@@ -142,7 +142,7 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def lock(folder: Path) -> TextIO:
-    """Take a folder for this process alone, until the returned file is closed; BlockingIOError when it is taken."""
+    """Lock a folder for this process, until the returned file is closed; BlockingIOError if it is locked."""
     file = (folder / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Gets the files of a model: asks the cloud where each is, downloads, resumes, and tries again as long as it takes.
+"""Fetch the files of a model: request a URL for each, download, resume, and retry without a limit.
 
 A bad line, an expired URL and a cloud that does not answer say nothing about the model, so they are never the end of it;
 only a file that keeps arriving damaged is.
@@ -13,7 +13,7 @@ from strop_edge import store, transfer
 from strop_wire import messages
 
 ATTEMPTS = 4
-"""Times that a file may arrive damaged before it is given up."""
+"""Damaged downloads of a file after which it counts as corrupt."""
 FIRST_WAIT = 1.0
 ANSWER_AFTER = 20.0
 """Seconds to wait for the answer to a `fetch` before it is sent again."""
@@ -21,7 +21,7 @@ LONGEST_WAIT = 300.0
 
 
 def waits(first: float) -> Iterator[float]:
-    """Seconds between attempts: ever longer up to LONGEST_WAIT, and not in step with the rest of the fleet."""
+    """Yield the seconds between attempts: exponential backoff up to LONGEST_WAIT, with jitter."""
     wait = first
     while True:
         yield wait * random.uniform(0.5, 1.5)
@@ -29,7 +29,7 @@ def waits(first: float) -> Iterator[float]:
 
 
 class Fetcher:
-    """`ask` sends a `fetch`, False when offline; `check` raises when there is no longer any point."""
+    """`ask` sends a `fetch`, False when offline; `check` raises if the file is not needed any more."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class Fetcher:
             self._changed.notify_all()
 
     def interrupt(self) -> None:
-        """Have `check` asked at once."""
+        """Call `check` at once."""
         with self._changed:
             self._changed.notify_all()
 
     def get(self, file: messages.ModelFile) -> None:
-        """Bring one file into the store, however long it takes; Corrupt when it keeps arriving damaged."""
+        """Download one file into the store, without a time limit; Corrupt if it arrives damaged several times."""
         damaged, pauses = 0, waits(FIRST_WAIT)
         while True:
             url = self._url(file)
@@ -73,7 +73,7 @@ class Fetcher:
             self.pause(next(pauses))
 
     def _url(self, file: messages.ModelFile) -> str:
-        """Ask until there is a grant; each serves for one attempt, since URLs expire."""
+        """Request until there is a grant; each is used for one attempt, since URLs expire."""
         pauses = waits(ANSWER_AFTER)
         while file.sha256 not in self._grants:
             asked = self._ask(messages.Fetch((file.sha256,)))

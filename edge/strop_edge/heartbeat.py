@@ -1,6 +1,6 @@
-"""A sign of life for whoever watches from outside: a file in the state folder, touched as long as the agent works.
+"""The agent's heartbeat: a file in the state folder, touched while the agent works.
 
-A container's health check asks `strop-edge health`; a supervisor may look at the file's age itself.
+A container's health check asks `strop-edge health`; a supervisor may check the file's age itself.
 """
 
 import time
@@ -8,9 +8,9 @@ from pathlib import Path
 
 FILE = "alive"
 EVERY = 5.0
-"""Seconds between two touches: often enough, and kind to a flash card."""
+"""Seconds between two touches: few writes, for flash cards."""
 STALE = 60.0
-"""Seconds after which an agent that has not touched it no longer works."""
+"""Seconds without a touch after which the agent counts as failed."""
 
 
 class Heartbeat:
@@ -21,14 +21,14 @@ class Heartbeat:
         self._next = 0.0
 
     def beat(self) -> None:
-        """Say that it works; OSError when the disk does not take it."""
+        """Touch the file if it is time. Raises OSError if that fails."""
         if time.monotonic() >= self._next:
             self._path.touch()
             self._next = time.monotonic() + EVERY
 
 
 def age(state: Path) -> float | None:
-    """Seconds since the agent of this state folder last worked, negative when the clock was set back; None when none ever did."""
+    """Return the seconds since the last heartbeat, negative if the clock was set back; None if there was none."""
     try:
         return time.time() - (state / FILE).stat().st_mtime
     except FileNotFoundError:

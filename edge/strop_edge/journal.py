@@ -1,4 +1,4 @@
-"""What an agent's state folder tells a reader from outside, also while the agent runs on it."""
+"""Read an agent's state folder from another process, also while the agent runs."""
 
 import contextlib
 import sqlite3
@@ -9,17 +9,17 @@ from strop_edge import spool
 
 
 def spool_folder(state: Path) -> Path:
-    """Where an agent's spool is, below its state folder."""
+    """Return the folder of the spool below an agent's state folder."""
     return state / "spool"
 
 
 def fates(state: Path) -> dict[str, str]:
-    """Every capture that the agent ever kept, oldest first, with its last fate."""
+    """Return all captures that the journal holds, oldest first, with their last fates."""
     return dict(_rows(state, "SELECT id, fate FROM captures ORDER BY seq"))
 
 
 def drops(state: Path) -> dict[str, int]:
-    """How many captures were dropped, by reason, of all times."""
+    """Return how many captures were ever dropped, by reason."""
     return dict(_rows(state, "SELECT reason, count FROM drops"))
 
 

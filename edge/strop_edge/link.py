@@ -1,4 +1,4 @@
-"""The MQTT connection: keeps itself up, hands messages over, and says how much is on its way."""
+"""The MQTT connection: reconnects, passes messages to handlers, and counts unacknowledged messages."""
 
 import logging
 import random
@@ -18,13 +18,13 @@ Handler = Callable[[bytes], None]
 
 KEEPALIVE = 30
 MAX_ON_ITS_WAY = 200
-"""More messages than this are not queued for a slow line; the spool and the next state take care of what is refused."""
+"""Limit of unacknowledged messages on a slow line. Refused ones are published later: captures by the spool, states by the next one."""
 
 log = logging.getLogger(__name__)
 
 
 class Link:
-    """One device's connection. `handlers` by topic are called from the network thread: brief, please."""
+    """One device's connection. `handlers` by topic are called from the network thread and must be brief."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=False,  # grants and models sent while the device is away wait at the broker
+            clean_session=False,  # the broker queues grants and models while the device is offline
             protocol=mqtt.MQTTv311,
         )
         if self._broker.tls:
@@ -69,7 +69,7 @@ class Link:
         self._client.loop_start()
 
     def stop(self, patience: float = 3.0) -> None:
-        """Wait a little for what is on its way, then say goodbye."""
+        """Wait up to `patience` seconds for acknowledgements, then disconnect."""
         with self._changed:
             self._changed.wait_for(lambda: self.on_its_way == 0 or not self.connected, patience)
         self._client.disconnect()
@@ -77,11 +77,11 @@ class Link:
 
     @property
     def on_its_way(self) -> int:
-        """Messages that the broker has not acknowledged yet."""
+        """The number of messages that the broker has not acknowledged yet."""
         return self._published - self._acknowledged
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Send at least once; False when there is no connection, or too much on its way: say it again later."""
+        """Publish with QoS 1; False without a connection, or with too many unacknowledged messages: the caller publishes it later."""
         with self._changed:
             if not self.connected or self.on_its_way >= MAX_ON_ITS_WAY:
                 return False
@@ -94,7 +94,7 @@ class Link:
         if reason.is_failure:
             self._on_error(f"the broker refuses the connection: {reason}")
             return
-        # On every connect, session or not: a broker may have lost its memory.
+        # On every connect, also of a resumed session: a broker may have lost its subscriptions.
         client.subscribe([(topic, 1) for topic in self._handlers])
         self._takeover.connected()
         self._set_connected(True)
@@ -103,7 +103,7 @@ class Link:
 
     def _disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         lost = self.connected
-        if lost:  # else the waits go on growing
+        if lost:  # else the backoff continues to grow
             _jitter(client)
         self._set_connected(False)
         if reason.is_failure:
@@ -131,7 +131,7 @@ class Link:
     def _guard(self, what: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # whatever went wrong here, the next message must still be heard
+        except Exception as error:  # the next message must still be processed
             log.exception(what)
             self._on_error(f"{what}: {error}")
 
@@ -146,5 +146,5 @@ class Link:
 
 
 def _jitter(client: mqtt.Client) -> None:
-    """Choose new waits (seconds; they double from the first to the last), so that a fleet does not return as one."""
+    """Choose a new backoff (seconds; it doubles from the first to the last), so that a fleet does not reconnect at the same moment."""
     client.reconnect_delay_set(random.uniform(0.5, 2.0), random.uniform(60, 120))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Classification on request, over MQTT: what was asked, and the answer to it."""
+"""Classification on request, over MQTT: read requests and build responses."""
 
 import json
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Request:
 
 
 def reply_topics(project: str, device: str, alias: str | None) -> dict[str, str]:
-    """Where to answer, by the topic of the request; the alias has the leading slash of the original walkthrough."""
+    """Return the topic of the response by that of the request; the alias has the leading slash of the original walkthrough."""
     own = {topics.classify_request(project, device): topics.classify_response(project, device)}
     return {**own, f"/request/classify/{alias}": f"/response/prediction/{alias}"} if alias else own
 
 
 def read(payload: bytes, reply_to: str) -> Request:
-    """Any payload is a request; a JSON object may carry an `id`."""
+    """Read a request: any payload; a JSON object may have an `id`."""
     try:
         data = json.loads(payload)
     except (ValueError, RecursionError):
@@ -44,17 +44,17 @@ def answer(
     label = "" if rejected else choose.answer(best, described.thresholds, policy)
     shown = f"{best.confidence:.1%}"
     why = "the image is unlike all training images" if rejected else f"{best.label} is too unsure ({shown})"
-    said = f"This is {label} ({shown})." if label else f"Nothing known: {why}."
-    return _answer(request, device, described.version, messages.Prediction(label, best.confidence), said)
+    text = f"This is {label} ({shown})." if label else f"Nothing known: {why}."
+    return _answer(request, device, described.version, messages.Prediction(label, best.confidence), text)
 
 
 def nothing(request: Request, device: str, version: str | None, why: str) -> messages.Answer:
-    """The answer when there is no image, or no model, to answer from."""
+    """Return the response without an image or a model."""
     return _answer(request, device, version, messages.Prediction("", 0.0), why)
 
 
 def _answer(
-    request: Request, device: str, version: str | None, found: messages.Prediction, said: str
+    request: Request, device: str, version: str | None, found: messages.Prediction, text: str
 ) -> messages.Answer:
     return messages.Answer(
         id=ids.new_id(),
@@ -64,5 +64,5 @@ def _answer(
         model=version,
         label=found.label,
         confidence=found.confidence,
-        message=said,
+        message=text,
     )

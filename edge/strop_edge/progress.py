@@ -1,4 +1,4 @@
-"""What an agent did, and why it does nothing yet: for people who read its log."""
+"""Lines of the log: what an agent has done, and why it has no model yet."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from strop_wire import reports
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What an agent did since it was made; bytes are payloads."""
+    """Counts since the start of an agent; bytes are payloads."""
 
     model: str | None  # that runs now
     classified: int
@@ -17,7 +17,7 @@ class Counters:
     http_bytes: int
     mqtt_bytes: int
     swaps: tuple[swap.Swap, ...]
-    lost: dict[str, int]  # images that came to nothing and dropped captures, by reason
+    lost: dict[str, int]  # images without a result and dropped captures, by reason
 
     def __str__(self) -> str:
         images = "image" if self.classified == 1 else "images"
@@ -29,7 +29,7 @@ class Counters:
 
 
 def no_model(project: str, device: str, expected: str | None, answer: reports.Outcome | None) -> str:
-    """Why there is no first model: `expected` is the one that is being fetched, `answer` what became of the last."""
+    """Why there is no first model: `expected` is the one that is being fetched, `answer` is the outcome of the last."""
     if expected:
         return f"no model yet: {expected} is being fetched"
     if answer:

@@ -1,4 +1,4 @@
-"""The spool's database: what is known of each capture, how many were lost, and which the cloud is to be told of. No files."""
+"""The spool's database: the captures, how many were lost, and which losses are to be reported. No files."""
 
 import contextlib
 import sqlite3
@@ -11,12 +11,12 @@ from strop_wire import messages, reports
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS captures (
-    seq INTEGER PRIMARY KEY,       -- age: the oldest is the smallest
+    seq INTEGER PRIMARY KEY,       -- age: the smallest is the oldest
     id TEXT NOT NULL UNIQUE,
     fate TEXT NOT NULL DEFAULT 'kept',
     audit INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    message BLOB,                  -- the announcement; NULL when the image has gone
+    message BLOB,                  -- the announcement; NULL once the image is deleted
     due REAL NOT NULL DEFAULT 0,   -- when to announce (again), by the monotonic clock of this run
     tries INTEGER NOT NULL DEFAULT 0
 );
@@ -26,32 +26,32 @@ CREATE TABLE IF NOT EXISTS drops (reason TEXT PRIMARY KEY, count INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS untold (id TEXT PRIMARY KEY, reason TEXT NOT NULL);  -- announced, lost, not answered
 """
 JOURNAL = 1_000_000
-"""How many of the youngest captures the journal remembers."""
+"""The newest captures, which the journal keeps."""
 TRIM_EVERY, TRIM = 1_000, 5_000
-"""After so many captures it forgets the oldest above that, at most so many at once."""
+"""The journal is trimmed after so many captures, by at most so many rows."""
 
 _OLDEST = "SELECT id, size FROM captures WHERE message IS NOT NULL ORDER BY audit, seq"
 
 
 class Rows:
-    """Safe from any thread. What changes something belongs into a `transaction`."""
+    """Thread-safe. Call methods that change rows in a `transaction`."""
 
-    def __init__(self, db: sqlite3.Connection, given_up: set[str]) -> None:
-        """`given_up` are captures whose images have gone already: the next transaction writes that down."""
+    def __init__(self, db: sqlite3.Connection, deleted: set[str]) -> None:
+        """`deleted` are captures whose images are deleted already: the next transaction records it."""
         self.items = self.bytes = 0
         self.lock = threading.RLock()
-        self.given_up = given_up
+        self.deleted = deleted
         self._db = db
         self.recount()
         self.count_from_here()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, on the disk and in the totals."""
+        """Commit, or roll back the rows and the totals."""
         with self.lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                for id_ in self.given_up:
+                for id_ in self.deleted:
                     self.drop(id_, "disk-full")
                 yield
                 self._db.execute("COMMIT")
@@ -60,10 +60,10 @@ class Rows:
                     self._db.execute("ROLLBACK")
                 self.recount()
                 raise
-            self.given_up.clear()
+            self.deleted.clear()
 
     def change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run a statement for each of these."""
+        """Run a statement for each row."""
         self._db.executemany(statement, rows)
 
     def select(self, query: str) -> list[tuple[Any, ...]]:
@@ -72,7 +72,7 @@ class Rows:
 
     @property
     def whole(self) -> bool:
-        """Whether a start has come to its end with this database."""
+        """Whether a start was completed with this database."""
         return self.select("PRAGMA user_version") != [(0,)]
 
     def mark_whole(self) -> None:
@@ -83,7 +83,7 @@ class Rows:
             self._db.close()
 
     def insert(self, capture: messages.Capture, size: int) -> None:
-        """Write down a new capture, and now and then have the journal forget old ones."""
+        """Insert a capture, and trim the journal now and then."""
         added = self._db.execute(
             "INSERT INTO captures (id, audit, size, message) VALUES (?, ?, ?, ?)",
             (capture.id, capture.audit, size, capture.dumps()),
@@ -94,7 +94,7 @@ class Rows:
             self.trim()
 
     def trim(self) -> None:
-        """Have the journal forget what is too old."""
+        """Delete old rows of the journal."""
         self._db.execute(
             "DELETE FROM captures WHERE seq IN (SELECT seq FROM captures "
             "WHERE message IS NULL AND seq <= (SELECT max(seq) FROM captures) - ? ORDER BY seq LIMIT ?)",
@@ -102,7 +102,7 @@ class Rows:
         )
 
     def due(self, now: float, limit: int) -> list[tuple[str, bytes, int]]:
-        """Captures to announce: id, announcement, and how often that was done."""
+        """Return captures to announce: id, announcement, and the number of earlier announcements."""
         return self._db.execute(
             "SELECT id, message, tries FROM captures WHERE message IS NOT NULL AND due <= ? ORDER BY due, seq LIMIT ?",
             (now, limit),
@@ -112,21 +112,21 @@ class Rows:
         self._db.execute("UPDATE captures SET fate = ?, due = ? WHERE id = ? AND message IS NOT NULL", (fate, due, id_))
 
     def can_upload(self, id_: str, now: float) -> bool:
-        """Whether its image is here, and was not uploaded a moment ago."""
+        """Whether its image is stored here, and was not uploaded recently."""
         row = self._db.execute("SELECT fate, due FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)).fetchone()
         return row is not None and not (row[0] == "uploaded" and row[1] > now)
 
     def settle(self, id_: str, fate: str) -> bool:
-        """Write down the cloud's final answer; True when there still was an image, which may go."""
+        """Record the cloud's final answer; returns whether there was an image, which may be deleted."""
         self._db.execute("DELETE FROM untold WHERE id = ?", (id_,))
         if self.release(id_, fate):
             return True
-        if fate == "stored":  # evicted meanwhile, but it did arrive
+        if fate == "stored":  # evicted meanwhile, but uploaded before
             self._db.execute("UPDATE captures SET fate = 'stored' WHERE id = ?", (id_,))
         return False
 
     def release(self, id_: str, fate: str) -> str | None:
-        """Let go of an image; returns the fate before, None when it had gone."""
+        """Release an image; returns the fate before, None if it was released already."""
         row = self._db.execute(
             "SELECT size, fate FROM captures WHERE id = ? AND message IS NOT NULL", (id_,)
         ).fetchone()
@@ -138,12 +138,12 @@ class Rows:
         return str(row[1])
 
     def oldest(self) -> Iterator[str]:
-        """Captures in the order in which they go when there is no room: audits last."""
+        """Yield captures in the order of eviction: the oldest first, audits last."""
         for id_, _ in self._db.execute(_OLDEST):
             yield id_
 
     def evict(self, excess: int, reason: str) -> list[str]:
-        """Drop the oldest, until as many bytes are freed."""
+        """Drop the oldest captures until so many bytes are freed; returns their ids."""
         gone: list[str] = []
         while excess > 0 and (oldest := self._db.execute(f"{_OLDEST} LIMIT 1").fetchone()):
             self.drop(oldest[0], reason)
@@ -152,11 +152,11 @@ class Rows:
         return gone
 
     def drop(self, id_: str, reason: str) -> None:
-        """Lose an image, and count it; once it was announced, the cloud is to be told."""
+        """Release an image and count the drop; one that was announced is reported as lost."""
         if before := self.release(id_, f"dropped:{reason}"):
             self.count(reason)
             if before != "kept":
-                self.owe(id_, reason)
+                self.report_lost(id_, reason)
 
     def count(self, reason: str) -> None:
         self._db.execute(
@@ -165,11 +165,11 @@ class Rows:
         self._drops[reason] += 1
 
     def dropped(self) -> Counter[str]:
-        """Drops by reason, of this run."""
+        """Return the drops of this run by reason."""
         return self._drops - self._drops_before
 
     def count_from_here(self) -> None:
-        """Take all that was dropped so far for an earlier run's."""
+        """Count all earlier drops as those of an earlier run."""
         self._drops_before = self._drops.copy()
 
     def recount(self) -> None:
@@ -179,19 +179,19 @@ class Rows:
         ).fetchone()
         self._drops = Counter(dict(self._db.execute("SELECT reason, count FROM drops").fetchall()))
 
-    def owe(self, id_: str, reason: str) -> None:
-        """Have the cloud told that this one was lost."""
+    def report_lost(self, id_: str, reason: str) -> None:
+        """Report this capture as lost in the next states, until it is answered."""
         self._db.execute("INSERT OR REPLACE INTO untold VALUES (?, ?)", (id_, reason))
 
-    def disown(self, id_: str) -> None:
-        """Have the cloud told, once more perhaps, that what it asks for was lost: it may have heard that too early."""
+    def report_again(self, id_: str) -> None:
+        """Report a requested capture as lost, perhaps again: the cloud may have processed the first report before the announcement."""
         row = self._db.execute("SELECT fate FROM captures WHERE id = ?", (id_,)).fetchone()
         fate = row[0] if row else "dropped:unknown"
         if fate.startswith("dropped:") and not fate.startswith("dropped:cloud:"):
-            self.owe(id_, fate.removeprefix("dropped:"))
+            self.report_lost(id_, fate.removeprefix("dropped:"))
 
-    def untold(self, limit: int) -> tuple[reports.Lost, ...]:
-        """What the cloud is to be told of and has not answered yet, the longest lost first."""
+    def unreported(self, limit: int) -> tuple[reports.Lost, ...]:
+        """Return lost captures that the cloud has not answered yet, the oldest loss first."""
         with self.lock:
             rows = self._db.execute("SELECT id, reason FROM untold ORDER BY rowid LIMIT ?", (max(limit, 0),)).fetchall()
         return tuple(reports.Lost(*row) for row in rows)

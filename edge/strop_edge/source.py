@@ -1,26 +1,26 @@
-"""Where images come from. A source is any iterator of bytes; None means that there is nothing at the moment."""
+"""Sources of images. A source is any iterator of bytes; None means that there is no image at the moment."""
 
 from pathlib import Path
 
-from strop_edge import look, watching
+from strop_edge import folder_scan, watching
 from strop_wire import messages
 
 
-def folder(path: Path) -> look.Images:
-    """Every image below a folder once, sorted by name."""
+def folder(path: Path) -> folder_scan.Source:
+    """Yield every image below a folder once, sorted by name."""
     return _Once(path)
 
 
-def watch(path: Path) -> look.Images:
-    """The images that appear or change from now on, without end: also those that do before anybody asks for the first."""
+def watch(path: Path) -> folder_scan.Source:
+    """Yield images that appear or change from now on, without end; also those before the first `next`."""
     return watching.Watch(path, _read)
 
 
-class _Once(look.Images):
+class _Once(folder_scan.Source):
     def __init__(self, path: Path) -> None:
         super().__init__()
-        found = look.walk(str(path))
-        self.failures.looked(found, str(path))
+        found = folder_scan.scan(str(path))
+        self.failures.scanned(found, str(path))
         self._files = iter(sorted(map(Path, found.files)))
 
     def __next__(self) -> bytes:
@@ -35,13 +35,13 @@ class _Once(look.Images):
 
 
 class FromFile(bytes):
-    """The bytes of an image, and the file that they came from, for the error when they are not one."""
+    """The bytes of an image, and its file, for the error if they are no image."""
 
     file: Path
 
 
 def _read(file: Path) -> FromFile:
-    """Read not more than what is too large anyway: the decoder refuses a giant by that one byte. Raises OSError."""
+    """Read at most one byte more than the limit, by which the decoder refuses the image. Raises OSError."""
     with file.open("rb") as opened:
         data = FromFile(opened.read(messages.MAX_IMAGE_BYTES + 1))
     data.file = file

@@ -1,12 +1,12 @@
-"""Kept images wait here, on disk, until the cloud has answered for each: `drop` or `stored`.
+"""The spool keeps images on disk until the cloud has answered for each: `drop` or `stored`.
 
-An image is a file named after its capture, written and synced before its row; so after a kill at any point there is
-either both, or a file without a row, which was never announced and goes at the next start. The table doubles as the
-journal: rows stay when their image has gone, with the last fate of the capture.
+An image is a file named after its capture, written and synced before its row. So after a crash at any point there are
+both, or a file without a row, which was never announced and is deleted at the next start. The table is also the
+journal: rows stay after their image is deleted, with the last fate of the capture.
 
 kept -> announced -> granted -> uploaded -> stored, or dropped:REASON on the way.
 
-`rows` is the database, `room` what happens when the disk is full, `recovery` what happens at the start.
+`rows` is the database, `image_files` handles a full disk, `recovery` a start after a crash.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ T = TypeVar("T")
 Image = bytes  # inside the class the word is taken
 DATABASE = "spool.db"
 DOUBLINGS = 6
-"""After so many doublings the wait for an answer grows no more: from 30 s to half an hour."""
+"""Doublings of the wait for an answer: from 30 s to half an hour."""
 UPLOAD_PATIENCE = 300.0
 """Seconds that a granted upload may take before the capture is announced again, for a fresh URL."""
 
@@ -40,25 +40,25 @@ class Item:
     message: bytes
 
 
-def _with_room(method: "Callable[Concatenate[Spool, P], T]") -> "Callable[Concatenate[Spool, P], T]":
-    """When the disk is full, give up the oldest images and do it once more."""
+def _freeing_space(method: "Callable[Concatenate[Spool, P], T]") -> "Callable[Concatenate[Spool, P], T]":
+    """If the disk is full, delete the oldest images and call the method once more."""
 
     @functools.wraps(method)
     def tried(self: "Spool", /, *args: P.args, **named: P.kwargs) -> T:
-        return self._room.tried(lambda: method(self, *args, **named))
+        return self._files.attempt(lambda: method(self, *args, **named))
 
     return tried
 
 
 class Spool:
-    """Bounded by bytes, and by the disk; safe from any thread."""
+    """Bounded by bytes and by the disk. Thread-safe."""
 
     def __init__(self, folder: Path, limit: int, answer_after: float = 30.0) -> None:
-        """Open or create, and repair what a crash left; `limit` in bytes, `answer_after` in seconds."""
+        """Open or create a spool, and repair it after a crash; `limit` in bytes, `answer_after` in seconds."""
         self._limit, self._answer_after = limit, answer_after
         self._images = folder / "images"
-        self._room = recovery.opened(folder / DATABASE, self._images)
-        self._rows = self._room.rows
+        self._files = recovery.opened(folder / DATABASE, self._images)
+        self._rows = self._files.rows
 
     @property
     def items(self) -> int:
@@ -68,16 +68,16 @@ class Spool:
     def bytes(self) -> int:
         return self._rows.bytes
 
-    @_with_room
+    @_freeing_space
     def put(self, capture: messages.Capture, data: Image) -> bool:
-        """Keep an image, at the cost of the oldest ones (audits last) when full; False when it can never fit.
+        """Keep an image; if the spool is full, evict the oldest ones (audits last). Returns False if it can never fit.
 
-        OSError or sqlite3.Error when the disk does not take it; then nothing was kept.
+        Raises OSError or sqlite3.Error if the write fails; then nothing was kept.
         """
         if len(data) > self._limit:
             self.count_drop("too-large")
             return False
-        self._room.leave_reserve(len(data))
+        self._files.keep_reserve(len(data))
         path = self._images / capture.id
         try:
             disk.write(path, data)
@@ -87,12 +87,12 @@ class Spool:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        self._room.unlink(evicted)
+        self._files.unlink(evicted)
         return True
 
-    @_with_room
+    @_freeing_space
     def due(self, limit: int) -> list[Item]:
-        """Take the captures to announce now; each comes again, ever later, until it has its final answer."""
+        """Return the captures to announce now; each is due again with a growing delay, until it has its final answer."""
         now = time.monotonic()
         with self._rows.transaction():
             rows = self._rows.due(now, limit)
@@ -103,36 +103,36 @@ class Spool:
         return [Item(id_, message) for id_, message, _ in rows]
 
     def _patience(self, tries: int) -> float:
-        """Seconds until the next announcement: doubling, and jittered so that a fleet does not speak in chorus."""
+        """Return the seconds until the next announcement: exponential backoff with jitter, so that a fleet does not announce at the same moment."""
         return float(self._answer_after * 2 ** min(tries, DOUBLINGS) * random.uniform(0.75, 1.25))
 
     def announce_all(self) -> None:
-        """Let every capture be announced again: the broker may have forgotten what it was told before."""
-        self._room.change(
+        """Announce every capture again: the broker may have lost earlier announcements."""
+        self._files.change(
             "UPDATE captures SET due = 0 WHERE seq = ?",
             self._rows.select("SELECT seq FROM captures WHERE message IS NOT NULL AND fate <> 'granted' AND due > 0"),
         )
 
-    @_with_room
+    @_freeing_space
     def announce_again(self, id_: str, delay: float) -> None:
-        """Announce this one again in `delay` seconds: its grant was of no use."""
+        """Announce a capture again in `delay` seconds: its grant could not be used."""
         self._set(id_, "announced", delay)
 
-    @_with_room
+    @_freeing_space
     def granted(self, ids: Collection[str]) -> set[str]:
-        """Note that uploads are wanted; without those whose image has gone, or was uploaded a moment ago."""
+        """Record grants; returns the captures to upload, without those whose image is deleted, or was uploaded recently."""
         now = time.monotonic()
         with self._rows.transaction():
             wanted = {id_ for id_ in ids if self._rows.can_upload(id_, now)}
             for id_ in wanted:
                 self._rows.set(id_, "granted", now + UPLOAD_PATIENCE)
             for id_ in set(ids) - wanted:
-                self._rows.disown(id_)
+                self._rows.report_again(id_)
         return wanted
 
-    @_with_room
+    @_freeing_space
     def uploaded(self, id_: str) -> None:
-        """Note a finished upload; the image stays until the cloud says `stored`."""
+        """Record a finished upload; the image stays until the cloud answers `stored`."""
         self._set(id_, "uploaded", self._patience(0))
 
     def _set(self, id_: str, fate: str, delay: float) -> None:
@@ -140,49 +140,49 @@ class Spool:
             self._rows.set(id_, fate, time.monotonic() + delay)
 
     def read(self, id_: str) -> Image | None:
-        """The image; None when the capture has gone. A file that vanished is counted as a drop."""
+        """Return the image; None if it is deleted. A missing file is counted as a drop."""
         with contextlib.suppress(FileNotFoundError):
             return (self._images / id_).read_bytes()
         self._lose(id_)
         return None
 
-    @_with_room
+    @_freeing_space
     def _lose(self, id_: str) -> None:
         with self._rows.transaction():
             self._rows.drop(id_, "lost-file")
 
     def free(self, fates: Iterable[tuple[str, str]]) -> None:
-        """Let go of captures that have their final answer: pairs of id and fate, `stored` or `dropped:REASON`.
+        """Release captures that have their final answer: pairs of id and fate, `stored` or `dropped:REASON`.
 
-        Of lost ones the cloud need not be told any more.
+        Lost ones are not reported any more.
         """
         answered = list(fates)
         try:
             gone = self._settle(answered)
         except sqlite3.Error as error:
-            if not self._room.is_full(error):
+            if not self._files.is_full(error):
                 raise
-            self._room.unlink(id_ for id_, _ in answered)  # nobody needs these any more, so first of all their room
+            self._files.unlink(id_ for id_, _ in answered)  # they are not needed any more, and this frees space
             gone = self._settle(answered)
-        self._room.unlink(gone)
+        self._files.unlink(gone)
 
     def _settle(self, fates: Iterable[tuple[str, str]]) -> list[str]:
         with self._rows.transaction():
             return [id_ for id_, fate in fates if self._rows.settle(id_, fate)]
 
-    @_with_room
+    @_freeing_space
     def count_drop(self, reason: str) -> None:
         """Count an image that was lost before it had a capture."""
         with self._rows.transaction():
             self._rows.count(reason)
 
     def dropped(self) -> Counter[str]:
-        """Drops by reason since this spool was opened; those the cloud decided are none."""
+        """Return drops by reason since this spool was opened, without those that the cloud decided."""
         return self._rows.dropped()
 
-    def untold(self, limit: int) -> tuple[reports.Lost, ...]:
-        """Captures that were announced and then lost, for which the cloud has not answered yet."""
-        return self._rows.untold(limit)
+    def unreported(self, limit: int) -> tuple[reports.Lost, ...]:
+        """Return captures that were announced and then lost, and that the cloud has not answered yet."""
+        return self._rows.unreported(limit)
 
     def close(self) -> None:
         self._rows.close()

@@ -1,10 +1,10 @@
-"""The models a device holds: files by their content, a folder per model, and one small file that says which one runs.
+"""The models on a device: files by their hash, a folder per model, and one small file that names the running one.
 
-models/files/{sha256}       every file once: a new head reuses the backbone that is here
+models/files/{sha256}       every file once: a new head reuses the backbone
 models/versions/{name}/     the files of a package; hard links into files/
-models/running.json         what runs and what ran before; replaced atomically, so a kill leaves one or the other
-models/wanted.json          what the cloud asked for last, whether it runs by now or not
-models/tries.json           the model that is being tried, and how often that began
+models/running.json         the running and the previous model; replaced atomically
+models/wanted.json          the latest desired model, whether it runs or not
+models/tries.json           the model that is being tested, and the number of attempts
 """
 
 import json
@@ -21,12 +21,12 @@ POINTER, WANTED = "running.json", "wanted.json"
 
 
 class Corrupt(ValueError):
-    """What arrived is not what was announced."""
+    """A download differs from what was announced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the cloud asked for when the model was installed, with the policy that went with it."""
+    """The desired model at its installation, with its policy, and the one before."""
 
     current: messages.Desired | None = None
     previous: messages.Desired | None = None
@@ -47,29 +47,29 @@ class Store:
         disk.write(self._folder / POINTER, json.dumps(data).encode())
 
     def want(self, desired: messages.Desired | None) -> None:
-        """Keep what is to run, so that a restart in the middle of the change can go on with it; None is nothing."""
+        """Store the desired model, so that a restart continues an unfinished change; None for no model."""
         if desired is None:
             (self._folder / WANTED).unlink(missing_ok=True)
         elif desired != self.wanted():  # it comes with every connection
             disk.write(self._folder / WANTED, desired.dumps())
 
     def wanted(self) -> messages.Desired | None:
-        """What was asked for last; None when that is nothing, or cannot be read."""
+        """Return the latest desired model; None if there is none, or it cannot be read."""
         try:
             return messages.Desired.loads((self._folder / WANTED).read_bytes())
         except (OSError, ValueError):
             return None
 
     def missing(self, desired: messages.Desired) -> dict[str, messages.ModelFile]:
-        """The files of this model that are not here, or no longer what they were; by name."""
+        """Return the files of this model that are missing or damaged, by name."""
         return {name: file for name, file in desired.files.items() if not _is_whole(self._files / file.sha256, file)}
 
     def partial(self, file: messages.ModelFile) -> Path:
-        """Where a download goes before it is verified; what is there already is the beginning of the file."""
+        """Return the path of an unverified download, which may hold the beginning of the file."""
         return self._files / f"{file.sha256}.part"
 
     def keep(self, file: messages.ModelFile) -> None:
-        """Verify a complete download and take it in; Corrupt, and gone, when it is something else."""
+        """Verify and keep a complete download. If its hash differs, delete it and raise Corrupt."""
         path = self.partial(file)
         if not _is_whole(path, file):
             path.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ class Store:
         disk.sync(self._files)
 
     def assemble(self, desired: messages.Desired) -> None:
-        """Make the model's folder from files that are all here."""
+        """Create the model's folder from its files, which must all be present."""
         folder = self._version(desired)
         folder.mkdir(exist_ok=True)
         for name, file in desired.files.items():
@@ -120,7 +120,7 @@ class Store:
 
 
 def running(folder: Path) -> Running:
-    """What a folder of models says to run; empty when nothing was ever installed, or the pointer is unreadable."""
+    """Return the running model of a folder of models; empty if there was none, or the pointer is unreadable."""
     try:
         data = json.loads((folder / POINTER).read_bytes())
         return Running(*(_loads(data[key]) for key in ("current", "previous")))

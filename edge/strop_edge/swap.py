@@ -1,8 +1,8 @@
-"""Changes the model while the agent runs: fetch what is missing, verify, test in a child process, switch; or stay and say why.
+"""Change the model while the agent runs: fetch missing files, verify, test in a child process, switch; or keep the model and report why.
 
-Only what is wrong with the model is answered `failed`, since that may take the model back from the whole fleet. A bad
-line or a full disk is this device's own trouble: it keeps trying, and tells of it as an error.
-The switch is one rename of a small file and one change of a reference; until then nothing that runs is touched.
+Only faults of the model are answered with `failed`, since that may roll back the whole fleet. After a fault of the line or a
+full disk the device tries again, and reports it as an error.
+The switch is one rename of a small file and one change of a reference; until then the running model is unchanged.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What classifies: one reference, so that a model and its policy change together."""
+    """The running model and its policy: one reference, so that they change together."""
 
     model: model.Model
     desired: messages.Desired
@@ -29,18 +29,18 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """One change of model, for the record."""
+    """One change of model, for the statistics."""
 
     version: str
     seconds: float  # from the arrival of `desired` to the switch
 
 
 class Superseded(Exception):
-    """Another model is wanted by now."""
+    """Another model is desired meanwhile."""
 
 
 class Swapper:
-    """One worker thread. `report` is called on both sides of a switch, so that counts fall to the right model."""
+    """One worker thread. `report` is called on both sides of a switch, so that counts are those of one model."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Swapper:
         self._previous = self._load_last()
 
     def _load_last(self) -> messages.Desired | None:
-        """Load what ran last, or else what ran before that; returns what could be gone back to."""
+        """Load the last model, or else the one before; returns the one that remains as the previous model."""
         last = self._store.running()
         for desired in (last.current, last.previous):
             if desired is None:
@@ -82,14 +82,14 @@ class Swapper:
             else:
                 break
         if self.running is None or self.running.desired is not last.current:
-            self._wanted = last.current  # what is damaged is fetched again
+            self._wanted = last.current  # damaged files are fetched again
             return None
         self.answer = reports.Outcome(self.running.desired.deployment, "installed")
         return last.previous
 
     @property
     def expected(self) -> str | None:
-        """The model that is being fetched and tried at the moment."""
+        """The model that is being fetched and tested at the moment."""
         with self._changed:
             desired = self._wanted or self._doing
             return desired.model if desired else None
@@ -105,7 +105,7 @@ class Swapper:
         self._thread.join()
 
     def take_desired(self, desired: messages.Desired | None) -> None:
-        """Have this run, also after a restart before it does; None forgets what would be gone on with."""
+        """Change to this model, also after a restart; None cancels an unfinished change."""
         try:
             self._store.want(desired)
         except OSError as error:  # a full disk, most likely: the change goes on without it
@@ -153,11 +153,11 @@ class Swapper:
                 self._fail(desired, f"{type(error).__name__}: {error}")
 
     def _persist(self, desired: messages.Desired) -> None:
-        """Obey, as soon as the disk allows."""
+        """Apply the desired model, with retries while the disk fails."""
         pauses = fetch.waits(fetch.FIRST_WAIT)
         while True:
             try:
-                return self._obey(desired)
+                return self._apply(desired)
             except OSError as error:
                 self._on_error(f"model {desired.model}: {error}")
             self.fetcher.pause(next(pauses))
@@ -169,8 +169,8 @@ class Swapper:
             self._doing, self._wanted = self._wanted, None
             return None if self._stopping else self._doing
 
-    def _obey(self, desired: messages.Desired) -> None:
-        """Do what is desired; when that was done or tried before, only say again what came of it."""
+    def _apply(self, desired: messages.Desired) -> None:
+        """Apply a desired model; if it was applied or tested before, only repeat the answer."""
         if self.answer and self.answer.outcome == "failed" and self.answer.deployment == desired.deployment:
             self._report()
         elif self.running and self.running.desired.files == desired.files:
@@ -188,7 +188,7 @@ class Swapper:
         self._switch(Installed(loaded, desired), since)
 
     def _switch(self, new: Installed, since: float | None = None) -> None:
-        """Run this from now on; `since` when it was asked for, if it is another model."""
+        """Run this model from now on; `since` is the time of the request, if it is another model."""
         old = self.running.desired if self.running else None
         if old != new.desired:
             previous = old if old and old.files != new.desired.files else self._previous
@@ -198,9 +198,9 @@ class Swapper:
                 self._store.switch(pointer)
                 self.running, self._previous = new, previous
             self.ready.set()
-            with contextlib.suppress(OSError):  # what is left over goes the next time
+            with contextlib.suppress(OSError):  # the rest is deleted by the next switch
                 self._store.prune(pointer)
-        if since is not None:  # before the cloud hears of it
+        if since is not None:  # before the report
             self.swaps.append(Swap(new.desired.model, time.monotonic() - since))
             log.info("model %s runs after %.1f s", new.desired.model, time.monotonic() - since)
         self.answer = reports.Outcome(new.desired.deployment, "installed")

@@ -1,4 +1,4 @@
-"""HTTP to and from presigned URLs, in pieces: a slow line is no failure, and a stopping agent need not wait."""
+"""HTTP to and from presigned URLs, in pieces: a slow line is no failure, and a stopping agent does not wait."""
 
 import http.client
 import ssl
@@ -12,11 +12,11 @@ TIMEOUT = 20.0
 
 
 class Refused(Exception):
-    """The server said no; with another URL it may say yes."""
+    """The server refused the request; another URL may be accepted."""
 
 
 class Unavailable(Exception):
-    """No answer, or one that may change by itself: try again."""
+    """No response, or a temporary error: try again."""
 
 
 class Stopped(Exception):
@@ -36,7 +36,7 @@ class Http:
         self._exchange("PUT", url, {**headers, **length}, self._outgoing(data), lambda _status, _pieces: None)
 
     def get(self, url: str, path: Path, size: int) -> None:
-        """Download `size` bytes to `path`, going on where an earlier attempt ended; raises as `put`."""
+        """Download `size` bytes to `path`, continuing where an earlier attempt ended; raises as `put`."""
         start = path.stat().st_size if path.exists() else 0
         if start >= size:
             return

@@ -1,4 +1,4 @@
-"""Tries a model before the agent uses it: `python -m strop_edge.trial FOLDER THREADS SECONDS` loads and self-tests a package.
+"""Test a model before the agent uses it: `python -m strop_edge.trial FOLDER THREADS SECONDS` loads and self-tests a package.
 
 A model can hang or crash the process that loads it, and neither can be stopped from within. So the first time this happens in
 a child process, which is killed at a deadline, when the agent stops, and when another model is wanted. A child that crashes is
@@ -23,9 +23,9 @@ from strop_wire import messages
 DEADLINE = 300.0
 """Seconds to load a model and predict its samples; the slowest device needs about one minute."""
 TRIES = 3
-"""So many tries may end without a result."""
+"""Attempts that may end without a result."""
 LOOK_EVERY = 0.1
-"""Seconds between two looks at the child."""
+"""Seconds between two checks of the child."""
 
 COUNT = "tries.json"
 
@@ -57,7 +57,7 @@ def _try(count: Path, folder: Path, sha256: str, threads: int, check: Callable[[
         disk.write(count, json.dumps({"sha256": sha256, "tries": tries}).encode())
         try:
             reason = _run(folder, threads, check)
-        except Exception:  # a result; or a newer wish, which is no fault of the model
+        except Exception:  # a result; or another desired model, which is no fault of this one
             count.unlink(missing_ok=True)
             raise
         if not reason:
@@ -85,10 +85,10 @@ def _run(folder: Path, threads: int, check: Callable[[], None]) -> str:
         finally:
             child.kill()
         assert child.stdout
-        said = child.stdout.read()
+        output = child.stdout.read()
     if child.returncode < 0:
         return signal.strsignal(-child.returncode) or f"signal {-child.returncode}"
-    return _result(said, child.returncode)
+    return _result(output, child.returncode)
 
 
 def _wait(child: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
@@ -101,9 +101,9 @@ def _wait(child: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
             child.wait(LOOK_EVERY)
 
 
-def _result(said: bytes, status: int) -> str:
+def _result(output: bytes, status: int) -> str:
     try:
-        kind, reason = json.loads(said)
+        kind, reason = json.loads(output)
     except ValueError:
         return f"exit status {status}"
     if kind == "disk":
@@ -118,7 +118,7 @@ def _result(said: bytes, status: int) -> str:
 
 def main(folder: Path, threads: int, seconds: float) -> None:
     """Print the result as JSON: its kind (passed, failed, disk) and a reason."""
-    signal.alarm(int(seconds) + 5)  # also when the agent is gone
+    signal.alarm(int(seconds) + 5)  # also if the agent has ended
     with suppress(OSError):  # not on Linux: when memory runs out, this process shall end rather than the agent
         Path("/proc/self/oom_score_adj").write_text("1000")
     # Whatever a library prints must not get into the result.

@@ -1,4 +1,4 @@
-"""Sends the images the cloud asked for. A finished PUT frees nothing: only the cloud's `stored` does."""
+"""Upload granted images. A finished PUT releases no image: only the answer `stored` does."""
 
 import logging
 import random
@@ -10,16 +10,16 @@ from strop_edge import spool, transfer
 from strop_wire import messages
 
 ATTEMPTS = 3
-"""Tries per grant, with a growing wait between them; then the capture is announced again, for a fresh grant."""
+"""Attempts per grant, with backoff; then the capture is announced again, for a new grant."""
 FIRST_WAIT = 1.0
 SECOND_CHANCE = 10.0
-"""Seconds until a capture is announced again whose grant was refused or did not get through."""
+"""Seconds until a capture is announced again whose upload was refused or failed."""
 
 log = logging.getLogger(__name__)
 
 
 class Uploader:
-    """One worker thread; the latest grant for a capture is the one that counts."""
+    """One worker thread; a later grant of a capture replaces an earlier one."""
 
     def __init__(self, images: spool.Spool, tls: ssl.SSLContext, on_error: Callable[[str], None]) -> None:
         self.done = 0  # finished PUTs
@@ -34,7 +34,7 @@ class Uploader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the piece in hand. What is left is announced again by the next start."""
+        """Wait for the current piece. The rest is announced again after the next start."""
         with self._changed:
             self._stopping.set()
             self._changed.notify_all()

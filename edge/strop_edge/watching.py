@@ -1,7 +1,7 @@
-"""A folder that is watched: its images as they appear or change, without end, whatever happens to the folder.
+"""A source that watches a folder: its images as they appear or change, without end, also after errors of the folder.
 
-A complete look takes the time and size of every file. With thousands of files that takes long, so the pause after it is as long
-as makes it `SHARE` of one core; between them are quick looks, at the files and folders that changed last and at new files in them.
+A complete scan reads the time and size of every file. With thousands of files that takes long; the pause after it limits it to
+`SHARE` of one core. Quick scans in between cover the files and folders that changed last, and new files in them.
 """
 
 import time
@@ -11,46 +11,46 @@ from heapq import nlargest
 from itertools import islice
 from pathlib import Path
 
-from strop_edge import look
+from strop_edge import folder_scan
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks; a file is taken when it looks the same twice."""
+SCAN_EVERY = 0.5
+"""Seconds between two scans; a file is read once two scans see it unchanged."""
 SHARE = 0.015
-"""Of one core, for complete looks."""
+"""Of one core, for complete scans."""
 RECENT = 100
-"""So many of the files and of the folders, those that changed last, are looked at every time."""
+"""Files, and folders, that every scan covers: those that changed last."""
 GONE = 50_000
-"""So many files that are not there any more are remembered: when a share comes back, its old images are not new."""
+"""Files that have disappeared and are remembered: when a share is mounted again, its old images are not new."""
 RETRIES = 100
-"""So many files that cannot be read are tried again after a complete look."""
+"""Files that cannot be read and are tried again after a complete scan."""
 
 
-class Watch(look.Images):
-    """The images that appear or change from the start on, also before the first `next`. `read` returns a file's bytes."""
+class Watch(folder_scan.Source):
+    """Yields images that appear or change after the start, also before the first `next`. `read` returns a file's bytes."""
 
     def __init__(self, root: Path, read: Callable[[Path], bytes]) -> None:
         super().__init__()
-        self.blind = False  # not even the folder itself could be looked at
+        self.blind = False  # the folder itself cannot be scanned
         self._root, self._read = str(root), read
-        self._taken: dict[str, look.Stamp] | None = None  # None until the folder could be looked at once
-        self._pending: dict[str, look.Stamp] = {}  # new or changed at the last look
-        self._unread: dict[str, look.Stamp] = {}  # settled, and cannot be read
-        self._ready: deque[tuple[str, look.Stamp]] = deque()
-        self._known = look.Found()
+        self._taken: dict[str, folder_scan.Stamp] | None = None  # None until the first scan succeeds
+        self._pending: dict[str, folder_scan.Stamp] = {}  # new or changed at the last scan
+        self._unread: dict[str, folder_scan.Stamp] = {}  # settled, and cannot be read
+        self._ready: deque[tuple[str, folder_scan.Stamp]] = deque()
+        self._known = folder_scan.Scan()
         self._recent_files: list[str] = []
         self._recent_folders: list[str] = []
-        self._next_look = self._next_walk = 0.0
-        self._look()
+        self._next_scan = self._next_complete = 0.0
+        self._scan()
 
     def __next__(self) -> bytes | None:
-        if not self._ready and time.monotonic() >= self._next_look:
-            self._look()
+        if not self._ready and time.monotonic() >= self._next_scan:
+            self._scan()
         while self._ready:
             if (data := self._take(*self._ready.popleft())) is not None:
                 return data
         return None
 
-    def _take(self, file: str, stamp: look.Stamp) -> bytes | None:
+    def _take(self, file: str, stamp: folder_scan.Stamp) -> bytes | None:
         assert self._taken is not None
         try:
             data = self._read(Path(file))
@@ -64,20 +64,20 @@ class Watch(look.Images):
         self._taken[file] = stamp  # the youngest last
         return data
 
-    def _look(self) -> None:
-        if time.monotonic() >= self._next_walk:
+    def _scan(self) -> None:
+        if time.monotonic() >= self._next_complete:
             began = time.thread_time()
-            self._look_at_all()
-            self._next_walk = time.monotonic() + (time.thread_time() - began) / SHARE
+            self._scan_all()
+            self._next_complete = time.monotonic() + (time.thread_time() - began) / SHARE
         else:
-            self._glance()
-        self._next_look = time.monotonic() + LOOK_EVERY
+            self._rescan()
+        self._next_scan = time.monotonic() + SCAN_EVERY
 
-    def _look_at_all(self) -> None:
-        self._known = found = look.walk(self._root)
+    def _scan_all(self) -> None:
+        self._known = found = folder_scan.scan(self._root)
         self._recent_files = nlargest(RECENT, found.files, key=found.files.__getitem__)
         self._recent_folders = nlargest(RECENT, found.folders, key=found.folders.__getitem__)
-        self.failures.looked(found, self._root, self._unread)
+        self.failures.scanned(found, self._root, self._unread)
         if self._root in found.failed:
             self.blind = True
             return
@@ -89,8 +89,8 @@ class Watch(look.Images):
         self._forget(found)
         self._retry(found)
 
-    def _glance(self) -> None:
-        found = look.glance(self._known, [*self._pending, *self._recent_files], self._recent_folders)
+    def _rescan(self) -> None:
+        found = folder_scan.rescan(self._known, [*self._pending, *self._recent_files], self._recent_folders)
         changed = [file for file, stamp in found.files.items() if self._known.files.get(file) != stamp]
         self._recent_files = list(dict.fromkeys([*changed, *self._recent_files]))[:RECENT]
         self._recent_folders = list(dict.fromkeys([*found.folders, *self._recent_folders]))[:RECENT]
@@ -98,8 +98,8 @@ class Watch(look.Images):
         self._known.folders |= found.folders
         self._sort_out(found)
 
-    def _sort_out(self, found: look.Found) -> None:
-        """Make ready what is new and looks the same as at the last look."""
+    def _sort_out(self, found: folder_scan.Scan) -> None:
+        """Queue files that are new and unchanged since the last scan."""
         if self._taken is None:
             return
         settled = []
@@ -114,15 +114,15 @@ class Watch(look.Images):
             self._unread.pop(file, None)
             self._ready.append((file, self._pending.pop(file)))
 
-    def _forget(self, found: look.Found) -> None:
-        """Forget the oldest of the files that have gone, when they are many; what could not be looked at has not gone."""
+    def _forget(self, found: folder_scan.Scan) -> None:
+        """Forget the oldest of the files that have disappeared, if they are many; what cannot be scanned has not disappeared."""
         if self._taken and len(self._taken) - len(found.files) > GONE:
             below = tuple(f"{path}/" for path in found.failed)
             gone = [file for file in self._taken if file not in found.files and not file.startswith(below)]
             for file in gone[:-GONE]:
                 del self._taken[file]
 
-    def _retry(self, found: look.Found) -> None:
+    def _retry(self, found: folder_scan.Scan) -> None:
         for file in list(islice(self._unread, RETRIES)):
             stamp = self._unread.pop(file)
             if found.files.get(file) == stamp:

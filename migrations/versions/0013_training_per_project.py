@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -17,13 +17,13 @@ TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.create_table(
-        "training_settings",
+        "project_settings",
         sa.Column("project", sa.String(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("body", JSONB(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("at", TIME, server_default=sa.func.now(), nullable=False),
-        sa.PrimaryKeyConstraint("project", "version", name=op.f("pk_training_settings")),
+        sa.PrimaryKeyConstraint("project", "version", name=op.f("pk_project_settings")),
     )
     op.add_column("training_runs", sa.Column("judges", sa.BigInteger()))
     op.add_column("evaluations", sa.Column("champion_key", sa.String()))
@@ -46,7 +46,7 @@ def downgrade() -> None:
     op.drop_column("evaluations", "champion_right")
     op.drop_column("evaluations", "champion_key")
     op.drop_column("training_runs", "judges")
-    op.drop_table("training_settings")
+    op.drop_table("project_settings")
 
 
 def _allow(triggers: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ that does I/O. Each stands where `point` is called.
 import os
 import signal
 
-# Read here and not in `settings`: the points lie where no settings are, and nobody shall take this for a setting.
+# Read here and not in `settings`: the points lie where no settings are, and this is not a setting for users.
 _POINT, _, _MARKER = os.environ.get("STROP_CRASH_AT", "").partition("@")
 
 

@@ -10,7 +10,7 @@ import structlog
 log = structlog.get_logger()
 
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-"""Runs until the event is set, then finishes the work in hand and returns."""
+"""Runs until the event is set, then finishes its current work and returns."""
 
 
 async def pause(seconds: float, stop: asyncio.Event) -> None:

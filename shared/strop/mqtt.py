@@ -118,7 +118,7 @@ class _Connection(asyncio.Protocol):
 
 
 class _Inbox:
-    """Messages of one connection that are not acknowledged: waiting for a reader, or in hand."""
+    """Messages of one connection that are not acknowledged: waiting for a reader, or being processed."""
 
     def __init__(self) -> None:
         self.waiting: deque[Message] = deque()

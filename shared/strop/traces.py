@@ -1,8 +1,8 @@
 """OpenTelemetry traces: off unless a collector is named, and then one trace follows one image through all services.
 
-The trace of an image has the id of its capture, and its first span the second half of that id. So everybody who knows the
-capture knows its trace, and nothing need be carried by MQTT 3.1.1, the device or the bucket (docs/decisions/0011). Between
-services the event's `trace` tells which span it came from.
+The trace of an image has the id of its capture, and its first span the second half of that id. So the
+trace follows from the capture's id, and nothing need be carried by MQTT 3.1.1, the device or the bucket (docs/decisions/0011). Between
+services the event's `trace` names the span that it came from.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class _Tracing:
         spans = [
             (each, tracer.start_span(type(each).__name__, _parent(each), trace.SpanKind.CONSUMER, _attributes(each)))
             for each in happened
-            if each.trace or type(each) in topology.ROUTES  # not what the bucket says of any other object
+            if each.trace or type(each) in topology.ROUTES  # no notifications about other objects
         ]
         token = _at_work.set({span.get_span_context().trace_id: span for _, span in spans})
         try:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from PIL import Image
 
@@ -27,9 +27,24 @@ LENGTHS = struct.Struct("!II")
 MAX_TEXT, MAX_DATA = 64 * 2**10, 3 * header.MAX_PIXELS
 """Bytes of the parts of a message: the child is not trusted, as it decodes."""
 NICENESS = 5
-"""What waits for a person or a device goes before images."""
+"""Work for people and devices has priority over images."""
 
-Answer = tuple[dict[str, Any], bytes]
+
+class Request(TypedDict):
+    """What to do with the data; the numbers are arguments of some operations."""
+
+    operation: str
+    short_side: NotRequired[int]  # pixels
+    side: NotRequired[int]  # pixels
+    quality: NotRequired[int]  # of a JPEG
+
+
+class Response(TypedDict, total=False):
+    refused: str  # why the data is no usable image
+    size: tuple[int, int]  # pixels
+
+
+Answer = tuple[Response, bytes]
 
 
 def main(cpu_seconds: int, memory: int) -> None:
@@ -42,9 +57,9 @@ def main(cpu_seconds: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=0) as peer:
-        while request := receive(peer):
+        while received := receive(peer):
             _allow(cpu_seconds)
-            send(peer, *_answer(*request))
+            send(peer, *_answer(*received))
 
 
 def _allow(cpu_seconds: int) -> None:
@@ -53,10 +68,10 @@ def _allow(cpu_seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
-def _answer(request: dict[str, Any], data: bytes) -> Answer:
-    operation = _OPERATIONS[request.pop("operation")]
+def _answer(request: Request, data: bytes) -> Answer:
+    arguments = {name: value for name, value in request.items() if name != "operation"}
     try:
-        return operation(data, **request)
+        return _OPERATIONS[request["operation"]](data, **arguments)
     except decoder.BadImage as error:
         return {"refused": str(error)}, b""
 
@@ -95,13 +110,13 @@ _OPERATIONS: dict[str, Callable[..., Answer]] = {"check": _check, "decode": _dec
 # --- messages ---
 
 
-def send(peer: socket.socket, message: dict[str, Any], data: bytes) -> None:
+def send(peer: socket.socket, message: Request | Response, data: bytes) -> None:
     text = json.dumps(message).encode()
     peer.sendall(LENGTHS.pack(len(text), len(data)) + text)
     peer.sendall(data)
 
 
-def receive(peer: socket.socket) -> tuple[dict[str, Any], bytes] | None:
+def receive(peer: socket.socket) -> tuple[Any, bytes] | None:
     """Return the next message; None at the end of the socket, also in the middle of a message. ValueError if it is too long."""
     lengths = _exactly(peer, LENGTHS.size)
     if len(lengths) < LENGTHS.size:

@@ -141,7 +141,7 @@ def _png(file: io.BytesIO) -> Image.Image:
     data = file.getvalue()
     depth, colour = data[24:26].ljust(2, b"\0")
     pixels = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-    if depth == 8 or colour == 3:  # a transparent colour of another depth is told in values that Pillow does not scale
+    if depth == 8 or colour == 3:  # a transparent colour of another depth has values that Pillow does not scale
         pixels.add(b"tRNS")
     chunks = list(header.png_chunks(data))
     kept = (data[at:end] for kind, at, end in chunks if kind in pixels)

@@ -27,7 +27,7 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
 class BadImage(ValueError):
-    """These bytes are not an image that can be used; the message says why, to follow the name of the image."""
+    """The bytes are no usable image; the message is the reason, to follow the name of the image."""
 
 
 @dataclass(frozen=True, slots=True)

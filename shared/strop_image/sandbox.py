@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from PIL import Image
 
@@ -62,7 +62,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
-    def ask(self, request: dict[str, Any], data: bytes) -> child.Answer:
+    def ask(self, request: child.Request, data: bytes) -> child.Answer:
         """Return the answer; BadImage or Unavailable when there is none."""
         for tries_left in (1, 0):
             try:
@@ -76,7 +76,7 @@ class Child:
                 self._blame(self.end())
                 if not tries_left:
                     raise Unavailable("an image decoder ended twice") from error
-            except BaseException:  # a half-read answer must not be taken for that of the next image
+            except BaseException:  # a half-read answer must not be used for the next image
                 self.end()
                 raise
         if "refused" in answer:
@@ -90,7 +90,7 @@ class Child:
         if -status in _BLAMED:
             raise decoder.BadImage(f"crashes its decoder ({signal.Signals(-status).name})")
 
-    def _exchange(self, request: dict[str, Any], data: bytes) -> child.Answer:
+    def _exchange(self, request: child.Request, data: bytes) -> child.Answer:
         peer = self._socket or self._start()
         peer.settimeout(self._limits.seconds)
         try:
@@ -148,7 +148,8 @@ class Pool:
     def decode(self, data: bytes, short_side: int = decoder.SHORT_SIDE) -> Image.Image:
         """Decode as `decoder.decode` does."""
         answer, body = self._ask_sized({"operation": "decode", "short_side": short_side}, data)
-        return Image.frombytes("RGB", tuple(answer["size"]), body)
+        width, height = answer["size"]
+        return Image.frombytes("RGB", (width, height), body)
 
     def jpeg(self, data: bytes, side: int, quality: int) -> bytes:
         """Make a JPEG of at most `side` x `side` pixels, upright, without the metadata of the file."""
@@ -158,7 +159,7 @@ class Pool:
         """Make a PNG of the first picture of a GIF or BMP."""
         return self._ask({"operation": "still"}, data)[1]
 
-    def _ask_sized(self, request: dict[str, Any], data: bytes) -> child.Answer:
+    def _ask_sized(self, request: child.Request, data: bytes) -> child.Answer:
         """Ask for what `decoder.decode` does; what the header alone refuses needs no child."""
         found = header.read(decoder.bounded(data))
         header.check_pixels(found.content_type, found.width, found.height)
@@ -167,7 +168,7 @@ class Pool:
         with self._large:
             return self._ask(request, data)
 
-    def _ask(self, request: dict[str, Any], data: bytes) -> child.Answer:
+    def _ask(self, request: child.Request, data: bytes) -> child.Answer:
         free = self._free.get()
         try:
             return free.ask(request, data)
@@ -175,7 +176,7 @@ class Pool:
             self._free.put(free)
 
     def close(self) -> None:
-        """Kill the children; what they had in hand fails."""
+        """Kill the children; requests in progress fail."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for each in self._children:
             each.end()

@@ -45,7 +45,7 @@ class LabelTooLong(Malformed):
 
 
 def load(payload: bytes | str) -> dict[str, Any]:
-    """Decode one JSON object; Malformed when it is too large, not JSON, not an object, or holds what nobody can store."""
+    """Decode one JSON object; Malformed when it is too large, not JSON, not an object, or contains text that PostgreSQL cannot store."""
     if len(payload) > MAX_PAYLOAD:
         raise Malformed(f"payload of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
     try:

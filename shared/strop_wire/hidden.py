@@ -1,4 +1,4 @@
-"""Which files are never data: what operating systems, editors and file servers put beside a person's own files.
+"""Files that are never data: those that operating systems, editors and file servers create beside a user's files.
 
 One rule for folders on disk, for keys in S3, for what ingest is notified of, and for the folders of labels. Pure.
 """
@@ -17,6 +17,8 @@ _NAMES = {
 }
 
 REASON = "hidden"
+NO_IMAGE = "no image by name"
+"""Why files of other types are left out."""
 
 
 def is_name(part: str) -> bool:

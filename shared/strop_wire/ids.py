@@ -1,4 +1,4 @@
-"""UUIDv7 (RFC 9562, section 5.7): sortable by time, made by whoever creates the thing."""
+"""UUIDv7 (RFC 9562, section 5.7): sortable by time, created by the sender."""
 
 import os
 import time

@@ -31,7 +31,7 @@ def parts(message: type) -> Iterator[type]:
 def of(kind: type, prefix: str = "#/$defs/") -> Schema:
     """The schema of one class; the classes in it are references that begin with `prefix`.
 
-    Whoever sends must fill in the fields without a default. What goes down always has all of them, the policy's too.
+    A sender must set the fields without a default. Messages to devices always have all fields, also those of the policy.
     """
     hints = get_type_hints(kind, include_extras=True)
     known = {each.name: each for each in dataclasses.fields(kind)}

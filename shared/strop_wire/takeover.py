@@ -1,6 +1,6 @@
 """Two clients with one client id: the broker ends the older connection for each new one, so they disconnect each other in turn.
 
-MQTT 3.1.1 gives no reason for the end of a connection. What tells this case from others: the broker can be reached each time, and
+MQTT 3.1.1 gives no reason for the end of a connection. This case differs from others: the broker can be reached each time, and
 each connection ends within seconds.
 """
 

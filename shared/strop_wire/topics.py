@@ -12,7 +12,7 @@ DOWN = ("grant", "desired")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Who speaks, and about what: the parts of `strop/{project}/{device}/{kind}`."""
+    """The parts of `strop/{project}/{device}/{kind}`."""
 
     project: str
     device: str

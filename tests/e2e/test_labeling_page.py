@@ -154,7 +154,7 @@ async def test_new_images_appear_by_themselves_when_all_is_done(browser: Browser
         await expect(page.locator("#waiting")).to_have_text("1")
 
 
-async def test_two_people_see_different_images_and_are_told_when_none_is_left(browser: Browser, place: Place) -> None:
+async def test_two_people_see_different_images_and_a_message_when_none_is_left(browser: Browser, place: Place) -> None:
     await place.store(5)
     async with at_work(browser, place, "ada") as ada:
         await shown(ada)
@@ -200,7 +200,7 @@ async def test_a_message_covers_no_answer(browser: Browser, place: Place, viewpo
         assert toast["x"] + toast["width"] <= stage["x"] + stage["width"]
 
 
-async def test_who_is_signed_out_is_told_and_goes_on_after_signing_in(browser: Browser, place: Place) -> None:
+async def test_a_labeler_who_is_signed_out_continues_after_signing_in(browser: Browser, place: Place) -> None:
     await place.store()
     async with at_work(browser, place) as page:
         await shown(page)

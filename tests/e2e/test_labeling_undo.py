@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.e2e.labeling import Place, at_work, press, shown
 
 
-async def test_undo_brings_the_image_back_and_takes_the_label_away(browser: Browser, place: Place) -> None:
+async def test_undo_shows_the_image_again_and_removes_the_label(browser: Browser, place: Place) -> None:
     first, second = await place.store(2)
     async with at_work(browser, place) as page:
         before = await shown(page)

@@ -6,9 +6,9 @@ from pathlib import Path
 from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
-from strop import app, tokens
-from strop_cli import datasets
-from strop_contracts import keys
+from strop import app, members, tokens
+from strop_cli import access, api, base_images
+from strop_contracts.states import Role
 from trainer import triggers
 
 POLICY = {"audit_rate": 0.3, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
@@ -23,10 +23,11 @@ async def enrol(runtime: app.Runtime, project: str, devices: Iterable[str]) -> N
         await policies.set_policy(session, project, POLICY)
 
 
-async def import_base(runtime: app.Runtime, project: str, folder: Path) -> datasets.Imported:
-    """Import the base set."""
-    files = datasets.look(folder, "base").keys(keys.dataset(project, "base"))
-    return await datasets.load(runtime, project, files, lambda _sent, _checked: None)
+def import_base(where: access.Access, project: str, folder: Path) -> base_images.Imported:
+    """Import the base set over the control API. Blocks."""
+    _, files = base_images.find(folder, project, "base")
+    with api.Api(where) as client:
+        return base_images.DataSet(client, project, "base").load(files)
 
 
 async def train(runtime: app.Runtime, project: str) -> None:
@@ -37,4 +38,5 @@ async def train(runtime: app.Runtime, project: str) -> None:
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
     """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
+        await members.grant(session, "you", Role.ADMIN)
         return f"{url}/sign-in?token={await tokens.make(session, 'you', 'once')}"

@@ -8,9 +8,8 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from strop_edge import journal
 from strop_edge.agent import Agent
@@ -38,6 +37,23 @@ class Spec:
         path.write_text(json.dumps(asdict(self)))
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Sums over the fleet: one JSON line of the output."""
+
+    classified: int = 0  # images
+    bytes_sent: int = 0
+    finished: bool = False  # all cameras have shown all images
+    journals: dict[str, dict[str, str]] | None = None  # last fate by capture, by device; once all agents have stopped
+
+    @classmethod
+    def loads(cls, line: bytes) -> "Figures":
+        return cls(**json.loads(line))
+
+    def print(self) -> None:
+        print(json.dumps(asdict(self)), flush=True)
+
+
 def share_out(files: list[Path], devices: int) -> dict[str, list[str]]:
     """Deal the images to devices `line-01` … like cards, so that each sees every label."""
     return {f"line-{n + 1:02d}": [str(path) for path in files[n::devices]] for n in range(devices)}
@@ -61,12 +77,13 @@ def run(spec: Spec) -> None:
     for agent in agents:
         agent.start()
     while not stop.wait(0.5):
-        _say(figures(agents))
+        figures(agents).print()
     for agent in agents:
         agent.stop()
     for agent in agents:
         agent.join()
-    _say({**figures(agents), "journals": {device: journal.fates(folder) for device, folder in folders.items()}})
+    journals = {device: journal.fates(folder) for device, folder in folders.items()}
+    replace(figures(agents), journals=journals).print()
 
 
 def _await_line(stop: threading.Event) -> None:
@@ -80,18 +97,13 @@ def _agent(spec: Spec, device: str, folder: Path, stop: threading.Event) -> Agen
     return Agent(config, camera(spec.devices[device], stop))
 
 
-def figures(agents: list[Agent]) -> dict[str, Any]:
-    """Sums over the fleet."""
+def figures(agents: list[Agent]) -> Figures:
     counters = [agent.counters() for agent in agents]
-    return {
-        "classified": sum(each.classified for each in counters),
-        "bytes_sent": sum(each.http_bytes + each.mqtt_bytes for each in counters),
-        "finished": all(agent.exhausted.is_set() for agent in agents),
-    }
-
-
-def _say(data: dict[str, Any]) -> None:
-    print(json.dumps(data), flush=True)
+    return Figures(
+        sum(each.classified for each in counters),
+        sum(each.http_bytes + each.mqtt_bytes for each in counters),
+        all(agent.exhausted.is_set() for agent in agents),
+    )
 
 
 if __name__ == "__main__":

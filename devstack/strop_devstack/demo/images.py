@@ -2,7 +2,7 @@
 
 STATE/demo/base/{train,valid}/{label}/…   as the factory photographed them
 STATE/demo/field/{label}/…                as the devices will see them (shifted)
-STATE/demo/heldout/{label}/…              shifted too, seen by nobody until the closing table
+STATE/demo/heldout/{label}/…              shifted too, used only for the closing table
 """
 
 import hashlib

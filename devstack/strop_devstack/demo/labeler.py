@@ -16,7 +16,7 @@ class Labeler:
         self._project = project
         self._truth = truth
         self._stop = threading.Event()
-        # The pages are on this machine: no proxy and no certificates, whatever the environment says.
+        # The pages are on this machine: the environment's proxies and certificates do not apply.
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
         )

@@ -2,20 +2,18 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from strop_cli import envfile, tree
 from strop_contracts import errors
-from strop_devstack.demo.fleet import Spec
+from strop_devstack.demo.fleet import Figures, Spec
 from strop_devstack.demo.images import Prepared
 
 START = 120.0
@@ -23,7 +21,7 @@ START = 120.0
 STOP = 30.0
 
 
-class Died(errors.StropError):
+class Crashed(errors.StropError):
     """A process of the demo ended by itself; the message has the end of its log."""
 
 
@@ -68,7 +66,7 @@ class Platform:
 
     def check(self) -> None:
         if self.process.returncode is not None:
-            raise Died(
+            raise Crashed(
                 f"the platform ended with code {self.process.returncode}; the end of {self.log}:\n{_tail(self.log)}"
             )
 
@@ -103,16 +101,16 @@ async def platform(state: Path, extra: dict[str, str]) -> AsyncIterator[Platform
 class Fleet:
     process: asyncio.subprocess.Process
     log: Path
-    figures: dict[str, Any] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
 
     async def read(self) -> None:
         assert self.process.stdout
         while line := await self.process.stdout.readline():
-            self.figures = json.loads(line)
+            self.figures = Figures.loads(line)
 
     def check(self) -> None:
         if self.process.returncode is not None:
-            raise Died(
+            raise Crashed(
                 f"the fleet ended with code {self.process.returncode}; the end of {self.log}:\n{_tail(self.log)}"
             )
 
@@ -122,9 +120,9 @@ class Fleet:
         self.process.stdin.write(b"stop\n")
         await self.process.stdin.drain()
         await asyncio.wait_for(self.process.wait(), 60)
-        while "journals" not in self.figures:
+        while (journals := self.figures.journals) is None:
             await asyncio.sleep(0.05)
-        return {capture: fate for journal in self.figures["journals"].values() for capture, fate in journal.items()}
+        return {capture: fate for journal in journals.values() for capture, fate in journal.items()}
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 
 from strop import app
 from strop_contracts import documents, errors, states, tables
+from strop_devstack.demo.fleet import Figures
 
 _FIGURES = text(
     """
@@ -44,23 +45,19 @@ async def _running(runtime: app.Runtime, project: str) -> str:
     return ", ".join(f"{count} on {model or 'no model'}" for model, count in found)
 
 
-async def figures(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> dict[str, str]:
+async def figures(runtime: app.Runtime, project: str, fleet: Figures) -> dict[str, str]:
     """What the live view shows."""
     found = await counts(runtime, project)
     async with runtime.sessions() as session:
         newest = (await session.scalars(_runs(project).limit(1))).first()
-    training = f"{newest.state} {_progress(newest.progress)}" if newest else "not yet"
+    training = f"{newest.state} {newest.progress.words}".strip() if newest else "not yet"
     return {
-        "images classified": f"{fleet.get('classified', 0):,}",
+        "images classified": f"{fleet.classified:,}",
         "captures kept and announced": f"{found['captures']:,}   images asked for {found['wanted']:,}, stored {found['stored']:,}",
         "labels": f"{found['labels']:,}   waiting {found['open_tasks']:,}",
         "training": training,
         "devices": await _running(runtime, project),
     }
-
-
-def _progress(found: documents.Progress) -> str:
-    return f"({found.step} {found.done}/{found.total})" if found.step else ""
 
 
 def _runs(project: str) -> Any:
@@ -90,7 +87,7 @@ async def triggered(runtime: app.Runtime, project: str) -> str | None:
     return f"{found['labels']} labels asked for a training {by[runs[0].trigger]}" if len(runs) > 1 else None
 
 
-async def idle(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> bool:
+async def idle(runtime: app.Runtime, project: str, fleet: Figures) -> bool:
     """Whether nothing more will come: all images shown, all captures settled, all tasks answered."""
     found = await counts(runtime, project)
     return not found["open_tasks"] and await settled(runtime, project, fleet) is not None
@@ -120,11 +117,11 @@ async def rolled_out(runtime: app.Runtime, project: str, version: int) -> str | 
     return await deployed(runtime, project, version)
 
 
-async def settled(runtime: app.Runtime, project: str, fleet: dict[str, Any]) -> str | None:
+async def settled(runtime: app.Runtime, project: str, fleet: Figures) -> str | None:
     """Whether every capture has its fate and every camera has shown all its images."""
     async with runtime.sessions() as session:
         unsettled = await session.scalar(_UNSETTLED, {"p": project})
-    return "settled" if not unsettled and fleet.get("finished") else None
+    return "settled" if not unsettled and fleet.finished else None
 
 
 async def ran(runtime: app.Runtime, project: str) -> list[int]:
@@ -143,22 +140,21 @@ async def model_files(runtime: app.Runtime, project: str, version: int) -> docum
     return model.files
 
 
-async def history(runtime: app.Runtime, project: str) -> dict[str, list[dict[str, Any]]]:
-    """Model versions and deployments, for the report."""
+async def models(runtime: app.Runtime, project: str) -> list[dict[str, object]]:
+    """Model versions, for the report."""
+    table = tables.ModelVersion
     async with runtime.sessions() as session:
-        versions = await session.scalars(
-            select(tables.ModelVersion)
-            .where(tables.ModelVersion.project == project)
-            .order_by(tables.ModelVersion.version)
-        )
-        deployments = await session.scalars(
-            select(tables.Deployment).where(tables.Deployment.project == project).order_by(tables.Deployment.at)
-        )
-        return {
-            "models": [{"version": m.version, "state": m.state, "reasons": m.reasons} for m in versions],
-            "deployments": [
-                {"model": d.model_version, "kind": d.kind, "state": d.state, "stages": d.stages,
-                 "seconds": round((d.finished_at - d.at).total_seconds(), 2) if d.finished_at else None}
-                for d in deployments
-            ],
-        }  # fmt: skip
+        rows = await session.scalars(select(table).where(table.project == project).order_by(table.version))
+        return [{"version": row.version, "state": row.state, "reasons": row.reasons} for row in rows]
+
+
+async def deployments(runtime: app.Runtime, project: str) -> list[dict[str, object]]:
+    """Deployments in their order, for the report; `seconds` from start to end."""
+    table = tables.Deployment
+    async with runtime.sessions() as session:
+        rows = await session.scalars(select(table).where(table.project == project).order_by(table.at))
+        return [
+            {"model": row.model_version, "kind": row.kind, "state": row.state, "stages": row.stages,
+             "seconds": round((row.finished_at - row.at).total_seconds(), 2) if row.finished_at else None}
+            for row in rows
+        ]  # fmt: skip

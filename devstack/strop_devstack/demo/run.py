@@ -1,4 +1,4 @@
-"""The demo, told step by step: what a user would do by hand, in order, over the same doors."""
+"""The steps of the demo: what a user would do, in order, over the same interfaces."""
 
 import asyncio
 import json
@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from console import ledger
 from strop import app
 from strop.settings import Settings
+from strop_cli import access
 from strop_contracts import control, errors
 from strop_devstack.demo import accuracy, actions, closing, folder, images, memory, processes, progress
 from strop_devstack.demo.fleet import Spec, share_out
@@ -22,7 +23,7 @@ PROJECT = "demo"
 
 
 class Failed(errors.StropError):
-    """The demo cannot go on; the message says why and where to look."""
+    """The demo cannot continue; the message has the reason and the place of the logs."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Options:
 
 
 async def run(options: Options) -> control.Ledger | None:
-    """Run the whole loop; the ledger says whether anything was lost or doubled. None when it was interrupted."""
+    """Run the whole loop; returns the ledger, which counts lost and doubled captures; None if it was interrupted."""
     me = asyncio.current_task()
     assert me is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -72,7 +73,7 @@ async def _run(options: Options) -> control.Ledger:
         report = await closing.report(demo.runtime, PROJECT, story, found, demo.fleet.figures, heldout, peak.close())
         closing.show(story, report, heldout)
         if options.report:
-            options.report.write_text(json.dumps(report, indent=2) + "\n")
+            options.report.write_text(json.dumps(asdict(report), indent=2) + "\n")
             story.say(f"The same as JSON: {options.report}")
         if not options.exit:
             link = await actions.sign_in_link(demo.runtime, demo.platform.env["STROP_URL"])
@@ -102,7 +103,7 @@ class Demo:
             step.note = await self._until(lambda: progress.deployed(self.runtime, PROJECT, 1))
 
     async def collect(self) -> None:
-        with self.story.step("collect", "devices classify; uncertain images come home and are labelled") as step:
+        with self.story.step("collect", "devices classify; uncertain images are uploaded and labelled") as step:
             if not self.labeler:
                 self.story.say(f"Label the images yourself: {self.link}")
             step.note = await self._until(self._triggered, patience=self._patience)
@@ -139,7 +140,7 @@ class Demo:
         return found
 
     async def judge(self) -> closing.Heldout:
-        """Measure the first and the last model that ran, on images that nobody has seen."""
+        """Measure the first and the last model that ran, on images that no model was trained on."""
         with self.story.step("measure", "measure both models on held-out field images") as step:
             found = {version: await self._measure(version) for version in await progress.ran(self.runtime, PROJECT)}
             step.note = " → ".join(f"{accuracy.value:.1%}" for accuracy, _, _ in found.values())
@@ -157,7 +158,7 @@ class Demo:
         return 600 if self.labeler else None
 
     async def _until(self, done: Callable[[], Awaitable[str | None]], patience: float | None = 300) -> str:
-        """Wait until `done` has something to say, keeping the figures fresh; Failed when a part dies or time runs out."""
+        """Wait until `done` returns a note, and refresh the figures meanwhile; Failed if a process ends, or after `patience` seconds."""
         try:
             async with asyncio.timeout(patience):
                 while (note := await done()) is None:
@@ -200,12 +201,13 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
                 platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
-            base = await actions.import_base(runtime, PROJECT, prepared.folder / "base")
+            where = access.Access(platform.env["STROP_URL"], platform.env["STROP_TOKEN"])
+            base = await asyncio.to_thread(actions.import_base, where, PROJECT, prepared.folder / "base")
             if base.refused and not options.images:
-                raise Failed(f"images of the demo itself were refused: {dict(base.refused)}")
-            step.note = f"{base.taken} images"
-            for key, reason in base.refused.items():
-                story.say(f"refused {key}: {reason}")
+                raise Failed(f"images of the demo itself were refused: {base.refused}")
+            step.note = f"{base.accepted} images"
+            for path, reason in base.refused.items():
+                story.say(f"refused {path}: {reason}")
         fleet = await stack.enter_async_context(processes.fleet(options.state, spec))
         labeler = _labeler(platform, prepared) if options.auto_label else None
         yield Demo(

@@ -20,7 +20,7 @@ _SBIN = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _CONNECT = b"\x10\x17\x00\x04MQTT\x04\x02\x00\x0a\x00\x0bstrop-probe"
 _CONNACK = b"\x20\x02\x00\x00"
 
-# Saved every ten seconds and at a clean stop. What a kill loses of that, devices and services say again:
+# Saved every ten seconds and at a clean stop. What a kill loses of that, devices and services publish again:
 # docs/decisions/0010. Saving after every change would write the whole file for each, and limit all traffic.
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -71,7 +71,7 @@ def plan(state: Path, port: int, mosquitto: str | None) -> Plan:
 
 
 def accepts_clients(port: int) -> bool:
-    """Connect as a client would: a broker whose router has died still has an open port, but says no CONNACK."""
+    """Connect as a client would: a broker whose router has crashed still has an open port, but sends no CONNACK."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(_CONNECT)

@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1 that stay the same over restarts as long as nobody else takes them."""
+"""Ports on 127.0.0.1 that stay the same over restarts unless another process uses them."""
 
 import random
 import socket

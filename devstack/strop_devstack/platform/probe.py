@@ -1,4 +1,4 @@
-"""Is a server on this machine ready? Asked without a proxy or certificates, whatever the environment says."""
+"""Check whether a server on this machine is ready, without the proxies and certificates of the environment."""
 
 import http.client
 

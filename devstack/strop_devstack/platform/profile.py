@@ -53,7 +53,7 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _key_id() -> str:
-    """As long as AWS's, without their prefix: nobody shall take it for one of theirs."""
+    """As long as AWS's, without their prefix, so that it is not mistaken for one of theirs."""
     return "STROP" + "".join(secrets.choice(_ALPHABET) for _ in range(15))
 
 

@@ -116,7 +116,7 @@ def stop_leftovers(state: Path) -> None:
 
 
 def _leftover(pid_file: Path) -> tuple[psutil.Process, int] | None:
-    """Return the process the file tells of, and how to stop it, if that process is still the one it was.
+    """Return the process that the file names, and how to stop it, if it is still the same process.
 
     None for a damaged file too: only a power cut leaves one, and no server survives that. The pid may belong to another program by now, so the arguments must be the same too. The first is left out:
     it is the one that an interpreter may change on its way.

@@ -17,7 +17,7 @@ BUCKET = "strop"
 
 
 class Stack:
-    """PostgreSQL, S3 with SQS, and an MQTT broker; all they know lies in `state`.
+    """PostgreSQL, S3 with SQS, and an MQTT broker; all their data is in `state`.
 
     Use it in a `with` statement. Stopping loses nothing, nor does killing (see `mqtt` for the exception): what still
     runs then is stopped by the guard at once, and by the next start at the latest. `wheel_broker` takes the broker
@@ -115,7 +115,7 @@ def _locked(state: Path) -> Iterator[None]:
 
 @contextmanager
 def _guarded() -> Iterator[IO[str]]:
-    """Run the guard; it is told of each server by a line. It goes first when we stop the servers ourselves."""
+    """Run the guard, which reads a line for each server. It is stopped before the servers."""
     argv = [sys.executable, "-S", guard.__file__]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdin is not None

@@ -13,7 +13,7 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class Pose:
-    """How an object stands before the camera, and whether it comes from the world the factory knows."""
+    """How an object stands before the camera, and whether its conditions are those of the base images."""
 
     size: float
     tilt: float  # sine of the camera's elevation

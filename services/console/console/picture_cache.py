@@ -57,7 +57,7 @@ class Pictures:
 
 
 def small(body: bytes, side: int = SIDE, quality: int = 82) -> bytes:
-    """A JPEG of at most `side` x `side` pixels, upright, without what the file says beside its pixels."""
+    """A JPEG of at most `side` x `side` pixels, upright, without the metadata of the file."""
     return sandbox.shared().jpeg(body, side, quality)
 
 

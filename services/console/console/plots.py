@@ -32,7 +32,7 @@ _lock = threading.Lock()  # matplotlib keeps caches that are not made for severa
 
 
 def svg(draw: Draw, theme: Theme) -> bytes:
-    """Draw a figure and return it as SVG. Texts stay texts, in the fonts of whoever looks."""
+    """Draw a figure and return it as SVG. Text stays text, in the fonts of the reader's machine."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

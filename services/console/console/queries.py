@@ -19,7 +19,7 @@ IMAGES: tuple[type[tables.Image] | type[tables.HostedImage], ...] = (tables.Imag
 
 @dataclass(frozen=True)
 class Version:
-    """A model in the words of the API, with what the trainer and the fleet know of it."""
+    """A model version of the API, with its training run and its deployment in the fleet."""
 
     project: str
     name: str
@@ -128,7 +128,7 @@ async def unfinished_runs(session: AsyncSession, project: str) -> list[tables.Tr
 
 
 async def evaluation(session: AsyncSession, version: Version, part: str) -> tables.Evaluation:
-    """How a version did on one part; NotFound says why there is none."""
+    """Return the metrics of a version on one part; NotFound with the reason if there are none."""
     key = (version.project, version.made.version if version.made else 0, part)
     found = await session.get(tables.Evaluation, key)
     if found is None:

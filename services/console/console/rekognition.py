@@ -42,12 +42,12 @@ class Rekognition:
         self._client = None
 
     async def project_arn(self, project: str) -> str:
-        """NotFound when the API does not know the project."""
+        """Return the ARN of a project; NotFound if the API has none of this name."""
         async with self._asked() as client:
             answer = await client.describe_projects(ProjectNames=[project])
         for found in answer["ProjectDescriptions"]:
             return str(found["ProjectArn"])
-        raise errors.NotFound(f"The Custom Labels service knows no project {project}.")
+        raise errors.NotFound(f"The Custom Labels service has no project {project}.")
 
     async def version_arn(self, project: str, version: str) -> str:
         arn = await self.project_arn(project)
@@ -55,7 +55,7 @@ class Rekognition:
             answer = await client.describe_project_versions(ProjectArn=arn, VersionNames=[version])
         for found in answer["ProjectVersionDescriptions"]:
             return str(found["ProjectVersionArn"])
-        raise errors.NotFound(f"The Custom Labels service knows no version {version} of {project}.")
+        raise errors.NotFound(f"The Custom Labels service has no version {version} of {project}.")
 
     async def start(self, arn: str, units: int, most: int) -> None:
         """Start with `units` inference units; with load they grow up to `most`."""
@@ -91,7 +91,7 @@ class Rekognition:
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Any]:
-        """The client; what it says no to becomes Refused, in words that say what to change."""
+        """The client; an error response becomes Refused, with what to change."""
         if self._client is None:
             raise errors.Refused(rules.NO_ENDPOINT)
         try:

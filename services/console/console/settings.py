@@ -1,4 +1,4 @@
-"""What the console can be told, beside what every service can."""
+"""The settings of the console, beside those of every service."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

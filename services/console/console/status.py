@@ -120,6 +120,6 @@ def rollout(deployment: tables.Deployment, silent: Sequence[tuple[str, datetime 
     stage = f"{name} stage {deployment.stage + 1} of {len(deployment.stages)}"
     if not silent:
         return f"{stage}: all devices have answered"
-    waited = [f"{device} ({f'heard {at:%Y-%m-%d %H:%M}' if at else 'never heard'})" for device, at in silent[:_NAMED]]
+    waited = [f"{device} ({f'seen {at:%Y-%m-%d %H:%M}' if at else 'never seen'})" for device, at in silent[:_NAMED]]
     more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
     return f"{stage}: waiting for {', '.join(waited)}{more}"

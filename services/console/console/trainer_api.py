@@ -38,7 +38,7 @@ class TrainerApi:
         parts = [quote(part, safe="") for part in ("projects", self._project, *path)]
         url = "/".join([f"{base.rstrip('/')}{control.PREFIX}/{services.TRAINER.name}", *parts])
         async with self._runtime.sessions.begin() as session:
-            token = await tokens.make(session, self._person, "operator", _LIFETIME)
+            token = await tokens.make(session, self._person, "api", _LIFETIME)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
             async with (
@@ -53,7 +53,7 @@ class TrainerApi:
             raise errors.Refused("The trainer is unreachable: try again once it is ready.") from error
         finally:
             async with self._runtime.sessions.begin() as session:
-                await tokens.delete_one(session, token, "operator")
+                await tokens.delete_one(session, token, "api")
 
 
 class _Problem(BaseModel):

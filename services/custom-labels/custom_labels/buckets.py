@@ -22,14 +22,14 @@ class Unreadable(Exception):
 
 
 def refused(error: Unreadable) -> faults.InvalidS3ObjectException:
-    """What the caller of an operation is told, in AWS's words."""
+    """Errors of an operation, with AWS's texts."""
     return faults.InvalidS3ObjectException(
         f"Unable to get object metadata from S3. Check object key, region and/or access permissions. ({error})"
     )
 
 
 def named(s3_object: Mapping[str, Any]) -> documents.S3Object:
-    """Check that a request's S3Object says which object it means; its shape demands nothing."""
+    """Check that a request's S3Object names an object; its shape requires nothing."""
     if not {"Bucket", "Name"} <= s3_object.keys():
         raise faults.InvalidParameterException("An S3Object needs Bucket and Name.")
     return cast("documents.S3Object", s3_object)

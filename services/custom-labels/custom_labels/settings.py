@@ -1,4 +1,4 @@
-"""What custom-labels can be told, beside what every service can."""
+"""The settings of custom-labels, beside those of every service."""
 
 from pathlib import Path
 from typing import Self

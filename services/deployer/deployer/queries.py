@@ -113,7 +113,7 @@ async def online(session: AsyncSession, project: str, window: float) -> set[str]
 
 
 async def missing(session: AsyncSession, deployment: D) -> list[str]:
-    """Devices of the project that the deployment does not know yet."""
+    """Devices of the project that are not in the deployment yet."""
     known = exists().where(DD.deployment_id == deployment.id, DD.device == tables.Device.name)
     found = select(tables.Device.name).where(tables.Device.project == deployment.project, ~known)
     return list(await session.scalars(found))

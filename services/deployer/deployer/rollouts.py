@@ -1,6 +1,7 @@
 """Starting deployments and taking them back. Each function works under the project's lock and never commits."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,9 +15,9 @@ log = structlog.get_logger()
 async def start(
     session: AsyncSession, project: str, version: int, shares: Sequence[float], online_window: float
 ) -> None:
-    """Roll an approved model version out, once in its life; it takes the place of a running deployment.
+    """Roll an approved model version out, once; it supersedes a running deployment.
 
-    A version that comes after a newer one has started (events have no order) is written down as superseded.
+    A version that comes after a newer one has started (events have no order) is recorded as superseded.
     """
     await queries.lock(session, project)
     model = await queries.model(session, project, version)
@@ -24,33 +25,24 @@ async def start(
         raise errors.InvalidMessage(f"{project} has no approved model version {version}")
     seen = await queries.rollouts(session, project)
     if version in seen:
-        log.info("model version had its rollout already", model_version=version)
+        log.info("rollout_repeated", model_version=version)
         return
     good = await queries.newest_succeeded(session, project)
-    previous = good.model_version if good else None
-    if newer := max((other for other in seen if other > version), default=None):
-        await queries.create(
-            session,
-            project,
-            version,
-            kind=states.DeploymentKind.ROLLOUT,
-            shares=shares,
-            previous=previous,
-            state=states.DeploymentState.SUPERSEDED,
-            reason=f"{rules.model_name(newer)} came first",
-        )
-        return
-    if running := await queries.running(session, project):
-        await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
-    await _begin(
+    create = partial(
+        queries.create,
         session,
         project,
         version,
         kind=states.DeploymentKind.ROLLOUT,
         shares=shares,
-        previous=previous,
-        online_window=online_window,
+        previous=good.model_version if good else None,
     )
+    if newer := max((other for other in seen if other > version), default=None):
+        await create(state=states.DeploymentState.SUPERSEDED, reason=f"{rules.model_name(newer)} came first")
+        return
+    if running := await queries.running(session, project):
+        await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
+    await _begin(session, await create(), online_window)
 
 
 async def roll_back(
@@ -77,7 +69,7 @@ async def roll_back(
     if version is None:
         await queries.withdraw(session, bad)
         return None
-    return await _begin(
+    deployment = await queries.create(
         session,
         project,
         version,
@@ -86,6 +78,8 @@ async def roll_back(
         previous=bad.model_version,
         reason=reason,
     )
+    await _begin(session, deployment)
+    return deployment
 
 
 async def _checked(session: AsyncSession, bad: tables.Deployment, version: int) -> int:
@@ -99,27 +93,20 @@ async def _checked(session: AsyncSession, bad: tables.Deployment, version: int) 
     return version
 
 
-async def _begin(
-    session: AsyncSession,
-    project: str,
-    version: int,
-    *,
-    kind: states.DeploymentKind,
-    shares: Sequence[float],
-    previous: int | None,
-    reason: str | None = None,
-    online_window: float = 0,  # who is online decides nothing when there is one stage
-) -> tables.Deployment:
-    deployment = await queries.create(
-        session, project, version, kind=kind, shares=shares, previous=previous, reason=reason
-    )
+async def _begin(session: AsyncSession, deployment: tables.Deployment, online_window: float = 0) -> None:
+    """Give the devices their stages; without a window all count as offline, which is enough for a single stage."""
     await join(session, deployment, online_window)
-    log.info("deployment starts", project=project, model_version=version, kind=kind, reason=reason)
-    return deployment
+    log.info(
+        "deployment_started",
+        project=deployment.project,
+        model_version=deployment.model_version,
+        kind=deployment.kind,
+        reason=deployment.reason,
+    )
 
 
 async def join(session: AsyncSession, deployment: tables.Deployment, online_window: float) -> None:
-    """Give every device the deployment does not know yet its stage; the first division looks at who is online."""
+    """Assign a stage to every device that is not in the deployment yet; the first assignment prefers devices that are online."""
     if not (devices := await queries.missing(session, deployment)):
         return
     name, shares = str(deployment.id), deployment.stages
@@ -138,7 +125,7 @@ async def end(
     await queries.end(session, deployment, state, reason)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(
-        "deployment ends",
+        "deployment_ended",
         project=deployment.project,
         model_version=deployment.model_version,
         state=state,

@@ -33,7 +33,7 @@ def assign(
 
 
 def late(device: str, deployment: str, shares: Sequence[float]) -> int:
-    """The stage of a device that joins while a deployment runs: nobody else's stage changes."""
+    """The stage of a device that joins while a deployment runs; the stages of others stay."""
     position = _position(device, deployment)
     return next((k for k, share in enumerate(shares) if position < share), len(shares) - 1)
 
@@ -53,26 +53,26 @@ class Limits:
 
     stage_timeout: float  # seconds after which a silent device no longer holds its stage
     failure_share: float  # above this share of failed installs the deployment is rolled back
-    minimum_share: float  # of the devices told so far, so many must have installed before the next stage opens
-    grace: float  # seconds an absent device has, once told, before others stand in for it
+    minimum_share: float  # share of the devices with an order that must have installed before the next stage opens
+    grace: float  # seconds after the order in which an offline device counts; later other devices replace it
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The devices of all stages opened so far, counted by what is known of them, and the clock of the open stage."""
 
-    unsent: int  # not told yet: the broker is away, or the send is on its way
+    unsent: int  # no order yet: the broker is unreachable, or the publish is in progress
     installed: int
     failed: int
-    online: int  # told and silent, but seen lately
-    absent: int  # told and silent, not seen lately
+    online: int  # ordered, unanswered, and seen lately
+    absent: int  # ordered, unanswered, and not seen lately
     reserve: int  # online devices of later stages
-    age: float  # seconds since the stage opened and all of it was told
+    age: float  # seconds since the stage opened and all its orders were sent
     last: bool  # no stage follows
     rollback: bool  # a deployment back to a good model: failures do not stop it
 
     @property
-    def told(self) -> int:
+    def ordered(self) -> int:
         return self.installed + self.failed + self.online + self.absent
 
 
@@ -109,10 +109,10 @@ Action = Wait | Advance | Finish | Widen | RollBack
 def next_action(progress: Progress, limits: Limits) -> Action:
     """Decide what a running deployment does next.
 
-    Failures count twice: against everybody told, which stops a bad model as soon as it is certain, and, when the stage is
+    Failures count twice: against all devices with an order, which stops a bad model as soon as it is certain, and, when the stage is
     judged, against those who answered, so that absent devices do not hide them.
     """
-    if reason := _too_many_failures(progress, progress.told + progress.unsent, limits):
+    if reason := _too_many_failures(progress, progress.ordered + progress.unsent, limits):
         return RollBack(reason)
     timed_out = progress.age >= limits.stage_timeout
     if progress.unsent or (progress.online and not timed_out):
@@ -130,7 +130,7 @@ def _too_many_failures(progress: Progress, among: int, limits: Limits) -> str | 
 
 def _judge(progress: Progress, limits: Limits, timed_out: bool) -> Action:
     """Everybody reachable has answered, or the time is up."""
-    enough = progress.installed >= max(1.0, limits.minimum_share * progress.told)
+    enough = progress.installed >= max(1.0, limits.minimum_share * progress.ordered)
     if progress.last:  # nothing opens any more: those still away get the model when they return
         return Finish() if enough or (timed_out and progress.installed) else Wait()
     if enough:
@@ -141,8 +141,8 @@ def _judge(progress: Progress, limits: Limits, timed_out: bool) -> Action:
 
 
 def _stand_ins(progress: Progress, share: float) -> int:
-    """The smallest n with (installed + n) / (told + n) >= share: if all of them install, it is enough."""
-    return max(1, math.ceil((share * progress.told - progress.installed) / (1 - share)))
+    """The smallest n with (installed + n) / (ordered + n) >= share: if all of them install, it is enough."""
+    return max(1, math.ceil((share * progress.ordered - progress.installed) / (1 - share)))
 
 
 # --- a device's answer ---
@@ -157,7 +157,7 @@ class Answer:
 def answer(
     deployment: UUID, target: str, *, answered: UUID | None, outcome: str | None, reason: str, model: str | None
 ) -> Answer | None:
-    """What a report means for the deployment a device follows: None when it says nothing about it.
+    """Return what a report means for the deployment of a device; None if it does not concern it.
 
     A device that runs the target model has it, whichever deployment it answers; else only an answer to this one counts.
     """

@@ -1,4 +1,4 @@
-"""Control routes of devices: enrol, remove and list them."""
+"""Control routes of devices: enrol, remove and list them. Those of base data sets are in `dataset_control`."""
 
 from ingest import enrolment
 from strop import control

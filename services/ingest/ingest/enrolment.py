@@ -10,25 +10,25 @@ from strop_wire import topics
 
 
 async def add_device(session: AsyncSession, project: str, name: str) -> None:
-    """Enrol a device; Refused when the name is bad or taken, NotFound when the project is unknown."""
+    """Enrol a device; Refused if the name is invalid or taken, NotFound if the project is unknown."""
     _check_name("device", name)
-    # One that was made through the Rekognition API may be called what no topic can hold.
+    # A project of the Rekognition API may have a name that no topic can contain.
     _check_name("project", project)
-    await _check_project(session, project)
+    await require_project(session, project)
     if not await queries.enrolment.add_device(session, project, name):
         raise errors.Refused(f"device {name} of project {project} exists already")
 
 
 async def remove_device(session: AsyncSession, project: str, name: str) -> None:
-    """Refuse what a device says from now on; NotFound when there is none. What it said before stays, and it can be added again."""
-    await _check_project(session, project)
+    """Refuse messages of a device from now on; NotFound if there is none. Its captures stay, and it can be added again."""
+    await require_project(session, project)
     if not await queries.enrolment.remove_device(session, project, name):
         raise errors.NotFound(f"project {project} has no device {name}")
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:
     """The devices of a project, by name; NotFound when the project is unknown."""
-    await _check_project(session, project)
+    await require_project(session, project)
     return await queries.enrolment.devices(session, project)
 
 
@@ -40,6 +40,7 @@ def _check_name(kind: str, name: str) -> None:
         )
 
 
-async def _check_project(session: AsyncSession, name: str) -> None:
+async def require_project(session: AsyncSession, name: str) -> None:
+    """Raise NotFound if there is no such project."""
     if not await queries.enrolment.has_project(session, name):
         raise errors.NotFound(f"there is no project {name}: create it first")

@@ -1,17 +1,16 @@
 """The HTTP API for labelers, whether people (through the page) or programs (with a Bearer token)."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import annotations, kinds, progress, queries, rules, schemas
-from strop import app
-from strop_contracts import keys, states, tables
+from strop import access, requests
+from strop_contracts import errors, keys, states, tables
+from strop_contracts.states import Role
 from strop_web import auth, shell
 from strop_wire import messages
 
@@ -20,54 +19,54 @@ def _problem(description: str) -> dict[str, Any]:
     return {"model": schemas.Problem, "description": description}
 
 
-NOT_FOUND = _problem("There is no such thing; `detail` says what.")
+NOT_FOUND = _problem("It does not exist; `detail` names it.")
 UNREADABLE = _problem("The body is not JSON in UTF-8.")
-REFUSED = _problem("Understood and not allowed at the moment; `detail` says why, for the person.")
+REFUSED = _problem("Valid and not allowed at the moment; `detail` has the reason.")
 
 router = APIRouter(
     prefix="/api",
     tags=["labeling"],
-    # `auth` reads the header, or the cookie of the pages; this one only tells the documentation.
+    # `auth` reads the header, or the cookie of the pages; this one is for the documentation only.
     dependencies=[Depends(HTTPBearer(auto_error=False, description="`strop token create NAME` makes one."))],
     responses={
-        401: _problem("Nobody is signed in: neither a valid Bearer token nor the cookie of the pages."),
-        403: _problem("The pages' cookie came with a request from another site."),
-        422: _problem("The request does not follow this description; `detail` says where."),
+        401: _problem("Not signed in: neither a valid Bearer token nor the cookie of the pages."),
+        403: _problem("You have no role in this project, or the pages' cookie came with a request from another site."),
+        422: _problem("The request does not follow this description; `detail` names the field."),
     },
 )
 
 
-def runtime(request: Request) -> app.Runtime:
-    opened: app.Runtime = request.state.runtime
-    return opened
+Session = requests.Session
 
 
-async def _transaction(opened: Annotated[app.Runtime, Depends(runtime)]) -> AsyncIterator[AsyncSession]:
-    async with opened.sessions.begin() as session:
-        yield session
-
-
-Session = Annotated[AsyncSession, Depends(_transaction, scope="function")]
-"""One transaction per request. Scope "function": it commits before the answer leaves, so an answer is never a lie."""
-
-
-async def signed_in(request: Request, session: Session) -> auth.Person:
-    person = await auth.find(session, request)
-    if person is None:
+async def signed_in(request: Request, session: Session) -> access.Caller:
+    """Return the caller; 401 without a sign-in, 403 from another site's page or without the role that the route needs."""
+    caller = await auth.find(session, request)
+    if caller is None:
         raise HTTPException(401, auth.HINT, {"WWW-Authenticate": "Bearer"})
-    if person.source == states.AnswerSource.PAGE and request.method != "GET" and not auth.same_origin(request.headers):
+    if caller.source == states.AnswerSource.PAGE and request.method != "GET" and not auth.same_origin(request.headers):
         raise HTTPException(403, "This request came from another site.")
-    return person
+    if refusal := await access.check(session, request, caller):
+        raise errors.Forbidden(refusal)
+    return caller
 
 
-Me = Annotated[auth.Person, Depends(signed_in)]
+Me = Annotated[access.Caller, Depends(signed_in)]
 Project = Annotated[
     str,
     Path(
         description="Name of the project: letters, digits, `_` and `-`.", pattern=schemas.NAME, examples=["beverages"]
     ),
 ]
-Task = Annotated[UUID, Path(description="Id of the label task.")]
+
+
+async def _own_task(task: Annotated[UUID, Path(description="Id of the label task.")], me: Me, session: Session) -> UUID:
+    """Return the id of a task; NotFound if there is none, Forbidden if the caller is no labeler of its project."""
+    me.require(Role.LABELER, await queries.project_of(session, task))
+    return task
+
+
+Task = Annotated[UUID, Depends(_own_task)]
 
 
 Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")]
@@ -75,7 +74,7 @@ Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once
 
 @router.post("/projects/{project}/tasks/next", summary="Lease the next tasks", responses={404: NOT_FOUND})
 async def next_tasks(project: Project, me: Me, session: Session, count: Count = 1) -> list[schemas.Task]:
-    """Nobody else gets them for ten minutes.
+    """They are leased for ten minutes.
 
     Those you have already come first, with their time renewed; so asking again keeps what you are looking at, and
     brings it back after a reload. An empty list: nothing waits at the moment.
@@ -98,7 +97,7 @@ async def answer(task: Task, given: schemas.Answer, me: Me, session: Session) ->
 
 @router.post("/tasks/{task}/skip", status_code=204, summary="Give a task back", responses={404: NOT_FOUND})
 async def skip(task: Task, me: Me, session: Session) -> None:
-    """It comes again after all others, to whoever asks first. A task that you do not hold stays as it is."""
+    """It is offered again after all others, to any labeler. A task that you do not hold is not changed."""
     await annotations.skip(session, task, me.name)
 
 
@@ -119,6 +118,7 @@ async def undo(wanted: schemas.Undo, me: Me, session: Session) -> schemas.Undone
 
     The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
     """
+    me.require(Role.LABELER, wanted.project)
     annotation, task = await annotations.undo(session, wanted.project, me.name, wanted.task)
     rows = await queries.details(session, [task.id]) if task.state == states.TaskState.OPEN else []
     return schemas.Undone(
@@ -160,11 +160,14 @@ async def labels(project: Project, me: Me, session: Session) -> list[str]:
         404: NOT_FOUND,
     },
 )
-async def image(task: Task, request: Request, opened: Annotated[app.Runtime, Depends(runtime)]) -> Response:
+async def image(
+    task: Annotated[UUID, Path(description="Id of the label task.")], request: Request, opened: requests.Runtime
+) -> Response:
     """It never changes, so browsers keep it."""
     async with opened.sessions() as session:  # not held while the bucket answers
-        await signed_in(request, session)
+        me = await signed_in(request, session)
         found = await queries.image(session, task)
+        me.require(Role.LABELER, found.project)
     body = await opened.storage.get(keys.image(found.project, found.sha256))
     return Response(body, media_type=found.content_type, headers=shell.FOREVER)
 

@@ -29,10 +29,15 @@ async def clock(session: AsyncSession) -> datetime:
     return moment
 
 
-async def release_copy(session: AsyncSession, task_id: UUID, until: datetime) -> None:
-    """End the lease on the copy of a task's image, if it still has this token."""
-    mine = update(Task).where(Task.id == task_id, Task.copy_leased_until == until)
-    await session.execute(mine.values(copy_leased_until=None))
+async def release_copy(session: AsyncSession, task_id: UUID, until: datetime, moved_for: datetime | None) -> None:
+    """End the lease on the copy of a task's image, if it still has this token.
+
+    The copy is due no longer if `moved_for` is still the time since when it was: None if it was not moved.
+    """
+    mine = update(Task).where(Task.id == task_id)
+    await session.execute(mine.where(Task.copy_leased_until == until).values(copy_leased_until=None))
+    if moved_for:
+        await session.execute(mine.where(Task.copy_due_at == moved_for).values(copy_due_at=None))
 
 
 async def require_project(session: AsyncSession, project: str) -> None:
@@ -67,12 +72,13 @@ async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTa
 async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[UUID]:
     """Lease up to `count` tasks: those the person has already (renewed), then the next that nobody has.
 
-    One statement, so two people never get the same task: rows that somebody else is taking are passed over.
+    One statement, so two people never get the same task: free rows that another transaction locks are skipped. The person's own
+    rows are waited for instead: an event handler may lock one for a moment, and the page would report it as taken by another person.
     """
-    mine = _take(project, count).where(Task.leased_by == person).cte("mine")
+    mine = _next(project, count).where(Task.leased_by == person).with_for_update().cte("mine")
     wanted = count - select(func.count()).select_from(mine).scalar_subquery()
     unheld = Task.leased_by.is_(None) | ((Task.leased_by != person) & (Task.leased_until < func.now()))
-    free = _take(project, wanted).where(unheld).cte("free")
+    free = _next(project, wanted).where(unheld).with_for_update(skip_locked=True).cte("free")
     taken = select(mine.c.id).union_all(select(free.c.id))
     leased = (
         update(Task)
@@ -83,9 +89,9 @@ async def lease(session: AsyncSession, project: str, person: str, count: int) ->
     return list(await session.scalars(leased))
 
 
-def _take(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
+def _next(project: str, limit: int | ColumnElement[int]) -> Select[UUID]:
     waiting = select(Task.id).where(Task.project == project, Task.state == states.TaskState.OPEN)
-    return waiting.order_by(Task.priority, Task.id).limit(limit).with_for_update(skip_locked=True)
+    return waiting.order_by(Task.priority, Task.id).limit(limit)
 
 
 async def details(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Row[Task, tables.Capture, tables.Image]]:
@@ -108,6 +114,13 @@ async def image(session: AsyncSession, task_id: UUID) -> tables.Image:
     return found
 
 
+async def project_of(session: AsyncSession, task_id: UUID) -> str:
+    project: str | None = await session.scalar(select(Task.project).where(Task.id == task_id))
+    if project is None:
+        raise errors.NotFound("There is no such task.")
+    return project
+
+
 async def lock(session: AsyncSession, task_id: UUID) -> tuple[Task, str | None]:
     """Hold the task until the transaction ends; also tells who has it on lease at this moment."""
     holder = case((Task.leased_until > func.now(), Task.leased_by), else_=null())
@@ -125,12 +138,6 @@ async def history(session: AsyncSession, task_id: UUID) -> list[Annotation]:
     """All answers to a task, those taken back too, oldest first."""
     given = select(Annotation).where(Annotation.task_id == task_id).order_by(Annotation.at, Annotation.id)
     return list(await session.scalars(given))
-
-
-async def labels_given(session: AsyncSession, capture_id: UUID) -> set[str]:
-    """Every label that was ever given to the capture, those taken back too."""
-    given = select(Annotation.label).join(Task, Task.id == Annotation.task_id).where(Task.capture_id == capture_id)
-    return set(filter(None, await session.scalars(given)))
 
 
 async def lock_latest(

@@ -39,7 +39,7 @@ class Task(BaseModel):
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
     device: str = Field(description="The device that took the image.")
-    captured_at: datetime = Field(description="When the device says it took the image.")
+    captured_at: datetime = Field(description="When the image was captured, by the device's clock.")
     audit: bool = Field(description="Drawn at random to measure the model, whatever it predicted.")
     model: str = Field(description="Version of the model that predicted.")
     predictions: list[Prediction] = Field(description="The model's best guesses, best first.")
@@ -50,7 +50,7 @@ class Answer(BaseModel):
     """What you see: a label, or why there is none."""
 
     answer: str = Field(
-        description="`label`; `unclear`: cannot be told; `none`: none of the labels; `bad`: the image is of no use.",
+        description="`label`; `unclear`: cannot be decided; `none`: none of the labels; `bad`: the image is of no use.",
         examples=["label"],
         json_schema_extra={"enum": list(states.AnswerKind)},  # `rules` checks it, with an error text for people
     )

@@ -26,9 +26,7 @@ class Policy(BaseModel):
     low: float = Field(_DEVICE.low, ge=0, le=1, description="below: uncertain, always wanted")
     high: float = Field(_DEVICE.high, ge=0, le=1, description="above: very confident, wanted now and then")
     high_rate: float = Field(_DEVICE.high_rate, ge=0, le=1, description="share of those above high that a device keeps")
-    audit_rate: float = Field(
-        _DEVICE.audit_rate, ge=0, le=1, description="share of all images kept as an honest sample"
-    )
+    audit_rate: float = Field(_DEVICE.audit_rate, ge=0, le=1, description="share of all images kept as a random sample")
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {}, description="least confidence of a device's answers by label, in place of the model's: can=0.7,jar=0.5"
     )
@@ -107,7 +105,7 @@ class Lately:
         return Fleet(sha256 in self.wanted, self.devices[device], self.total)
 
     def count(self, device: str, sha256: str, decision: Decision) -> None:
-        """Take a decision into account: audits neither use a budget nor obey one, but their images are here."""
+        """Take a decision into account: audits neither use a budget nor are limited by one, but their images count as duplicates."""
         if decision.upload:
             self.wanted.add(sha256)
             if decision.reason != "audit":

@@ -23,7 +23,7 @@ from trainer.gaussian import Floats, Integers
 FOLDS = 3
 FINE_FOLDS, FINE_BELOW = 10, 400
 """Folds for the temperature and all thresholds where fewer images than this can be asked: a fit that lacks a third of few
-images is worse than the final one, and its predictions would make that one look worse than it is (decision 0024)."""
+images is worse than the final one, and its predictions would make that one look worse than it is (decision 0026)."""
 _FEWEST = 6  # out-of-fold images from which a temperature and thresholds are estimated
 _ABSENT = np.float32(-30)  # the logit of a label that a fold has no image of
 

@@ -55,5 +55,5 @@ class Result(Judged):
     """What the registry stores of a trained model."""
 
     labels: list[str]
-    graphs: tuple[str, ...]  # the ONNX files in the order of their calls
+    shared: str | None  # the file that models have in common
     files: dict[str, messages.ModelFile]  # all files of the package, by name

@@ -74,11 +74,11 @@ async def change(session: AsyncSession, project: str, changes: Mapping[str, Any]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise errors.Refused(": ".join([*map(str, first["loc"]), first["msg"]])) from error
-    session.add(tables.TrainingSettings(project=project, version=version + 1, body=merged, by=by))
+    session.add(tables.ProjectSettings(project=project, version=version + 1, body=merged, by=by))
 
 
 async def _body(session: AsyncSession, project: str) -> tuple[int, dict[str, Any]]:
-    table = tables.TrainingSettings
+    table = tables.ProjectSettings
     wanted = select(table).where(table.project == project).order_by(table.version.desc()).limit(1)
     row = await session.scalar(wanted)
     return (row.version, row.body) if row else (0, {})

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -114,7 +115,8 @@ class Runs:
             champion = None if run.manifest else await queries.champion(session, run.project)
             judged = await session.get(tables.ModelVersion, (run.project, run.judges)) if run.judges else None
             _, wanted = await project_settings.newest(session, run.project, self._settings)
-        ordered = {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}
+            saved = await queries.training_settings(session, run.project)
+        backend, options = self._backend(run, saved)
         job = jobs.Job(
             project=run.project,
             version=f"v{version}",
@@ -126,10 +128,18 @@ class Runs:
             judged=await self._package(judged, folder / "judged") if judged else None,
             limits=wanted.limits.again(judged.judged + 1) if judged else wanted.limits,
             images=tuple(images),
-            backend="head" if ordered else self._settings.backend,
-            options=ordered or self._settings.options,
+            backend=backend,
+            options=options,
         )
         return version, champion.version if champion else None, job
+
+    def _backend(self, run: tables.TrainingRun, saved: tables.TrainingSettings | None) -> tuple[str, dict[str, Any]]:
+        """Return the backend and its options: those of an order, of the run, of the project, or of the service."""
+        if run.backbone:
+            return "head", {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED}
+        if run.backend:
+            return run.backend, run.options or {}
+        return (saved.backend, saved.options) if saved else (self._settings.backend, self._settings.options)
 
     async def _package(self, model: tables.ModelVersion, target: Path) -> Path:
         target.mkdir()

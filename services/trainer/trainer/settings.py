@@ -19,7 +19,8 @@ class Settings(BaseSettings):
         600, ge=0, description="the same: pause between the end of one training and the start of the next"
     )
     backend: str = Field(
-        "head", description="how models of fleets are trained: `head`, or `constant`, which learns nothing"
+        "head",
+        description="how models of fleets are trained where a project has no setting: `head`, `finetune`, or `constant`",
     )
     options: dict[str, Any] = Field({}, description="options of the backend, as JSON")
     cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")

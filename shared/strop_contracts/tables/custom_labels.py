@@ -73,7 +73,7 @@ class HostedImage(Base):
 
 
 class HostedChange(Base):
-    """Entries that a data set is to take in, and whether it has. Repeating one changes nothing."""
+    """A requested change of a data set's entries, and its state. Idempotent."""
 
     __tablename__ = "hosted_changes"
     id: Mapped[UUID] = new_id()
@@ -109,9 +109,7 @@ class ProjectVersion(Base):
     files: Mapped[documents.Files] = mapped_column(Document(documents.Files), server_default=text("'{}'"))
     threshold: Mapped[float | None]  # FeatureConfig's confidence threshold, 0 to 100
     output: Mapped[documents.OutputConfig] = mapped_column(JSONB)
-    results: Mapped[dict[str, Any]] = mapped_column(
-        server_default=text("'{}'")
-    )  # what DescribeProjectVersions says of it
+    results: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # for DescribeProjectVersions
     tags: Mapped[documents.Tags] = mapped_column(server_default=text("'{}'"))
     kms_key_id: Mapped[str | None]
     source_arn: Mapped[str | None]  # of a copy

@@ -13,14 +13,14 @@ from strop_wire import reports
 
 
 class Device(Base):
-    """An enrolled device (IoT thing) and the latest it said of itself."""
+    """An enrolled device (IoT thing) and its latest state."""
 
     __tablename__ = "devices"
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = created()
     seen_at: Mapped[datetime | None]
-    model: Mapped[str | None]  # the model version it said it runs
+    model: Mapped[str | None]  # the model version that it reported
 
 
 class DeviceReport(Base):
@@ -103,7 +103,7 @@ class DatasetItem(Base):
     sha256: Mapped[str | None]  # None when the file was refused
     refused: Mapped[str | None]  # why
     at: Mapped[datetime] = created()
-    placed_at: Mapped[datetime] = created()  # when S3 says that the object was written, in whole seconds
+    placed_at: Mapped[datetime] = created()  # time of the object in S3, in whole seconds
     sequencer: Mapped[str] = mapped_column(
         server_default=text("''")
     )  # of S3's event, padded: the order within a second

@@ -32,10 +32,10 @@ class TriggerCheck(Base):
     due_at: Mapped[datetime]
 
 
-class TrainingSettings(Base):
+class ProjectSettings(Base):
     """One version of a project's settings of triggers and gate; the newest counts. Values that are not in it have defaults."""
 
-    __tablename__ = "training_settings"
+    __tablename__ = "project_settings"
     project: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     body: Mapped[dict[str, Any]]
@@ -73,6 +73,8 @@ class TrainingRun(Base):
     trigger: Mapped[states.RunTrigger]
     manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
     backbone: Mapped[str | None]  # of an order: which; else the fleet's
+    backend: Mapped[str | None]  # requested for this run; else the project's, or the service's
+    options: Mapped[dict[str, Any] | None]  # of that backend
     dataset_version: Mapped[int | None]
     model_version: Mapped[int | None]  # the number that its model will have, once it has begun
     judges: Mapped[int | None]  # the undecided model that it judges again; None: it trains one
@@ -84,6 +86,15 @@ class TrainingRun(Base):
     at: Mapped[datetime] = created()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class TrainingSettings(Base):
+    """How the models of a project are trained. Without a row as the service's settings say."""
+
+    __tablename__ = "training_settings"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    backend: Mapped[str]
+    options: Mapped[dict[str, Any]]
 
 
 class ModelVersion(Base):

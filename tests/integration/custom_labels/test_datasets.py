@@ -79,7 +79,7 @@ async def test_labels_have_one_spelling_and_what_is_refused_is_an_error_of_its_l
     assert "holds U+202E (RIGHT-TO-LEFT OVERRIDE)" in error["message"]
 
 
-async def test_too_many_bad_lines_fail_the_data_set_which_says_which(
+async def test_too_many_bad_lines_fail_the_data_set_with_their_codes(
     rekognition: Rekognition, project: str, bucket: Bucket
 ) -> None:
     lines = [await bucket.line("a.jpg", "rose"), bucket.text("missing.jpg", "rose")]

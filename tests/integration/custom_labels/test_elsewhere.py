@@ -25,7 +25,7 @@ async def fails(service: Any, operation: str, **request: Any) -> tuple[str, str]
     return error["Code"], error["Message"]
 
 
-async def test_sts_tells_whose_key_it_is(hosted: Hosted, rekognition: Rekognition, project: str) -> None:
+async def test_sts_returns_the_identity_of_the_key(hosted: Hosted, rekognition: Rekognition, project: str) -> None:
     identity = await asyncio.to_thread(client(hosted, "sts").get_caller_identity)
 
     account = Settings().account

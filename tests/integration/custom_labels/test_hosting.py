@@ -81,7 +81,7 @@ async def test_a_stopped_model_starts_again(lab: Colours) -> None:
     assert list(await detect(lab, arn)) == ["red"]
 
 
-async def test_a_model_that_nobody_uses_stops_itself_and_says_so(lab: Colours, runtime: app.Runtime) -> None:
+async def test_an_idle_model_is_stopped_with_a_status_message(lab: Colours, runtime: app.Runtime) -> None:
     arn = await running(lab)
     async with roles.arranging(runtime).begin() as session:
         long_ago = {"started_at": tables.ProjectVersion.started_at - timedelta(hours=2)}
@@ -92,7 +92,7 @@ async def test_a_model_that_nobody_uses_stops_itself_and_says_so(lab: Colours, r
     assert stopped["StatusMessage"] == "Stopped by itself: there was no request for 3600 s."
 
 
-async def test_what_cannot_be_started_or_stopped_says_why(lab: Colours) -> None:
+async def test_an_impossible_start_or_stop_is_an_error_with_its_reason(lab: Colours) -> None:
     trained, fail = await lab.trained(), lab.rekognition.fails
     failed = await colours.add_version(lab.runtime, "failed", status="TRAINING_FAILED", files={})
     busy = await colours.add_version(lab.runtime, "busy", status="TRAINING_IN_PROGRESS", files={})
@@ -122,7 +122,7 @@ async def test_a_running_model_can_be_neither_started_nor_deleted(lab: Colours) 
     assert list(await detect(lab, arn)) == ["red"]
 
 
-async def test_a_model_whose_files_are_gone_or_wrong_fails_and_says_why(lab: Colours) -> None:
+async def test_a_model_with_missing_or_wrong_files_fails_with_the_reason(lab: Colours) -> None:
     arn = await lab.trained()
     await lab.runtime.storage.delete(f"{colours.PROJECT}/models/v1/head.onnx")
     await lab.rekognition.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)

@@ -49,13 +49,13 @@ def best(answer: framing.Detection | framing.Refusal) -> str:
     return answer["ranked"][0][0] if "ranked" in answer else answer["refused"]
 
 
-async def test_images_are_answered_and_a_bad_one_harms_nobody(started: pool.Pool) -> None:
+async def test_a_bad_image_does_not_affect_the_answers_of_others(started: pool.Pool) -> None:
     said = await asyncio.gather(*(started.ask(body) for body in (packages.RED, b"no image", packages.GREEN)))
 
     assert tuple(map(best, said)) == ("red", "InvalidImageFormatException", "green")
 
 
-async def test_a_unit_that_dies_while_nobody_asks_is_replaced(started: pool.Pool) -> None:
+async def test_a_unit_that_crashes_while_idle_is_replaced(started: pool.Pool) -> None:
     (first,) = started.running
     os.kill(first.pid, signal.SIGKILL)
 
@@ -63,7 +63,7 @@ async def test_a_unit_that_dies_while_nobody_asks_is_replaced(started: pool.Pool
     assert [unit.pid for unit in started.running] != [first.pid]
 
 
-async def test_the_image_of_a_unit_that_dies_is_given_to_another_one(started: pool.Pool) -> None:
+async def test_the_image_of_a_crashed_unit_is_given_to_another_one(started: pool.Pool) -> None:
     (first,) = started.running
     os.kill(first.pid, signal.SIGSTOP)  # it has the image in hand, and never answers
     asked = asyncio.create_task(started.ask(packages.GREEN))
@@ -73,7 +73,9 @@ async def test_the_image_of_a_unit_that_dies_is_given_to_another_one(started: po
     assert best(await asked) == "green"
 
 
-async def test_an_image_of_which_units_die_is_given_up(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_that_crashes_units_fails_after_two_attempts(
+    started: pool.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool, "TRIES", 1)
     (first,) = started.running
     os.kill(first.pid, signal.SIGSTOP)
@@ -81,7 +83,7 @@ async def test_an_image_of_which_units_die_is_given_up(started: pool.Pool, monke
     await asyncio.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
 
-    with pytest.raises(pool.Died, match="1 units died"):
+    with pytest.raises(pool.Crashed, match="1 units crashed"):
         await asked
     assert best(await started.ask(packages.GREEN)) == "green"
 
@@ -100,7 +102,7 @@ async def test_requests_that_wait_bring_a_second_unit(started: pool.Pool, monkey
 
 
 @pytest.mark.parametrize("started", [(1, 2)], indirect=True)
-async def test_a_unit_that_nobody_needs_goes(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_unit_without_load_is_ended(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     started._wanted = 2
     await running(started, 2)
     monkeypatch.setattr(pool, "SHRINK", 0.1)
@@ -111,7 +113,7 @@ async def test_a_unit_that_nobody_needs_goes(started: pool.Pool, monkeypatch: py
     assert best(await started.ask(packages.RED)) == "red"
 
 
-async def test_too_many_requests_are_turned_away(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_requests_are_refused(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "WAITING", 2)
     os.kill(started.running[0].pid, signal.SIGSTOP)
     asked = []
@@ -140,7 +142,7 @@ async def test_closing_answers_what_was_asked_and_ends_the_processes(started: po
             os.kill(pid, 0)
 
 
-async def test_closing_does_not_wait_for_ever(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_has_a_time_limit(started: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CLOSING", 0.1)
     os.kill(started.running[0].pid, signal.SIGSTOP)
     asked = [asyncio.create_task(started.ask(packages.RED)) for _ in range(2)]
@@ -151,7 +153,7 @@ async def test_closing_does_not_wait_for_ever(started: pool.Pool, monkeypatch: p
     assert [type(each) for each in await asyncio.gather(*asked, return_exceptions=True)] == [pool.Closed] * 2
 
 
-async def test_a_model_that_cannot_run_has_no_units_and_says_why(folder: Path) -> None:
+async def test_a_model_that_cannot_run_has_no_units_and_a_reason(folder: Path) -> None:
     (folder / "head.onnx").write_bytes(b"altered")
     workers = pool.Pool(folder, 1, 1)
     looking = asyncio.create_task(ticking(workers))
@@ -164,7 +166,7 @@ async def test_a_model_that_cannot_run_has_no_units_and_says_why(folder: Path) -
     await workers.close()
 
 
-async def test_units_that_keep_dying_at_their_start_are_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_units_that_crash_at_each_start_fail_the_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr(pool, "PAUSE", 0.01)
     workers = pool.Pool(folder, 1, 1)
@@ -173,6 +175,6 @@ async def test_units_that_keep_dying_at_their_start_are_given_up(folder: Path, m
     async def failed() -> str | None:
         return workers.failed
 
-    assert str(await wait.until(failed)).startswith("3 units died at their start")
+    assert str(await wait.until(failed)).startswith("3 units ended while they started")
     looking.cancel()
     await workers.close()

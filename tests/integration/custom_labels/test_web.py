@@ -55,7 +55,7 @@ async def test_what_breaks_here_is_a_500_that_clients_may_repeat(
     ):
         await rekognition.describe_projects()
 
-    assert [entry["operation"] for entry in logs if entry["event"] == "operation broke"] == ["DescribeProjects"]
+    assert [entry["operation"] for entry in logs if entry["event"] == "operation_failed"] == ["DescribeProjects"]
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     assert "hosted_datasets" not in str(caught.value)
 

@@ -55,7 +55,7 @@ class TestPublishing:
             assert row.state == "installed"
             assert row.sent_at
 
-    async def test_a_device_that_cannot_be_told_is_told_later_and_holds_up_nobody(
+    async def test_an_order_that_cannot_be_published_is_retried_and_delays_no_other(
         self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
     ) -> None:
         async with lab.fleet(2) as (unlucky, lucky):
@@ -179,7 +179,7 @@ class TestPublishing:
             assert (await lab.rows())[device.name].state == "sent"
             assert {row.state for row in (await poisoned.rows()).values()} == {"waiting"}
 
-    async def test_more_devices_than_a_batch_are_told_in_several_ticks(
+    async def test_more_orders_than_a_batch_are_published_in_several_ticks(
         self, lab: labs.Lab, runtime: app.Runtime, target: mqtt_target.MqttTarget
     ) -> None:
         async with lab.fleet(5) as fleet:
@@ -194,7 +194,7 @@ class TestPublishing:
             for device in fleet:
                 await device.hears()
 
-    async def test_nothing_is_said_twice_without_need(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
+    async def test_an_order_is_published_once(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
         async with lab.fleet(3) as fleet:
             await lab.approve(1)
             await finish(lab, ticking, fleet)
@@ -241,7 +241,7 @@ class TestPublishingAgain:
             assert (await fleet[0].hears()).policy == messages.Policy()
             assert fleet[0].heard() == []
 
-    async def test_a_device_that_was_seen_but_did_not_answer_is_told_again(
+    async def test_a_device_that_was_seen_and_did_not_answer_gets_its_order_again(
         self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(2) as (silent, away):
@@ -259,7 +259,9 @@ class TestPublishingAgain:
             assert silent.heard() == []
             assert away.heard() == []
 
-    async def test_a_device_that_lost_its_model_is_told_again(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
+    async def test_a_device_that_lost_its_model_gets_its_order_again(
+        self, lab: labs.Lab, ticking: labs.Ticking
+    ) -> None:
         async with lab.fleet(1) as (device,):
             await lab.approve(1)
             await finish(lab, ticking, [device])

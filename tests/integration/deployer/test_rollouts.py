@@ -85,7 +85,7 @@ class TestRollBackOnCommand:
             with pytest.raises(errors.Refused, match="model version 1 is refused"):
                 await lab.roll_back(1)
 
-    async def test_what_cannot_be_done_is_said_and_changes_nothing(self, lab: labs.Lab) -> None:
+    async def test_an_impossible_rollback_is_refused_and_changes_nothing(self, lab: labs.Lab) -> None:
         async with lab.fleet(1):
             with pytest.raises(errors.Refused, match="nothing is deployed"):
                 await lab.roll_back()

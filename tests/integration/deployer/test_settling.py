@@ -10,7 +10,7 @@ from tests.integration.deployer.lab import finish, turn
 
 
 class TestStages:
-    async def test_the_second_stage_is_told_only_after_the_first_has_installed(
+    async def test_the_second_stage_is_published_after_the_first_has_installed(
         self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(4) as fleet:
@@ -48,7 +48,7 @@ class TestStages:
 
             assert await lab.history() == [(1, "rollout", "succeeded")]
 
-    async def test_a_device_that_was_away_finds_its_desired_when_it_returns(
+    async def test_a_device_that_was_offline_receives_its_desired_when_it_reconnects(
         self, lab: labs.Lab, ticking: labs.Ticking
     ) -> None:
         async with lab.fleet(3) as fleet:
@@ -66,7 +66,9 @@ class TestStages:
 
             assert (await lab.rows())["sleeper"].state == "installed"
 
-    async def test_when_the_canary_stays_away_others_stand_in(self, lab: labs.Lab, ticking: labs.Ticking) -> None:
+    async def test_other_devices_replace_a_canary_that_stays_offline(
+        self, lab: labs.Lab, ticking: labs.Ticking
+    ) -> None:
         async with lab.fleet(4) as fleet:
             await lab.approve(1)
             (canary,) = await lab.stage(fleet, 0)
@@ -85,7 +87,7 @@ class TestStages:
             await turn(ticking)
             assert (await lab.deployments())[0].stage == 1
 
-    async def test_a_device_never_heard_does_not_hold_up_the_one_that_is_online(
+    async def test_a_device_never_seen_does_not_delay_the_one_that_is_online(
         self, lab: labs.Lab, runtime: app.Runtime, ticking: labs.Ticking
     ) -> None:
         line_7, line_8 = (labs.PahoDevice(lab.project, name) for name in ("line-7", "line-8"))
@@ -126,7 +128,7 @@ class TestStages:
 
         assert await lab.history() == [(1, "rollout", "succeeded")]
 
-    async def test_the_clock_of_a_stage_stands_still_while_the_broker_is_away(
+    async def test_the_age_of_a_stage_does_not_grow_while_the_broker_is_unreachable(
         self, lab: labs.Lab, runtime: app.Runtime
     ) -> None:
         async with lab.fleet(4):

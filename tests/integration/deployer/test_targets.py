@@ -25,7 +25,7 @@ def forgetful(tmp_path: Path) -> Iterator[brokers.Broker]:
     made.kill()
 
 
-async def test_a_broker_that_lost_what_it_retained_is_told_again(
+async def test_orders_are_published_again_after_the_broker_lost_them(
     lab: labs.Lab, runtime: app.Runtime, forgetful: brokers.Broker
 ) -> None:
     lab.url = forgetful.url
@@ -48,7 +48,7 @@ async def test_a_broker_that_lost_what_it_retained_is_told_again(
                 assert (await device.hears()).model == "v1"
 
 
-async def test_while_the_broker_is_away_nothing_is_sent(
+async def test_no_order_is_recorded_as_sent_while_the_broker_is_unreachable(
     lab: labs.Lab, runtime: app.Runtime, forgetful: brokers.Broker
 ) -> None:
     async with mqtt.connect(forgetful.url, labs.unique_client_id()) as client:

@@ -200,7 +200,7 @@ def test_a_port_that_somebody_took_is_replaced(state: Path) -> None:
         assert stack.failed() is None
 
 
-def test_a_server_that_dies_is_named_with_the_end_of_its_log(state: Path) -> None:
+def test_a_crashed_server_is_named_with_the_end_of_its_log(state: Path) -> None:
     with Stack(state) as stack:
         pid = json.loads((state / "run" / "postgres.pid").read_text())["pid"]
         os.kill(pid, signal.SIGKILL)

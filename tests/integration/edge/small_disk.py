@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from strop_edge import disk, journal, room, spool
+from strop_edge import disk, image_files, journal, spool
 from tests.unit.edge.factories import capture
 
 MEGABYTES = 24
@@ -66,7 +66,7 @@ def images_leave_room_for_the_database(folder: Path) -> None:
     for _ in range(300):
         put(images)
 
-    assert disk.room(folder) >= room.RESERVE - len(IMAGE)
+    assert disk.free_bytes(folder) >= image_files.RESERVE - len(IMAGE)
     assert images.items > 100
     accounted(images, folder, 301)
     assert audit in names(folder)
@@ -139,7 +139,7 @@ def a_kill_before_a_lost_image_is_written_down(folder: Path) -> None:
     images = opened(folder)
     for _ in range(20):
         put(images)
-    assert images._room.relieve()
+    assert images._files.free_space()
     images.close()
 
     again = opened(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strop_edge import agent as agents
-from strop_edge import heartbeat, image, intake, journal, source
+from strop_edge import heartbeat, image, journal, source, source_reader
 from strop_edge.agent import Agent
 from strop_edge.config import BadConfig, Config
 from strop_wire import messages, reports
@@ -136,7 +136,7 @@ def test_images_that_cannot_be_read_are_counted_and_passed_over(cloud: Cloud, st
     assert len(state.errors) == 2
 
 
-def test_a_bad_message_is_told_and_the_next_one_heard(cloud: Cloud, start_agent: Start) -> None:
+def test_a_bad_message_is_reported_and_the_next_one_processed(cloud: Cloud, start_agent: Start) -> None:
     start_agent()
     cloud.wait(lambda: cloud.states)
     for kind in ("grant", "desired"):
@@ -186,7 +186,7 @@ def test_a_request_before_the_first_model_or_image_is_answered_at_once(cloud: Cl
     assert second.message == "no image yet"
 
 
-def test_a_device_that_nobody_enrolled_says_so_again_and_again(
+def test_a_device_that_is_not_enrolled_logs_it_repeatedly(
     cloud: Cloud, start_agent: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(agents, "FIRST_LINE", 0.1)
@@ -197,7 +197,7 @@ def test_a_device_that_nobody_enrolled_says_so_again_and_again(
     until(lambda: caplog.messages.count(hint) >= 2)
 
 
-def test_without_a_connection_nothing_is_said_about_enrolment(
+def test_without_a_connection_no_line_mentions_enrolment(
     start_agent: Start, broker: brokers.Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.kill()
@@ -209,7 +209,7 @@ def test_without_a_connection_nothing_is_said_about_enrolment(
     assert not any("no model yet" in line for line in caplog.messages)
 
 
-def test_at_work_a_line_now_and_then_says_how_far_it_is(
+def test_a_working_agent_logs_its_progress_periodically(
     cloud: Cloud,
     start_agent: Start,
     feed: Feed,
@@ -247,7 +247,7 @@ def test_a_source_that_blocks_holds_up_nothing_else(cloud: Cloud, start_agent: S
     release.set()
 
 
-def test_a_source_that_breaks_is_told_and_the_rest_goes_on(cloud: Cloud, start_agent: Start) -> None:
+def test_a_broken_source_is_reported_and_the_spool_is_still_uploaded(cloud: Cloud, start_agent: Start) -> None:
     def camera() -> Iterator[bytes]:
         yield packages.RED
         raise OSError("no camera")
@@ -285,7 +285,7 @@ def test_a_large_spool_is_announced_at_a_measured_pace(
 
 
 @brokers.each
-def test_a_broker_that_dies_costs_nothing(
+def test_a_crash_of_the_broker_loses_no_capture(
     cloud: Cloud, start_agent: Start, feed: Feed, broker: brokers.Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = start_agent(answer_after=2.0)  # the cloud may come back after the device
@@ -321,7 +321,7 @@ def test_a_broker_that_was_never_there_is_waited_for(
 def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     """Whether the agent touches its file while we wait; it has little patience."""
     monkeypatch.setattr(heartbeat, "EVERY", 0.0)
-    monkeypatch.setattr(intake, "PATIENCE", 0.1)
+    monkeypatch.setattr(source_reader, "PATIENCE", 0.1)
     alive = tmp_path / "device" / heartbeat.FILE
 
     def beats() -> bool:
@@ -332,7 +332,7 @@ def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]
     return beats
 
 
-def test_its_heart_beats_until_an_image_holds_it_up(
+def test_the_heartbeat_stops_while_an_image_takes_too_long(
     cloud: Cloud, start_agent: Start, feed: Feed, beats: Callable[[], bool]
 ) -> None:
     agent = start_agent()
@@ -355,7 +355,7 @@ def test_a_watched_folder_that_vanishes_is_reported_noticed_by_health_and_tried_
     until(beats)
 
     images.rename(images.with_name("away"))
-    cloud.wait(lambda: any("source: cannot look at" in error for error in cloud.states[-1].errors))
+    cloud.wait(lambda: any("source: cannot read" in error for error in cloud.states[-1].errors))
     until(lambda: not beats())
     assert not agent.exhausted.is_set()
 

@@ -20,7 +20,7 @@ ENROL = f"strop devices add {PROJECT} {DEVICE}"
 V1, V2 = packages.package("v1"), packages.package("v2", scale=5.0)
 
 
-def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+def test_a_full_spool_drops_the_oldest_and_reports_it(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
     cloud.decide = lambda _: None
     agent = start_agent(spool_bytes=3 * len(packages.RED))
     cloud.offer(V1, "d1", ALL)
@@ -34,7 +34,7 @@ def test_a_full_spool_drops_the_oldest_and_says_so(cloud: Cloud, start_agent: St
 
 
 @brokers.each
-def test_a_capture_that_was_announced_and_lost_is_told_until_the_cloud_answers(
+def test_a_capture_that_was_announced_and_lost_is_reported_until_answered(
     cloud: Cloud, start_agent: Start, feed: Feed, broker: brokers.Broker
 ) -> None:
     """The broker's acknowledgement is not enough, since it may forget: only an answer of the cloud's is."""
@@ -58,7 +58,7 @@ def test_a_capture_that_was_announced_and_lost_is_told_until_the_cloud_answers(
     assert agent.counters().lost == cloud.states[-1].dropped == {"full": 2}
 
 
-def test_a_lost_capture_that_the_cloud_still_asks_for_is_told_again(cloud: Cloud, start_agent: Start) -> None:
+def test_a_lost_capture_that_is_granted_is_reported_again(cloud: Cloud, start_agent: Start) -> None:
     start_agent()
     cloud.wait(lambda: cloud.states)
     asked = messages.CaptureGrant(ids.new_id(), "upload", f"{cloud.web.url}/nowhere")
@@ -68,7 +68,7 @@ def test_a_lost_capture_that_the_cloud_still_asks_for_is_told_again(cloud: Cloud
     assert state.lost == (reports.Lost(asked.capture, "unknown"),)
 
 
-def test_many_lost_captures_are_told_in_as_many_states_as_it_takes(
+def test_many_lost_captures_are_reported_in_several_states(
     cloud: Cloud, start_agent: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agents, "MAX_PAYLOAD", 700)

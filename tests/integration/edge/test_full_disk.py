@@ -47,7 +47,7 @@ def disk(broker: brokers.Broker, images: Path, tmp_path: Path) -> Iterator[Path]
         agent.kill()
 
 
-def test_an_agent_on_a_full_disk_classifies_announces_and_obeys(
+def test_an_agent_on_a_full_disk_classifies_announces_and_changes_models(
     cloud: Cloud, broker: brokers.Broker, images: Path, disk: Path
 ) -> None:
     def shown(first: int, last: int) -> None:

@@ -176,7 +176,7 @@ def test_two_devices_with_one_client_id_are_reported(broker: brokers.Broker) -> 
         until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_other))
 
 
-def test_a_refused_password_is_told(tmp_path: Path) -> None:
+def test_a_refused_password_is_reported(tmp_path: Path) -> None:
     RECEIVED.clear()
     own = {"username": "cam", "password": "secret"}
     with listening(scripted(NOT_AUTHORISED)) as port, linked(f"mqtt://127.0.0.1:{port}", **own) as (opened, errors, _):
@@ -187,7 +187,7 @@ def test_a_refused_password_is_told(tmp_path: Path) -> None:
     assert b"p:d" in RECEIVED[0]
 
 
-def test_a_refused_subscription_is_told() -> None:
+def test_a_refused_subscription_is_reported() -> None:
     answers = scripted(ACCEPTED, SUBSCRIPTION_REFUSED)
     with listening(answers) as port, linked(f"mqtt://127.0.0.1:{port}") as (_, errors, _heard):
         until(lambda: any("refuses the subscription to topic" in error for error in errors))

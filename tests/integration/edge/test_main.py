@@ -89,7 +89,7 @@ def test_killed_at_work_it_loses_nothing(cloud: Cloud, run: Run, tmp_path: Path)
     assert len({capture.id for capture in cloud.captures}) == 2
 
 
-def test_status_tells_model_captures_and_drops(cloud: Cloud, run: Run, tmp_path: Path) -> None:
+def test_status_shows_model_captures_and_drops(cloud: Cloud, run: Run, tmp_path: Path) -> None:
     cloud.offer(packages.package(), "d1", ALL)
     run().communicate(timeout=60)
 

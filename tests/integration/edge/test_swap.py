@@ -269,7 +269,7 @@ def unfinished(make_lab: Callable[[], Lab]) -> Lab:
     return lab
 
 
-def test_a_restart_goes_on_with_a_change_that_nobody_asks_for_again(make_lab: Callable[[], Lab]) -> None:
+def test_a_restart_continues_a_change_that_is_not_published_again(make_lab: Callable[[], Lab]) -> None:
     unfinished(make_lab)
 
     second = make_lab()

@@ -44,7 +44,7 @@ def test_a_not_now_is_unavailable(web: Web, http: transfer.Http, status: int) ->
         http.put(f"{web.url}/a", {}, BODY)
 
 
-def test_nobody_there_is_unavailable(http: transfer.Http) -> None:
+def test_an_unreachable_server_is_unavailable(http: transfer.Http) -> None:
     with pytest.raises(transfer.Unavailable):
         http.put("http://127.0.0.1:1/a", {}, BODY)
 
@@ -126,7 +126,7 @@ def stop_after(pieces: int) -> Callable[[], None]:
     return check
 
 
-def test_a_transfer_ends_between_two_pieces_when_the_check_says_so(web: Web, tmp_path: Path) -> None:
+def test_a_transfer_ends_between_two_pieces_if_the_check_raises(web: Web, tmp_path: Path) -> None:
     web.objects["/a"] = BODY
 
     with pytest.raises(Enough):

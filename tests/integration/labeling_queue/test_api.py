@@ -4,16 +4,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Interval, func, select, type_coerce
+from sqlalchemy import Interval, func, select, text, type_coerce
 
-from labeling_queue import rules
+from labeling_queue import queries, rules
 from strop import app
 from strop_contracts import events, tables, topology
-from tests import factories, roles
+from tests import factories, roles, wait
 from tests.integration.labeling_queue.conftest import PROJECT, Ask, Store, grow_late, say, take, undo
 
 
-async def test_a_task_says_what_the_page_shows(ask: Ask, store: Store) -> None:
+async def test_a_task_has_what_the_page_shows(ask: Ask, store: Store) -> None:
     capture = await store(1)
     ada = await ask("ada")
 
@@ -72,6 +72,27 @@ async def test_who_asks_again_gets_back_what_they_have_with_its_time_renewed(
         assert all(timedelta(minutes=9, seconds=50) < time <= rules.LEASE for time in left)
 
 
+async def test_a_leased_task_that_an_event_handler_locks_is_renewed_not_skipped(
+    ask: Ask, store: Store, runtime: app.Runtime
+) -> None:
+    await store()
+    ada = await ask("ada")
+    held = await take(ada)
+
+    async with runtime.sessions.begin() as session:
+        await queries.lock(session, UUID(held[0]))
+        renewal = asyncio.create_task(take(ada))
+        await wait.until(lambda: _ended_or_waits_for_a_lock(renewal, runtime))
+
+    assert await renewal == held
+
+
+async def _ended_or_waits_for_a_lock(request: asyncio.Task[Any], runtime: app.Runtime) -> bool:
+    here = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+    async with roles.arranging(runtime)() as session:
+        return request.done() or bool(await session.scalar(here))
+
+
 def _leased() -> Any:
     return tables.LabelTask.leased_by.is_not(None)
 
@@ -87,7 +108,7 @@ async def test_an_expired_lease_goes_to_the_next_who_asks(ask: Ask, store: Store
     assert await take(bob) == [task]
 
 
-async def test_an_expired_lease_that_nobody_took_may_still_be_answered(
+async def test_an_expired_lease_without_a_new_holder_may_still_be_answered(
     ask: Ask, store: Store, runtime: app.Runtime
 ) -> None:
     await store()

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from strop import app, tokens
+from strop import app
 from strop_contracts import tables
-from tests import factories, roles
+from tests import factories, roles, users
 from tests.integration.labeling_queue.conftest import Store
 
 LABELS = f"/api/projects/{factories.PROJECT}/labels"
@@ -25,7 +25,7 @@ async def browser(runtime: app.Runtime, store: Store) -> AsyncIterator[httpx.Asy
 
 async def token(runtime: app.Runtime, kind: str, user: str = "ada") -> str:
     async with runtime.sessions.begin() as session:
-        return await tokens.make(session, user, kind)
+        return await users.token(session, user, kind)
 
 
 async def expire(runtime: app.Runtime) -> None:
@@ -76,7 +76,7 @@ async def test_previews_and_scanners_of_a_link_leave_it_to_its_reader(
     assert (await browser.get(LABELS)).status_code == 200
 
 
-async def test_another_sites_form_signs_nobody_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_a_form_of_another_site_cannot_sign_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
     link = await token(runtime, "once")
     await browser.get("/sign-in", params={"token": link})
 
@@ -120,7 +120,7 @@ async def test_a_new_link_signs_another_person_in_over_the_first(
     assert ">bob<" in (await browser.get("/")).text
 
 
-async def test_an_expired_link_signs_nobody_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
+async def test_an_expired_link_cannot_sign_in(browser: httpx.AsyncClient, runtime: app.Runtime) -> None:
     link = await token(runtime, "once")
     await expire(runtime)
 
@@ -151,7 +151,7 @@ async def test_a_bearer_token_needs_no_sign_in(browser: httpx.AsyncClient, runti
     assert (await browser.get(LABELS, headers=headers)).status_code == 200
 
 
-async def test_a_wrong_token_is_told_what_to_do(browser: httpx.AsyncClient) -> None:
+async def test_a_wrong_token_is_refused_with_a_hint(browser: httpx.AsyncClient) -> None:
     for header in ("Bearer wrong", "Bearer", "Basic YWRhOmFkYQ=="):
         answer = await browser.get(LABELS, headers={"Authorization": header})
 

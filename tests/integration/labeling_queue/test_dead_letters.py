@@ -111,7 +111,7 @@ async def test_when_none_is_selected_nothing_happens(ask: Ask, runtime: app.Runt
     assert await states(runtime) == ["open", "open"]
 
 
-async def test_without_letters_the_page_says_so(ask: Ask) -> None:
+async def test_the_page_without_letters_states_it(ask: Ask) -> None:
     assert "There are no dead letters." in (await (await ask("ada")).get("/dead-letters")).text
 
 

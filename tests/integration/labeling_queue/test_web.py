@@ -17,7 +17,7 @@ async def add_run(session: AsyncSession, state: str) -> tables.TrainingRun:
     return run
 
 
-async def test_the_front_page_tells_where_each_project_stands(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+async def test_the_front_page_shows_the_state_of_each_project(ask: Ask, store: Store, runtime: app.Runtime) -> None:
     await store(1)
     await store(2)
     ada = await ask("ada")
@@ -60,7 +60,7 @@ async def test_a_training_that_runs_is_shown(ask: Ask, store: Store, runtime: ap
     assert "<small>running</small>" in (await (await ask("ada")).get("/")).text
 
 
-async def test_why_a_training_failed_is_said_in_short_with_all_of_it_behind(
+async def test_the_reason_of_a_failed_training_is_short_and_expands(
     ask: Ask, store: Store, runtime: app.Runtime
 ) -> None:
     why = "WrongImage: " + "the image is <b>not</b> what it was; " * 10
@@ -73,7 +73,7 @@ async def test_why_a_training_failed_is_said_in_short_with_all_of_it_behind(
     assert f"<p>{escape(why)}</p>" in page
 
 
-async def test_a_short_reason_of_a_failed_training_is_said_whole(ask: Ask, store: Store, runtime: app.Runtime) -> None:
+async def test_a_short_reason_of_a_failed_training_is_shown_whole(ask: Ask, store: Store, runtime: app.Runtime) -> None:
     async with roles.arranging(runtime).begin() as session:
         (await add_run(session, "failed")).error = "import a base set first"
 
@@ -83,7 +83,7 @@ async def test_a_short_reason_of_a_failed_training_is_said_whole(ask: Ask, store
     assert "<details" not in page
 
 
-async def test_without_a_project_the_front_page_says_how_to_make_one(ask: Ask) -> None:
+async def test_the_front_page_without_a_project_shows_how_to_create_one(ask: Ask) -> None:
     assert "strop projects create" in (await (await ask("ada")).get("/")).text
 
 

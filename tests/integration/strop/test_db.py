@@ -57,7 +57,7 @@ async def test_connections_that_the_server_closed_are_not_handed_out(
     assert await asyncio.gather(*(_ask(runtime) for _ in range(3))) == [1, 1, 1]
 
 
-async def test_a_client_that_is_gone_is_given_up(runtime: app.Runtime) -> None:
+async def test_lost_clients_and_slow_answers_have_time_limits(runtime: app.Runtime) -> None:
     """As far as it shows without pulling a cable: what the server and we have agreed on."""
     async with runtime.sessions() as session:
         agreed = {name: await session.scalar(text(f"show {name}")) for name in db.GONE}

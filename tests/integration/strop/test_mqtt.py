@@ -161,7 +161,7 @@ async def test_a_full_window_is_in_hand_again_after_each_acknowledgement(
         await asyncio.gather(*said)
 
 
-async def test_what_came_while_away_waits_at_the_broker(url: str, name: str, speaker: mqtt.Mqtt) -> None:
+async def test_messages_during_a_disconnection_wait_at_the_broker(url: str, name: str, speaker: mqtt.Mqtt) -> None:
     async with mqtt.connect(url, name, [name]) as link:
         await connected(link)
         await say(speaker, name, b"subscribed")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from strop import app, outbox, storage
 from strop_contracts import documents, events, keys, states, tables
 from tests import factories, roles
 from tests.unit.trainer import lab as shapes
-from trainer import datasets, handlers, queries
+from trainer import datasets, handlers, lease, queries
 from trainer.runs import Runs
 from trainer.settings import Settings
 
@@ -111,3 +111,11 @@ class Lab:
 
     async def keys(self, prefix: str) -> set[str]:
         return {key async for key in self.runtime.storage.keys(f"{PROJECT}/{prefix}")}
+
+
+async def take_over(lab, run_id):
+    """Let the lease of a run expire, and take the run as another trainer."""
+    async with roles.arranging(lab.runtime).begin() as session:
+        past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
+        await session.execute(update(tables.TrainingRun).where(tables.TrainingRun.id == run_id).values(past))
+    return await lease.take(lab.runtime.sessions, run_id, 60)

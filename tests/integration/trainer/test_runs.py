@@ -1,13 +1,9 @@
 import asyncio
 import dataclasses
 import json
-import os
-import signal
-import sys
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from strop import storage
 from strop_contracts import documents, errors, events, keys, states, tables
@@ -16,7 +12,7 @@ from strop_wire import ids, messages
 from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import backbone, child, jobs, lease, queries, registry, triggers
+from trainer import backbone, child, jobs, lease, queries, registry
 from trainer.runs import Runs
 
 OPEN_TRANSACTIONS = text(
@@ -248,14 +244,6 @@ async def leased(lab, seconds=60.0):
     return run, lease.Lease(lab.runtime.sessions, run, seconds)
 
 
-async def take_over(lab, run_id):
-    """The lease runs out, and another trainer takes the run."""
-    async with roles.arranging(lab.runtime).begin() as session:
-        past = {"leased_until": datetime.now(UTC) - timedelta(seconds=1)}
-        await session.execute(update(tables.TrainingRun).where(tables.TrainingRun.id == run_id).values(past))
-    return await lease.take(lab.runtime.sessions, run_id, 60)
-
-
 async def test_a_run_in_other_hands_is_left_alone(lab):
     run, _ = await leased(lab)
 
@@ -268,7 +256,7 @@ async def test_a_lease_that_ran_out_can_be_taken_and_the_old_one_is_worth_nothin
     run, mine = await leased(lab)
     await mine.tell(documents.Progress(step="head"))
 
-    taken = await take_over(lab, run.id)
+    taken = await labs.take_over(lab, run.id)
 
     assert (taken.attempts, taken.lease != run.lease) == (2, True)
     with pytest.raises(lease.Lost):
@@ -289,7 +277,7 @@ async def test_a_silent_trainer_keeps_its_lease(lab):
 
 async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
     run, mine = await leased(lab)
-    await take_over(lab, run.id)
+    await labs.take_over(lab, run.id)
 
     with pytest.raises(lease.Lost):
         await registry.register(lab.runtime, mine, run, 1, 1, None, *packaged(tmp_path / "package", ""))
@@ -381,7 +369,7 @@ def packaged(folder, text):
         (folder / name).write_bytes(body)
     files = {name: messages.ModelFile(storage.digest(body), len(body)) for name, body in bodies.items()}
     about = {"labels": [], "reasons": [], "state": "approved", "evaluations": {}, "outcomes": {}}
-    return folder, jobs.Result(graphs=("backbone.onnx", "head.onnx"), files=files, **about)
+    return folder, jobs.Result(shared="backbone.onnx", files=files, **about)
 
 
 async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
@@ -390,7 +378,7 @@ async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
     late = dataclasses.replace(lab.runtime, storage=slow)
     registering = asyncio.create_task(registry.register(late, mine, run, 1, 1, None, *packaged(tmp_path / "1", "late")))
     await slow.requested.wait()
-    taken = await take_over(lab, run.id)
+    taken = await labs.take_over(lab, run.id)
     other = lease.Lease(lab.runtime.sessions, taken, 60)
     await registry.register(lab.runtime, other, taken, 1, 1, None, *packaged(tmp_path / "2", "quick"))
 
@@ -401,89 +389,3 @@ async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
     (model,) = await lab.all(tables.ModelVersion)
     for file in model.files.values():
         assert storage.digest(await lab.runtime.storage.get(file.key)) == file.sha256
-
-
-async def test_a_run_that_keeps_crashing_is_given_up(lab):
-    await lab.base()
-    asked = await lab.ask()
-    async with roles.arranging(lab.runtime).begin() as session:
-        await session.execute(update(tables.TrainingRun).values(attempts=lab.settings.attempts))
-
-    await lab.runs.carry_out(asked)
-
-    run = await lab.run(asked.run_id)
-    assert (run.state, run.error) == ("failed", "given up after 3 attempts that crashed")
-
-
-async def working(lab, run_id):
-    """Wait until the child has told something."""
-    async with asyncio.timeout(60):
-        while not (await lab.run(run_id)).progress.total:
-            await asyncio.sleep(0.02)
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - not a file on a disk
-        return [int(word) for word in file.read().split()]
-
-
-async def test_a_child_that_is_killed_leaves_the_run_to_another_attempt(lab):
-    await lab.base()
-    asked = await lab.ask()
-    before = set(children(os.getpid()))
-    training = asyncio.create_task(lab.runs.carry_out(asked))
-    await working(lab, asked.run_id)
-    (pid,) = set(children(os.getpid())) - before
-
-    os.kill(pid, signal.SIGKILL)
-
-    with pytest.raises(ExceptionGroup) as raised:
-        await training
-    assert raised.group_contains(child.Died, match="killed by signal 9")
-    assert (await lab.run(asked.run_id)).state == "running"
-    await take_over(lab, asked.run_id)
-
-
-async def trainer_process(lab, log):
-    """The service as a process of its own, with a short lease."""
-    settings = lab.runtime.settings
-    env = {
-        **os.environ,
-        "DATABASE_URL": settings.database_url,
-        "STROP_BUCKET": settings.bucket,
-        "STROP_QUEUE_PREFIX": settings.queue_prefix,
-        "STROP_PORT": "0",
-        "STROP_TRAINER_CACHE": str(lab.settings.cache),
-        "STROP_TRAINER_LEASE": "8",
-        "STROP_TRAINER_TICK": "0.2",
-    }
-    with log.open("ab") as output:
-        return await asyncio.create_subprocess_exec(sys.executable, "-m", "trainer", env=env, stderr=output)
-
-
-async def test_a_killed_trainer_loses_no_run_and_makes_no_second_model(lab, tmp_path):
-    """Kill -9 in the middle of the work, then start again."""
-    await lab.base()
-    async with lab.runtime.sessions.begin() as session:
-        run_id = await triggers.by_hand(session, labs.PROJECT)
-    log = tmp_path / "trainer.log"
-    killed = await trainer_process(lab, log)
-    await working(lab, run_id)
-    killed.kill()
-    await killed.wait()
-    assert (await lab.run(run_id)).state == "running"
-
-    second = await trainer_process(lab, log)
-    try:
-        async with asyncio.timeout(90):
-            while (await lab.run(run_id)).state != "succeeded":
-                assert second.returncode is None, log.read_text()
-                await asyncio.sleep(0.05)
-    finally:
-        second.terminate()
-        await asyncio.wait_for(second.wait(), 30)
-
-    assert second.returncode == 0
-    assert (await lab.run(run_id)).attempts == 2
-    assert [model.version for model in await lab.all(tables.ModelVersion)] == [1]
-    assert list((lab.settings.cache / "runs").iterdir()) == []

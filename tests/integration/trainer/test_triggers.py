@@ -38,6 +38,21 @@ async def test_enough_labels_ask_for_a_training_and_say_why(lab, ticking):
     assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
 
 
+async def test_labels_whose_event_was_lost_are_counted_within_the_limit(lab, monkeypatch):
+    monkeypatch.setattr(lab.runtime.settings, "reconcile_after", 0.01)
+    ticking = triggers.Triggers(lab.runtime, lab.settings)
+    await ticking.tick()
+    await lab.field("ring", count=5, audits=0)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(delete(tables.TriggerCheck))
+
+    async def requested():
+        await ticking.tick()
+        return await lab.all(tables.TrainingRun)
+
+    assert len(await wait.until(requested)) == 1
+
+
 async def test_not_yet_is_a_row_too_and_only_one_while_nothing_changes(lab, ticking):
     for _ in range(3):
         await ticking.tick()
@@ -331,7 +346,7 @@ async def test_settings_keep_what_was_set_and_who_set_it(lab):
     async with lab.runtime.sessions() as session:
         version, values = await project_settings.newest(session, labs.PROJECT, lab.settings)
     assert (version, values.min_labels, values.gate_label_margin, values.cooldown) == (2, 3, 0.2, 0)
-    rows = await lab.all(tables.TrainingSettings)
+    rows = await lab.all(tables.ProjectSettings)
     assert [(row.by, row.body) for row in rows] == [
         ("ada", {"min_labels": 3}),
         ("ada", {"min_labels": 3, "gate_label_margin": 0.2}),

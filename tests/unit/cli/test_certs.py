@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from strop_cli import certs
+from strop_cli import authorities, certs
 from strop_contracts import errors
 
 
@@ -63,11 +63,11 @@ def shaken(folder: Path, client: str | None, server_name: str, authority: str = 
 
 
 @pytest.mark.parametrize("server", ["mosquitto", "localhost", "broker.example"])
-def test_the_broker_knows_a_device_by_project_and_name(folder: Path, server: str) -> None:
+def test_the_broker_identifies_a_device_by_project_and_name(folder: Path, server: str) -> None:
     assert shaken(folder, "devices/bottles/line-1", server) == "bottles/line-1"
 
 
-def test_the_broker_knows_each_service(folder: Path) -> None:
+def test_the_broker_identifies_each_service(folder: Path) -> None:
     names = [shaken(folder, service, "mosquitto", "services-ca") for service in certs.SERVICES]
     assert names == list(certs.SERVICES)
 
@@ -86,7 +86,7 @@ def test_service_certificates_of_the_devices_authority_are_replaced_and_revoked(
     for kind in ("pem", "key"):
         (folder / f"services-ca.{kind}").unlink()
         (folder / f"strop-ingest.{kind}").unlink()
-    certs._issue(folder, "strop-ingest", "strop-ingest", timedelta(days=1), "ca")
+    authorities.issue(folder, "strop-ingest", "strop-ingest", timedelta(days=1), "ca")
     old = load(folder / "strop-ingest.pem").serial_number
 
     run("make", "--dir", folder)
@@ -165,7 +165,7 @@ def test_who_has_no_certificate_cannot_be_revoked(folder: Path) -> None:
     assert (folder / "devices/bottles/line-1.pem").exists()
 
 
-def test_a_name_that_the_brokers_certificate_lacks_is_said(folder: Path) -> None:
+def test_a_name_that_the_brokers_certificate_lacks_is_reported(folder: Path) -> None:
     run("make", "--dir", folder, "--host", "broker.example")
     with pytest.raises(errors.Refused, match=r"does not name 192\.0\.2\.8: remove .*broker\.pem"):
         run("make", "--dir", folder, "--host", "broker.example", "--host", "192.0.2.8")

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from strop_cli import datasets
+from strop_cli import base_images, datasets
 from strop_cli.__main__ import cli
 from strop_contracts import errors
 from tests.unit.cli import hostile
-from trainer.datasets import Conflict
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -21,18 +20,16 @@ def touch(folder: Path, *names: str) -> None:
 def test_images_of_both_splits_keep_label_and_name(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg", "train/cup/deep/b.JPEG", "valid/can/c ü+.png", "valid/can/d.webp")
 
-    assert datasets.look(tmp_path, "base").keys("p/datasets/base/") == {
-        "p/datasets/base/train/cup/a.jpg": tmp_path / "train/cup/a.jpg",
-        "p/datasets/base/train/cup/deep/b.JPEG": tmp_path / "train/cup/deep/b.JPEG",
-        "p/datasets/base/valid/can/c ü+.png": tmp_path / "valid/can/c ü+.png",
-        "p/datasets/base/valid/can/d.webp": tmp_path / "valid/can/d.webp",
-    }
+    _, files = base_images.find(tmp_path, "p", "base")
+
+    names = ("train/cup/a.jpg", "train/cup/deep/b.JPEG", "valid/can/c ü+.png", "valid/can/d.webp")
+    assert files == {name: tmp_path / name for name in names}
 
 
 def test_files_in_no_folder_of_a_label_and_hidden_ones_are_left_out_and_named(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg", "train/cup/.hidden.jpg", "train/.git/x.jpg", "test/cup/b.jpg", "train/c.jpg")
 
-    found = datasets.look(tmp_path, "base")
+    found, _ = base_images.find(tmp_path, "p", "base")
 
     assert list(found.files) == ["train/cup/a.jpg"]
     assert found.report() == [
@@ -43,27 +40,27 @@ def test_files_in_no_folder_of_a_label_and_hidden_ones_are_left_out_and_named(tm
 
 def test_a_folder_without_images_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(errors.Refused, match=r"expected .*/train/LABEL/"):
-        datasets.look(tmp_path, "base")
+        base_images.find(tmp_path, "p", "base")
 
 
 def test_a_label_that_cannot_be_one_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg", "train/a\tb/a.jpg")
 
     with pytest.raises(errors.Refused, match=r"train/a\tb: label .* holds U\+0009"):
-        datasets.look(tmp_path, "base")
+        base_images.find(tmp_path, "p", "base")
 
 
 def test_a_name_that_would_change_the_key_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg")
 
     with pytest.raises(errors.Refused, match="name of a data set"):
-        datasets.look(tmp_path, "a/b")
+        base_images.find(tmp_path, "p", "a/b")
 
 
 def test_a_hostile_tree_is_imported_as_far_as_it_can_be(tmp_path: Path) -> None:
     hostile.make(tmp_path / "train")
 
-    found = datasets.look(tmp_path, "base")
+    found, _ = base_images.find(tmp_path, "p", "base")
 
     assert list(found.files) == [f"train/{path}" for path in hostile.FILES]
     assert found.problems.keys() == {f"train/{path}" for path in hostile.PROBLEMS}
@@ -76,7 +73,7 @@ def test_a_folder_in_which_nothing_can_be_used_is_refused_with_what_is_wrong(tmp
     with pytest.raises(
         errors.Refused, match=r"cannot use train/cup/a\.jpg: a link that leads nowhere\n.* has no images"
     ):
-        datasets.look(tmp_path, "base")
+        base_images.find(tmp_path, "p", "base")
 
 
 def test_nothing_is_deleted_for_a_folder_that_cannot_be_read_completely(tmp_path: Path) -> None:
@@ -92,12 +89,11 @@ def test_nothing_is_deleted_for_a_folder_that_cannot_be_read_completely(tmp_path
 def test_the_summary_names_what_is_refused_unusable_and_of_several_labels(tmp_path: Path) -> None:
     touch(tmp_path, "train/cup/a.jpg", "train/cup/notes.txt")
     (tmp_path / "train/cup/b.jpg").symlink_to("nowhere")
-    used = datasets.look(tmp_path, "base")
-    files = used.keys("")
-    conflict = Conflict("0", "cup", ("train/can/1.jpg", "train/cup/1.jpg"))
-    found = datasets.Imported(3, {"train/cup/a.jpg": "cannot be decoded"}, 2, [conflict] * 12)
+    used, files = base_images.find(tmp_path, "p", "base")
+    conflict = "train/cup/1.jpg counts as 'cup', the newest place; the same image is also train/can/1.jpg"
+    done = base_images.Imported(3, {"train/cup/a.jpg": "cannot be decoded"}, 2, [conflict] * 12)
 
-    told = datasets.summary(used, files, found)
+    told = datasets.summary(used, files, done)
 
     assert told[:4] == [
         f"refused {tmp_path}/train/cup/a.jpg: cannot be decoded",
@@ -107,5 +103,5 @@ def test_the_summary_names_what_is_refused_unusable_and_of_several_labels(tmp_pa
     ]
     assert told[-2:] == [
         "and 2 more label conflicts",
-        "3 images taken, 2 were there already, 1 refused, 1 could not be used",
+        "3 images accepted, 2 unchanged, 1 refused, 1 could not be used",
     ]

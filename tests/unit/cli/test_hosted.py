@@ -16,11 +16,11 @@ def test_the_only_project_need_not_be_named() -> None:
 
 
 def test_among_several_projects_the_person_must_choose() -> None:
-    with pytest.raises(errors.Refused, match=r"say which project.*: beverages, flowers"):
+    with pytest.raises(errors.Refused, match=r"name the project.*: beverages, flowers"):
         hosted.only(["flowers", "beverages"])
 
 
-def test_without_any_project_the_person_is_told_how_to_make_one() -> None:
+def test_without_any_project_the_error_names_the_option_create() -> None:
     with pytest.raises(errors.Refused, match="--create"):
         hosted.only([])
 

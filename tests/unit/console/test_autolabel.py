@@ -145,7 +145,7 @@ def test_names_in_another_encoding_are_refused_with_the_line() -> None:
         autolabel.names('{\n"1": "rosé"}'.encode("latin-1"))
 
 
-def test_errors_of_a_line_and_of_its_labels_are_told() -> None:
+def test_errors_of_a_line_and_of_its_labels_are_returned() -> None:
     entry = {
         "source-ref": "s3://b/a.jpg",
         "label-metadata": {"cl-errors": [{"code": "ERROR_A", "message": "one"}]},

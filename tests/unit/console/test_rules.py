@@ -25,7 +25,7 @@ def entry(hits: int, wrong: int, missed: int) -> documents.AnsweredLabel:
         ("SOMETHING_NEW", "Something new", "calm"),
     ],
 )
-def test_a_state_is_said_in_words_and_coloured(status: str, words: str, tone: str) -> None:
+def test_a_state_has_words_and_a_colour(status: str, words: str, tone: str) -> None:
     assert (rules.state(status), rules.tone(status)) == (words, tone)
 
 
@@ -39,16 +39,16 @@ def test_a_state_is_said_in_words_and_coloured(status: str, words: str, tone: st
         ("succeeded", {"step": "features"}, ""),
     ],
 )
-def test_a_training_says_what_it_is_at(state: str, said: dict[str, Any], words: str) -> None:
+def test_a_training_shows_its_step(state: str, said: dict[str, Any], words: str) -> None:
     assert rules.progress(state, documents.Progress.model_validate(said)) == words
 
 
 @pytest.mark.parametrize(("model", "number"), [("v7", 7), ("v", 0), ("vx", 0), ("", 0), ("v" + "9" * 30, 0)])
-def test_the_number_of_a_model_is_read_from_what_a_device_says(model: str, number: int) -> None:
+def test_the_number_of_a_model_is_read_from_a_devices_state(model: str, number: int) -> None:
     assert rules.number(model) == number
 
 
-def test_what_the_api_refuses_is_said_with_what_to_change() -> None:
+def test_an_error_of_the_api_has_advice() -> None:
     error = {"Code": "LimitExceededException", "Message": "A version is in training"}
 
     assert rules.advice(error) == "A version is in training. Wait until the other one is done, or stop it."
@@ -82,7 +82,7 @@ def test_scores_are_of_what_the_model_answers() -> None:
     assert found.unanswered == 2
 
 
-def test_scores_of_an_evaluation_that_tells_only_best_labels_are_read_too() -> None:
+def test_scores_of_an_evaluation_with_best_labels_only_are_read_too() -> None:
     metrics = judged.metrics(answers=None)
 
     found = rules.scores(metrics)
@@ -118,7 +118,7 @@ def test_a_verdict_ranks_all_labels_and_marks_those_answered() -> None:
     assert found.reason == ""
 
 
-def test_an_image_below_every_threshold_is_told_from_one_that_is_unlike_everything() -> None:
+def test_an_image_below_every_threshold_differs_from_an_unknown_one() -> None:
     unsure = rules.verdict([], answer(rose=41.0, tulip=39.0), {"rose": 0.5})
     unknown = rules.verdict([], answer(rose=97.0), {"rose": 0.5})
 
@@ -127,7 +127,7 @@ def test_an_image_below_every_threshold_is_told_from_one_that_is_unlike_everythi
     assert "rose would be the best guess with 97.0 %" in unknown.reason
 
 
-def test_a_model_that_says_nothing_at_all_is_said_so() -> None:
+def test_a_model_without_any_answer_is_described_as_such() -> None:
     assert "no label at all" in rules.verdict([], [], {}).reason
 
 
@@ -138,7 +138,7 @@ def test_a_search_for_a_percent_sign_finds_just_that() -> None:
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (12000, "12,000 images")]
 )
-def test_numbers_are_said_with_their_noun(count: int, words: str) -> None:
+def test_numbers_are_written_with_their_noun(count: int, words: str) -> None:
     assert rules.plural(count, "image") == words
 
 

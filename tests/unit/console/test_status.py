@@ -15,15 +15,15 @@ def test_a_running_deployment_names_the_devices_it_waits_for() -> None:
 
     told = status.rollout(deployment("running"), silent)
 
-    assert told == "v1 stage 1 of 2: waiting for line-8 (never heard), line-2 (heard 2026-05-04 03:02)"
+    assert told == "v1 stage 1 of 2: waiting for line-8 (never seen), line-2 (seen 2026-05-04 03:02)"
 
 
 def test_of_many_devices_the_first_are_named() -> None:
     told = status.rollout(deployment("running"), [(f"line-{n}", None) for n in range(7)])
 
-    assert told.endswith("line-4 (never heard) and 2 more")
+    assert told.endswith("line-4 (never seen) and 2 more")
 
 
-def test_a_stage_that_waits_for_nobody_and_a_deployment_that_ended_say_so() -> None:
+def test_a_stage_without_waiting_devices_is_described_as_such() -> None:
     assert status.rollout(deployment("running"), []) == "v1 stage 1 of 2: all devices have answered"
     assert status.rollout(deployment("rolled_back"), [("line-8", None)]) == "v1 rolled back"

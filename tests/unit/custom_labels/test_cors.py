@@ -22,7 +22,7 @@ def test_a_preflight_is_answered_with_the_headers_of_aws() -> None:
     }
 
 
-def test_a_named_origin_is_repeated_and_caches_are_told() -> None:
+def test_a_named_origin_is_repeated_with_vary() -> None:
     granted = cors.Origins("https://a.example, https://b.example:8443").granted("https://b.example:8443")
 
     assert (granted["Access-Control-Allow-Origin"], granted["Vary"]) == ("https://b.example:8443", "Origin")
@@ -50,7 +50,7 @@ def test_local_means_every_port_of_this_machine(origin: str) -> None:
         ("*", ""),
     ],
 )
-def test_no_other_origin_is_told_anything(setting: str, origin: str | None) -> None:
+def test_other_origins_get_no_header(setting: str, origin: str | None) -> None:
     origins = cors.Origins(setting)
 
     assert origins.granted(origin) == {}

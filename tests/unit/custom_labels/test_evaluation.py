@@ -94,7 +94,7 @@ def verdicts(found: dict[str, Any]) -> dict[str, list[str]]:
     return told
 
 
-def test_the_testing_snapshot_says_what_was_right_wrong_and_missed() -> None:
+def test_the_testing_snapshot_has_right_wrong_and_missed_answers() -> None:
     right, missed, wrong = [json.loads(each) for each in evaluation.testing_snapshot(TRAINED).splitlines()]
 
     assert verdicts(right) == {"rose": ["is-true-positive", "is-present-in-ground-truth"]}

@@ -54,7 +54,7 @@ def multi(*numbers: Any, **changes: Any) -> manifest.Line:
     return read({**LINE, "kind": list(numbers), "kind-metadata": metadata | changes})
 
 
-def test_a_multi_label_line_with_one_label_is_taken_in_both_forms() -> None:
+def test_a_multi_label_line_with_one_label_is_accepted_in_both_forms() -> None:
     transformed = read(
         {**LINE, "kind0": 0, "kind0-metadata": METADATA | MULTI} | {"kind": 0, "kind-metadata": METADATA}
     )

@@ -72,7 +72,9 @@ def test_without_a_test_set_a_fifth_of_each_label_is_held_out() -> None:
         (ROSES[:2] + TULIPS[:2], None, "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"),
     ],
 )
-def test_what_makes_no_model_says_why(train: list[Entry], test: list[Entry] | None, reason: str) -> None:
+def test_entries_that_make_no_model_are_an_error_with_its_reason(
+    train: list[Entry], test: list[Entry] | None, reason: str
+) -> None:
     with pytest.raises(Unfit, match=reason):
         selection.select(train, test)
 

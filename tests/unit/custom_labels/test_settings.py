@@ -20,7 +20,7 @@ def test_keys_of_others_take_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "two" not in repr(Settings())
 
 
-def test_without_keys_nobody_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_keys_every_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
 
     assert Settings().secrets() == {}

@@ -39,7 +39,7 @@ def verify(headers: Headers, body: bytes = BODY, url: str = "/", now: datetime |
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "local"])
-def test_whoever_has_the_secret_is_known_in_any_region(key: str, region: str) -> None:
+def test_a_signature_with_the_secret_is_valid_in_any_region(key: str, region: str) -> None:
     assert verify(sign(key, region=region)) == key
 
 
@@ -100,7 +100,7 @@ def test_a_wrong_secret_is_refused() -> None:
         verify(sign(secret="guessed"))
 
 
-def test_an_unknown_key_is_told_apart_from_a_wrong_secret() -> None:
+def test_an_unknown_key_and_a_wrong_secret_have_different_errors() -> None:
     with pytest.raises(faults.UnrecognizedClientException, match="The security token included in the request is inval"):
         verify(sign("AKIDNOBODY", "secret"))
 
@@ -163,7 +163,7 @@ def test_the_scope_must_have_the_date_of_the_request() -> None:
         verify(headers)
 
 
-def test_an_unsigned_request_is_told_so() -> None:
+def test_an_unsigned_request_has_an_error_of_its_own() -> None:
     with pytest.raises(faults.MissingAuthenticationTokenException, match="Missing Authentication Token"):
         verify({"host": "localhost"})
 
@@ -176,7 +176,7 @@ def test_an_unsigned_request_is_told_so() -> None:
         ("AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=x", "5 slash-delimited elements"),
     ],
 )
-def test_a_header_that_cannot_be_read_says_what_is_missing(header: str, wanted: str) -> None:
+def test_a_malformed_header_is_an_error_that_names_what_is_missing(header: str, wanted: str) -> None:
     with pytest.raises(faults.IncompleteSignatureException, match=wanted):
         verify(sign() | {"authorization": header})
 

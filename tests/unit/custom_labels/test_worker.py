@@ -54,7 +54,7 @@ def said(sink: io.BytesIO) -> list[dict[str, object]]:
     return found
 
 
-def test_a_unit_says_that_it_is_ready_and_answers_until_its_input_ends(tmp_path: Path) -> None:
+def test_a_unit_reports_ready_and_answers_until_its_input_ends(tmp_path: Path) -> None:
     source, sink = io.BytesIO(framing.frame(packages.RED) + framing.frame(b"no image")), io.BytesIO()
 
     worker.serve(packages.package("v7").write(tmp_path), source, sink)
@@ -65,7 +65,7 @@ def test_a_unit_says_that_it_is_ready_and_answers_until_its_input_ends(tmp_path:
     assert refusal["refused"] == "InvalidImageFormatException"
 
 
-def test_a_model_that_cannot_run_is_told_in_words(tmp_path: Path) -> None:
+def test_a_model_that_cannot_run_is_reported_with_the_reason(tmp_path: Path) -> None:
     folder, sink = packages.package().write(tmp_path), io.BytesIO()
     (folder / "head.onnx").write_bytes(b"altered")
 

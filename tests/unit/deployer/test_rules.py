@@ -123,7 +123,7 @@ class TestLate:
 
 
 class TestNextAction:
-    def test_a_device_not_told_yet_holds_the_stage_whatever_its_age(self) -> None:
+    def test_a_device_without_an_order_holds_the_stage_at_any_age(self) -> None:
         assert decide(unsent=1, installed=9, age=1000.0) == rules.Wait()
 
     def test_a_silent_device_that_is_online_holds_the_stage(self) -> None:
@@ -138,14 +138,14 @@ class TestNextAction:
     def test_absent_devices_do_not_hold_a_stage_that_mostly_installed(self) -> None:
         assert decide(installed=2, absent=2) == rules.Advance()
 
-    def test_absent_devices_just_told_have_a_grace_in_which_to_return(self) -> None:
+    def test_offline_devices_have_a_grace_period_after_their_order(self) -> None:
         assert decide(installed=1, absent=2, reserve=5, age=9.0) == rules.Wait()
 
     def test_after_the_grace_online_devices_stand_in_for_the_absent_though_the_stage_has_time(self) -> None:
         assert decide(absent=3, reserve=50, age=10.0) == rules.Widen(3)
         assert decide(installed=1, absent=2, reserve=50, age=10.0) == rules.Widen(1)
 
-    def test_nobody_stands_in_while_a_device_that_is_online_may_still_answer(self) -> None:
+    def test_no_replacement_while_a_device_that_is_online_may_still_answer(self) -> None:
         assert decide(online=1, absent=3, reserve=50, age=59.0) == rules.Wait()
 
     def test_when_the_time_is_up_others_stand_in_for_the_silent_too(self) -> None:
@@ -156,13 +156,13 @@ class TestNextAction:
 
         assert rules.next_action(progress(absent=1, reserve=1, age=5.0), limits) == rules.Widen(1)
 
-    def test_a_failure_of_a_stand_in_counts_though_the_canary_is_away(self) -> None:
+    def test_a_failure_of_a_replacement_counts_while_the_canary_is_offline(self) -> None:
         assert decide(absent=1, failed=1, reserve=9, age=10.0) == rules.RollBack("1 of 2 devices failed to install")
 
     def test_no_more_devices_stand_in_than_there_are(self) -> None:
         assert decide(absent=3, reserve=2, age=60.0) == rules.Widen(2)
 
-    def test_with_nobody_to_stand_in_the_stage_waits(self) -> None:
+    def test_without_a_replacement_the_stage_waits(self) -> None:
         assert decide(absent=3, age=1e6) == rules.Wait()
 
     @given(st.integers(0, 50), st.integers(1, 50), st.floats(0, 0.95))
@@ -194,11 +194,11 @@ class TestNextAction:
     def test_the_last_stage_finishes_when_all_have_answered(self) -> None:
         assert decide(installed=12, last=True) == rules.Finish()
 
-    def test_devices_that_are_away_do_not_hold_the_last_stage_for_ever(self) -> None:
+    def test_offline_devices_do_not_hold_the_last_stage_indefinitely(self) -> None:
         assert decide(installed=1, absent=9, last=True) == rules.Wait()
         assert decide(installed=1, absent=9, last=True, age=60.0) == rules.Finish()
 
-    def test_a_model_nobody_installed_is_not_called_good(self) -> None:
+    def test_a_model_that_no_device_installed_does_not_succeed(self) -> None:
         assert decide(absent=2, last=True, age=1e6) == rules.Wait()
 
     def test_a_deployment_without_devices_waits_for_the_first(self) -> None:
@@ -237,7 +237,7 @@ class TestAnswer:
             states.InstallState.INSTALLED
         )
 
-    def test_a_report_without_an_answer_from_a_device_on_another_model_says_nothing(self) -> None:
+    def test_a_report_without_an_answer_of_another_model_is_ignored(self) -> None:
         assert self.answer(model="v1") is None
         assert self.answer(model=None) is None
 

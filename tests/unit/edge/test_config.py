@@ -20,7 +20,7 @@ def config(**changes: Any) -> Config:
         ("mqtts://[::1]:443", Broker("::1", 443, tls=True)),
     ],
 )
-def test_a_broker_is_told_by_its_url(url: str, expected: Broker) -> None:
+def test_a_broker_is_configured_by_its_url(url: str, expected: Broker) -> None:
     assert Broker.parse(url) == expected
 
 

@@ -20,7 +20,7 @@ def test_every_reason_of_loss_counts_as_dropped() -> None:
     assert line == "1 image classified, 17 kept, 17 uploaded, 1.2 MB sent, 3 dropped; model v1"
 
 
-def test_without_a_model_the_line_says_so() -> None:
+def test_without_a_model_the_line_states_it() -> None:
     assert str(dataclasses.replace(WORKED, model=None)).endswith("0 dropped; no model yet")
 
 

@@ -11,43 +11,41 @@ from tests.unit.edge.factories import capture
 from tests.unit.edge.spools import IMAGE, open_spool, put
 
 
-def test_what_was_announced_and_then_lost_is_to_be_told_until_the_cloud_answers(
-    images: spool.Spool, state: Path
-) -> None:
+def test_an_announced_and_lost_capture_is_reported_until_answered(images: spool.Spool, state: Path) -> None:
     announced = [put(images), put(images)]
     images.due(10)
     for _ in range(10):
         put(images)
     owed = tuple(reports.Lost(id_, "full") for id_ in announced)
-    assert images.untold(10) == owed
-    assert images.untold(1) == owed[:1]
-    assert images.untold(-1) == ()
+    assert images.unreported(10) == owed
+    assert images.unreported(1) == owed[:1]
+    assert images.unreported(-1) == ()
     images.free([(announced[0], "dropped:cloud:device: full")])
     images.close()
 
     again = open_spool(state)
-    assert again.untold(10) == owed[1:]
+    assert again.unreported(10) == owed[1:]
     again.free([(announced[1], "dropped:cloud:device: full")])
-    assert again.untold(10) == ()
+    assert again.unreported(10) == ()
     again.close()
 
 
-def test_what_was_never_announced_need_not_be_told(images: spool.Spool) -> None:
+def test_a_lost_capture_that_was_never_announced_is_not_reported(images: spool.Spool) -> None:
     for _ in range(11):
         put(images)
 
     assert images.dropped() == {"full": 1}
-    assert images.untold(10) == ()
+    assert images.unreported(10) == ()
 
 
 @pytest.mark.parametrize("fate", ["stored", "dropped:cloud:duplicate"])
-def test_what_has_its_final_answer_need_not_be_told(images: spool.Spool, fate: str) -> None:
+def test_a_lost_capture_with_its_final_answer_is_not_reported(images: spool.Spool, fate: str) -> None:
     id_ = put(images)
     images.due(10)
     images.free([(id_, fate)])
     images.granted([id_])  # late
 
-    assert images.untold(10) == ()
+    assert images.unreported(10) == ()
 
 
 @pytest.mark.parametrize(("answer", "fate"), [("stored", "stored"), ("dropped:cloud:device: full", "dropped:full")])
@@ -61,7 +59,7 @@ def test_an_answer_for_a_lost_one_settles_it_and_only_stored_changes_its_fate(
 
     images.free([(id_, answer)])
 
-    assert images.untold(10) == ()
+    assert images.unreported(10) == ()
     assert journal.fates(state)[id_] == fate
     assert images.dropped() == {"full": 1}
     assert (images.items, images.bytes) == (10, 1000)
@@ -70,15 +68,15 @@ def test_an_answer_for_a_lost_one_settles_it_and_only_stored_changes_its_fate(
 def test_an_answer_for_a_lost_one_that_never_was_here_settles_it(images: spool.Spool, state: Path) -> None:
     strange = capture().id
     images.granted([strange])
-    assert images.untold(10) == (reports.Lost(strange, "unknown"),)
+    assert images.unreported(10) == (reports.Lost(strange, "unknown"),)
 
     images.free([(strange, "dropped:cloud:device: unknown")])
 
-    assert images.untold(10) == ()
+    assert images.unreported(10) == ()
     assert journal.fates(state) == {}
 
 
-def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
+def test_a_grant_for_a_lost_capture_reports_the_loss_again(images: spool.Spool) -> None:
     lost, strange = put(images), capture().id
     images.due(10)
     for _ in range(10):
@@ -87,7 +85,7 @@ def test_who_asks_for_a_lost_one_is_told_again(images: spool.Spool) -> None:
 
     images.granted([lost, strange])
 
-    assert set(images.untold(10)) == {reports.Lost(lost, "full"), reports.Lost(strange, "unknown")}
+    assert set(images.unreported(10)) == {reports.Lost(lost, "full"), reports.Lost(strange, "unknown")}
 
 
 def test_a_failed_transaction_leaves_the_totals_right(images: spool.Spool, monkeypatch: pytest.MonkeyPatch) -> None:

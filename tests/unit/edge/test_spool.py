@@ -224,7 +224,7 @@ def test_a_file_without_a_row_goes_at_the_next_start(images: spool.Spool, state:
     again.close()
 
 
-def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, state: Path) -> None:
+def test_captures_that_a_damaged_database_lost_are_reported(images: spool.Spool, state: Path) -> None:
     ids = {put(images) for _ in range(3)}
     images.close()
     folder = journal.spool_folder(state)
@@ -232,11 +232,11 @@ def test_all_that_a_damaged_database_lost_is_to_be_told(images: spool.Spool, sta
     (folder / spool.DATABASE).write_bytes(b"not a database" * 1000)
 
     again = open_spool(state)
-    assert set(again.untold(10)) == {reports.Lost(id_, "lost-database") for id_ in ids}
+    assert set(again.unreported(10)) == {reports.Lost(id_, "lost-database") for id_ in ids}
     again.close()
 
 
-def test_what_is_to_be_told_outlives_a_damaged_page(images: spool.Spool, state: Path) -> None:
+def test_losses_to_report_survive_a_damaged_page(images: spool.Spool, state: Path) -> None:
     images.close()
     images = open_spool(state, limit=100_000)
     for _ in range(300):
@@ -248,7 +248,7 @@ def test_what_is_to_be_told_outlives_a_damaged_page(images: spool.Spool, state: 
     spoil(journal.spool_folder(state) / spool.DATABASE)
 
     again = open_spool(state, limit=100_000)
-    assert reports.Lost(item.id, "lost-file") in again.untold(1000)
+    assert reports.Lost(item.id, "lost-file") in again.unreported(1000)
     again.close()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from strop_edge import look, source, watching
+from strop_edge import folder_scan, source, watching
 
 LOOKS = 20
 """More than any change needs to be noticed."""
@@ -15,7 +15,7 @@ LOOKS = 20
 
 @pytest.fixture(autouse=True)
 def _each_next_is_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(watching, "SCAN_EVERY", 0.0)
     monkeypatch.setattr(watching, "SHARE", float("inf"))  # complete looks only
 
 
@@ -75,13 +75,13 @@ def test_complete_looks_take_no_more_than_their_share_of_a_core(
 ) -> None:
     monkeypatch.setattr(watching, "SHARE", 0.001)
     looks = []
-    whole = look.walk
+    whole = folder_scan.scan
 
     def counted(root: str) -> Any:
         looks.append(root)
         return whole(root)
 
-    monkeypatch.setattr(look, "walk", counted)
+    monkeypatch.setattr(folder_scan, "scan", counted)
     for number in range(2000):
         (tmp_path / f"{number}.jpg").touch()
 
@@ -114,7 +114,7 @@ def test_a_file_that_was_deleted_and_comes_back_changed_is_new(tmp_path: Path) -
     assert seen(watched) == [b"two!"]
 
 
-def test_a_share_that_was_away_brings_back_no_old_images(tmp_path: Path) -> None:
+def test_a_share_that_is_mounted_again_yields_no_old_images(tmp_path: Path) -> None:
     share, away = tmp_path / "share", tmp_path / "away"
     share.mkdir()
     (share / "old.jpg").write_bytes(b"old")
@@ -160,11 +160,11 @@ def test_a_folder_that_vanishes_is_reported_once_and_tried_again(tmp_path: Path)
     folder.rmdir()
 
     assert seen(watched, 5) == []
-    assert watched.failures.report() == f"cannot look at {folder}: No such file or directory; trying again"
+    assert watched.failures.report() == f"cannot read {folder}: No such file or directory; trying again"
     assert watched.failures.report() is None
     assert watched.blind
     assert seen(watched, 5) == []
-    assert watched.failures.report() == f"cannot look at {folder}: No such file or directory; 10 looks have failed"
+    assert watched.failures.report() == f"cannot read {folder}: No such file or directory; 10 scans have failed"
 
     assert seen(watched, 20) == []
     assert watched.failures.report() is None
@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_tried_again(tmp_path: Path) 
         (tmp_path / name).write_bytes(name.encode())
 
     assert seen(watched, 5) == [b"b.jpg"]
-    assert watched.failures.report() == f"cannot look at {tmp_path / 'a.jpg'}: Permission denied; trying again"
+    assert watched.failures.report() == f"cannot read {tmp_path / 'a.jpg'}: Permission denied; trying again"
     broken.clear()
     assert seen(watched) == [b"a.jpg"]
 

@@ -191,5 +191,5 @@ def test_a_file_as_announced_has_no_mismatch() -> None:
     ("size", "sha256", "expected"),
     [(11, "aa", "longer than"), (9, "aa", "9 bytes instead of"), (0, "aa", "0 bytes instead"), (10, "bb", "sha256 bb")],
 )
-def test_a_mismatch_says_what_differs(size: int, sha256: str, expected: str) -> None:
+def test_a_mismatch_names_what_differs(size: int, sha256: str, expected: str) -> None:
     assert expected in (rules.mismatch(10, "aa", size, sha256) or "")

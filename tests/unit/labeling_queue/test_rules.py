@@ -45,7 +45,7 @@ def test_what_the_model_is_least_sure_of_comes_first_and_what_was_skipped_last()
     assert unsure < sure < unsure + rules.SKIPPED
 
 
-def test_from_first_to_last_about_one_audit_comes_for_every_two_others() -> None:
+def test_about_one_audit_is_leased_for_every_two_others_throughout() -> None:
     dice = random.Random(0)
     others = [(priority(seed, dice.uniform(0, rules.UNSURE)), False) for seed in range(600)]
     audits = [(priority(seed, dice.random(), audit=True), True) for seed in range(300)]
@@ -67,7 +67,7 @@ def test_only_an_unclear_answer_leaves_the_truth_open(answer: states.AnswerKind)
 
 
 @pytest.mark.parametrize("holder", [None, "ada"])
-def test_an_open_task_may_be_answered_by_its_holder_or_when_nobody_holds_it(holder: str | None) -> None:
+def test_an_open_task_may_be_answered_by_its_holder_or_if_it_has_none(holder: str | None) -> None:
     rules.check_turn("ada", [], holder, is_open=True)
 
 

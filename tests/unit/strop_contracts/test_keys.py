@@ -31,7 +31,7 @@ FOLDERS = ("images", "raw_field_data", "labeled_field_data", "datasets", "models
         (keys.backbone("p", "ab"), "p/backbones/ab.onnx"),
     ],
 )
-def test_a_key_is_where_the_layout_says(key: str, expected: str) -> None:
+def test_a_key_is_where_the_layout_defines_it(key: str, expected: str) -> None:
     assert key == expected
 
 

@@ -9,7 +9,7 @@ from strop_wire import messages
 from tests.unit.strop_image import kinds
 
 
-def test_sixteen_bits_of_grey_keep_what_can_be_told_apart() -> None:
+def test_sixteen_bits_of_grey_keep_visible_differences() -> None:
     values = np.linspace(0, 255, kinds.WIDTH * kinds.HEIGHT).astype(np.uint8).reshape(kinds.HEIGHT, kinds.WIDTH)
 
     seen = np.asarray(decoder.decode(kinds.deep(values, 0)))

@@ -96,7 +96,7 @@ def test_what_is_refused_does_not_follow_the_schema(change: dict[str, Any]) -> N
     assert not VALIDATORS[messages.Capture].is_valid(body)
 
 
-def test_every_field_says_what_it_means() -> None:
+def test_every_field_has_a_meaning() -> None:
     for kind in KINDS:
         for part in schema.parts(kind):
             for name, found in schema.of(part)["properties"].items():

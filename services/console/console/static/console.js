@@ -133,8 +133,8 @@ async function tryImage(file) {
   form.append("image", file, file.name);
   const response = await fetch(drop.action, { method: "POST", body: form }).catch(() => null);
   const page = new DOMParser().parseFromString(response ? await response.text() : "", "text/html");
-  const said = page.querySelector("#answers .answer") ?? page.querySelector("main .message") ?? failed();
-  $("answers").prepend(document.adoptNode(said));
+  const result = page.querySelector("#answers .answer") ?? page.querySelector("main .message") ?? failed();
+  $("answers").prepend(document.adoptNode(result));
 }
 
 function failed() {

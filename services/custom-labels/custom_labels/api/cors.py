@@ -1,4 +1,4 @@
-"""Cross-origin requests: which web pages may read our answers, and the headers by which AWS tells browsers so. Pure.
+"""Cross-origin requests: which web pages may read our answers, and the headers that AWS sends for it. Pure.
 
 The signature protects the API, and no cookie does, so a page without a key can read nothing but errors.
 """

@@ -73,8 +73,8 @@ def write(error: Error, service: str, headers: Mapping[str, str]) -> Response:
         body = _cbor({"__type": error.code, "message": error.message})
         return Response(body, error.status, {**kind, "smithy-protocol": "rpc-v2-cbor"}, "application/cbor")
     if is_form(headers) or service in _XML:
-        said = {name: escape(text) for name, text in asdict(error).items() if isinstance(text, str)}
-        return Response(_DECLARATION + _XML.get(service, _QUERY).format(**said), error.status, kind, "text/xml")
+        values = {name: escape(text) for name, text in asdict(error).items() if isinstance(text, str)}
+        return Response(_DECLARATION + _XML.get(service, _QUERY).format(**values), error.status, kind, "text/xml")
     asked = headers.get("content-type", "")
     media = asked if asked.startswith("application/x-amz-json-") else "application/json"
     return Response(json.dumps({"__type": error.code, "message": error.message}), error.status, kind, media)

@@ -5,7 +5,7 @@ First those of the protocol, which every AWS service has; then those of Rekognit
 
 
 class Fault(Exception):
-    """The request is answered with an error. A code that a client's model does not know reaches it as a ClientError."""
+    """The request is answered with an error. A code that is not in a client's model becomes a ClientError."""
 
     status = 400
 
@@ -31,7 +31,7 @@ class IncompleteSignatureException(Fault):
 
 
 class UnrecognizedClientException(Fault):
-    """Nobody here has this access key."""
+    """The access key is unknown."""
 
 
 class InvalidSignatureException(Fault):
@@ -71,7 +71,7 @@ class InvalidPaginationTokenException(Fault):
 
 
 class InvalidParameterException(Fault):
-    """A parameter breaks a rule; the message says which one."""
+    """A parameter breaks a rule, which the message names."""
 
 
 class InvalidPolicyRevisionIdException(Fault):

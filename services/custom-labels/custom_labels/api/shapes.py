@@ -1,7 +1,7 @@
 """The wire contract: botocore's own description of Rekognition. Requests are checked against it, answers written by it.
 
 A constraint that is broken is an InvalidParameterException, worded as AWS words it; a value of another type is a
-SerializationException. Members the description does not know are ignored, and null means absent, as on AWS.
+SerializationException. Members that the description lacks are ignored, and null means absent, as on AWS.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Signature version 4: is the request signed with a key of ours, just now, for this service, and unchanged since?
 
-botocore's own signer computes the signature again, over the very headers that the client says it signed. The region is
+botocore's own signer computes the signature again, over the headers that the request lists as signed. The region is
 the client's choice. Messages are worded like AWS's: people search the web for them.
 """
 
@@ -35,7 +35,7 @@ _STAMPS = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What the Authorization header says."""
+    """The contents of the Authorization header."""
 
     key_id: str
     date: str  # of the credential's scope, as in 20261122
@@ -140,7 +140,7 @@ def _check_time(stamp: str, signed: Signed, now: datetime) -> None:
 
 
 def _check_content(headers: Mapping[str, str], signed: Signed, body: bytes) -> None:
-    """The signer trusts this header, so it must be true; and what tells the operation must be under the signature."""
+    """The signer trusts this header, so it must be true; and the header with the operation must be signed."""
     announced = headers.get("x-amz-content-sha256")
     if announced is not None and announced != hashlib.sha256(body).hexdigest():
         raise _mismatch()

@@ -95,7 +95,7 @@ class Api:
         except faults.Fault as fault:
             return name, fault.code, _fail(fault, request_id)
         except Exception:
-            log.exception("operation broke", operation=name, request_id=request_id)
+            log.exception("operation_failed", operation=name, request_id=request_id)
             broken = faults.InternalServerError(_BROKEN)
             return name, broken.code, _fail(broken, request_id)
 
@@ -114,7 +114,7 @@ class Api:
                 code, status = sts.CODES[code], 403
             error = elsewhere.Error(status, code, str(fault), request_id)
         except Exception:
-            log.exception("request broke", service=service, operation=known, request_id=request_id)
+            log.exception("request_failed", service=service, operation=known, request_id=request_id)
             error = elsewhere.Error(500, "InternalServerError", _BROKEN, request_id)
         return known, error.code, elsewhere.write(error, service, request.headers)
 

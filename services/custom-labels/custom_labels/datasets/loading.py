@@ -59,7 +59,7 @@ class Intake:
             )
 
     async def _image(self, project: str, line: manifest.Line) -> dict[str, Any] | None:
-        """Store the image of a line; returns its row, or None when the line is of no use and says why."""
+        """Store the image of a line; returns its row, or None if the line cannot be used, which then has the error."""
         if line.bucket is None:
             return None
         async with self._readers:

@@ -28,7 +28,7 @@ MAX_BAD = 0.2
 """Quotas of a manifest; the last is the share of lines that may have a terminal error."""
 
 ERRORS, FACTS = "cl-errors", "cl-metadata"
-"""What a listed line says beside what came: its errors, and whether it has a label."""
+"""Fields of a listed line beside those of the request: its errors, and whether it has a label."""
 
 CLASSIFICATION = "groundtruth/image-classification"
 MULTILABEL = "groundtruth/image-classification-multilabel"
@@ -139,7 +139,7 @@ def _refuse_several(line: Line) -> None:
 
 
 def _read_attribute(line: Line, name: str, value: Any, metadata: Any) -> list[str]:
-    """Return the labels of an attribute; for each that it lacks, the line has the error that says why."""
+    """Return the labels of an attribute; for each missing one the line has an error."""
     if not isinstance(metadata, dict) or not isinstance(value, list) or metadata.get("type") != MULTILABEL:
         label = _read_label(line, name, value, metadata)
         return [] if label is None else [label]

@@ -75,7 +75,7 @@ async def describe(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _stats(call: Call, dataset: Dataset) -> dict[str, int]:
-    """Counts of this moment: while a manifest is taken in they grow."""
+    """The current counts, which grow while a manifest is processed."""
     mine, labelled = Entry.dataset_id == dataset.id, func.jsonb_array_length(Entry.labels) > 0
     counts = select(
         func.count(),
@@ -131,7 +131,7 @@ async def delete(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def find(call: Call, arn: str, *, lock: bool = False) -> Dataset:
-    """Look a data set up by its ARN; with `lock`, nobody else changes it until the transaction ends."""
+    """Look a data set up by its ARN; with `lock`, no other transaction changes it until this one ends."""
     parsed = arns.parse(call.settings, arn)
     if parsed is not None and parsed.kind == "dataset":
         wanted = select(Dataset).where(

@@ -44,10 +44,10 @@ class Detector:
         hosted = (arn and self._hosts.find(arn)) or await self._wait(call, request["ProjectVersionArn"])
         data = await _image(call, request["Image"])
         hosted.used = datetime.now(UTC)
-        said = await _ask(hosted, data)
-        if "refused" in said:
-            raise _REFUSALS[said["refused"]](said["reason"])
-        return {"CustomLabels": choose(said, request, hosted.row.threshold)}
+        answer = await _ask(hosted, data)
+        if "refused" in answer:
+            raise _REFUSALS[answer["refused"]](answer["reason"])
+        return {"CustomLabels": choose(answer, request, hosted.row.threshold)}
 
     async def _wait(self, call: Call, text: str) -> HostedModel:
         """Tell why there is no such model here, or wait for it."""
@@ -97,24 +97,26 @@ async def _ask(hosted: HostedModel, data: bytes) -> framing.Detection | framing.
         ) from error
     except pool.Closed as error:
         raise faults.ResourceNotReadyException("The project version is STOPPING, not RUNNING.") from error
-    except pool.Died as error:
+    except pool.Crashed as error:
         raise faults.InternalServerError("An inference unit broke. Please try again.") from error
 
 
-def choose(said: framing.Detection, request: dict[str, Any], threshold: float | None) -> list[dict[str, str | float]]:
-    """The labels of an answer. `said` is a unit's; `threshold` (0 to 100) stands for the labels' own when there is one.
+def choose(
+    detection: framing.Detection, request: dict[str, Any], threshold: float | None
+) -> list[dict[str, str | float]]:
+    """The labels of an answer. `detection` is a unit's; `threshold` (0 to 100) stands for the labels' own when there is one.
 
     An image of nothing known has no labels, unless all are asked for.
     """
     least = request.get("MinConfidence", threshold)
     if least == 0 and "MinConfidence" in request:
-        chosen = said["ranked"]
-    elif said["novel"]:
+        chosen = detection["ranked"]
+    elif detection["novel"]:
         chosen = []
     elif least is None:
-        chosen = [each for each in said["ranked"] if each[0] in said["answers"]]
+        chosen = [each for each in detection["ranked"] if each[0] in detection["answers"]]
     else:
-        chosen = [each for each in said["ranked"] if each[1] * 100 >= least]
+        chosen = [each for each in detection["ranked"] if each[1] * 100 >= least]
     labels: list[dict[str, str | float]] = [
         {"Name": label, "Confidence": round(confidence * 100, 4)} for label, confidence in chosen
     ]

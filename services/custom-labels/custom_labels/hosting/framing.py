@@ -1,6 +1,6 @@
 """What passes between the service and an inference unit: frames of bytes, each after its length in 4 bytes, big-endian.
 
-To the unit: the files of images. From it: JSON, first one frame that says whether the model is loaded, then one an image.
+To the unit: the files of images. From it: JSON, first one frame with the result of loading the model, then one an image.
 """
 
 import struct

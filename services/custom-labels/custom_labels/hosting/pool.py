@@ -1,6 +1,6 @@
 """The inference units of one model: worker processes, the requests that wait for one, and how many there shall be.
 
-A unit that dies is started again, and the image it had in hand is given to another one, once. Between the least and the
+A unit that crashes is restarted, and its current image is given to another one, once. Between the least and the
 most number of units the load decides.
 """
 
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 """Seconds until an answer, or a loaded model, is not waited for any longer."""
 
 CLOSING = 5.0
-"""Seconds that requests in hand have when the units end."""
+"""Seconds that requests in progress have when the units end."""
 
 WAITING = 32
 """Requests that may wait for each unit; the next one is turned away."""
@@ -32,7 +32,7 @@ GROW, SHRINK = 1.0, 60.0
 """Seconds for which requests must have waited before a unit comes, and units been free before one goes."""
 
 TRIES = 2
-"""Pool that an image is given to, if the first one dies of it."""
+"""Attempts of an image: the second if the first unit crashes."""
 
 PAUSE = 0.2
 """Seconds before a unit is started again whose start failed; twice as long each time."""
@@ -42,10 +42,10 @@ STARTS = 3
 
 
 class CannotLoad(Exception):
-    """The model cannot run; the message says why."""
+    """The model cannot run; the message is the reason."""
 
 
-class Died(Exception):
+class Crashed(Exception):
     """A unit ended in the middle of its work."""
 
 
@@ -65,7 +65,7 @@ class Worker:
 
     @classmethod
     async def start(cls, folder: Path) -> Self:
-        """Start a process and wait until it has loaded the model; CannotLoad in its words, Died when it said none."""
+        """Start a process and wait until it has loaded the model; CannotLoad with its reason, Crashed if it ended without one."""
         # A session of its own: Ctrl-C at a terminal is for the service, which then ends its units.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "custom_labels.hosting.worker", str(folder),
@@ -73,13 +73,13 @@ class Worker:
         )  # fmt: skip
         unit = cls(process)
         try:
-            said: framing.Loaded | framing.Broken = await unit._hear()
+            first: framing.Loaded | framing.Broken = await unit._receive()
         except BaseException:
             await unit.end()
             raise
-        if "failed" in said:
+        if "failed" in first:
             await unit.end()
-            raise CannotLoad(said["failed"])
+            raise CannotLoad(first["failed"])
         return unit
 
     @property
@@ -91,26 +91,26 @@ class Worker:
         return self._process.pid
 
     async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
-        """Classify one image; Died when no answer comes."""
+        """Classify one image; Crashed if no answer comes."""
         assert self._process.stdin
-        with suppress(ConnectionError):  # then there is no answer to hear either
+        with suppress(ConnectionError):  # then there is no answer either
             self._process.stdin.write(framing.HEADER.pack(len(data)))
             self._process.stdin.write(data)
             await self._process.stdin.drain()
-        answer: framing.Detection | framing.Refusal = await self._hear()
+        answer: framing.Detection | framing.Refusal = await self._receive()
         return answer
 
-    async def _hear(self) -> Any:
+    async def _receive(self) -> Any:
         assert self._process.stdout
         try:
             async with asyncio.timeout(PATIENCE):
                 (length,) = framing.HEADER.unpack(await self._process.stdout.readexactly(framing.HEADER.size))
                 return json.loads(await self._process.stdout.readexactly(length))
         except (asyncio.IncompleteReadError, TimeoutError) as error:
-            raise Died(f"unit {self.pid} ended, or has not answered for {PATIENCE:g} s") from error
+            raise Crashed(f"unit {self.pid} ended, or has not answered for {PATIENCE:g} s") from error
 
     async def end(self) -> None:
-        """End the process at once; what it has in hand is lost."""
+        """End the process at once; its current request fails."""
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
@@ -144,7 +144,7 @@ class Pool:
         return [unit for unit in self._workers.values() if unit and unit.alive]
 
     async def ask(self, data: bytes) -> framing.Detection | framing.Refusal:
-        """Classify an image with the next free unit; Busy, Closed or Died."""
+        """Classify an image with the next free unit; Busy, Closed or Crashed."""
         if self._closed:
             raise Closed
         if self._waiting.qsize() >= WAITING * self._wanted:
@@ -154,7 +154,7 @@ class Pool:
         return await request.answer
 
     def tick(self) -> None:
-        """Look at the load, replace units that died, start what is missing, end what is too much."""
+        """Compare the number of units with the load: replace crashed units, start missing ones, end superfluous ones."""
         if self._closed or self.failed:
             return
         now = time.monotonic()
@@ -176,7 +176,7 @@ class Pool:
         wanted = resize(self._wanted, load, now - self._since, self._least, self._most)
         if wanted == self._wanted:
             return
-        log.info("number of units changes", wanted=wanted, load=load)
+        log.info("units_scaled", wanted=wanted, load=load)
         if wanted < self._wanted:
             self._waiting.put_nowait(None)
         self._wanted, self._since = wanted, now
@@ -191,8 +191,8 @@ class Pool:
         try:
             while request := await self._waiting.get():
                 await self._answer(unit, request)
-        except Died as error:
-            log.warning("a unit died", folder=self._folder.name, error=str(error))
+        except Crashed as error:
+            log.warning("unit_crashed", folder=self._folder.name, error=str(error))
         finally:
             await unit.end()
 
@@ -202,12 +202,12 @@ class Pool:
         except CannotLoad as error:
             self.failed = str(error)
             return None
-        except (Died, OSError) as error:
+        except (Crashed, OSError) as error:
             self._bad_starts += 1
             self._next_start = time.monotonic() + PAUSE * 2**self._bad_starts
-            log.warning("a unit died at its start", folder=self._folder.name, error=str(error))
+            log.warning("unit_start_failed", folder=self._folder.name, error=str(error))
             if self._bad_starts >= STARTS:
-                self.failed = f"{STARTS} units died at their start: {error}"
+                self.failed = f"{STARTS} units ended while they started: {error}"
             return None
         self._bad_starts = 0
         self.ready.set()
@@ -217,16 +217,18 @@ class Pool:
         self._busy += 1
         try:
             answer = await unit.ask(request.data)
-        except (Died, asyncio.CancelledError):  # cancelled: `tick` saw first that the unit is dead, or time is up
+        except (Crashed, asyncio.CancelledError):  # cancelled: `tick` saw first that the unit is dead, or time is up
             request.tries += 1
             if request.tries < TRIES and not self._closed:
                 self._waiting.put_nowait(request)
             elif not request.answer.done():
-                request.answer.set_exception(Closed() if self._closed else Died(f"{TRIES} units died of one image"))
+                request.answer.set_exception(
+                    Closed() if self._closed else Crashed(f"{TRIES} units crashed at one image")
+                )
             raise
         finally:
             self._busy -= 1
-        if not request.answer.done():  # nobody waits for it any more
+        if not request.answer.done():  # no caller waits for it any more
             request.answer.set_result(answer)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The models that run in this copy of the service. `tick` makes what is here agree with what the rows say, for ever.
+"""The models that run in this copy of the service. `tick` makes the running models agree with the rows, repeatedly.
 
 The rows are the truth: after a restart, models that are RUNNING get their units again. Each copy of the service keeps
 units of its own for every running model, and each state is changed on condition that it still is what it was.
@@ -64,7 +64,7 @@ class HostedModel:
                 self.failed = str(error)
                 return
             except Exception:
-                log.exception("cannot bring the files of a model, trying again", version=self.row.name)
+                log.exception("model_download_failed", version=self.row.name)
                 await asyncio.sleep(1)
 
     @property
@@ -105,7 +105,7 @@ class Reconciler:
         disk.sweep(self._contents)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at the rows until told to stop, then end the units; the rows stay, and the next start brings them back."""
+        """Compare with the rows until `stop`, then end the units; the rows stay, and the next start loads the models again."""
         await loops.every(LOOK, self.tick)(stop)
         await asyncio.gather(*(hosted.closed() for hosted in self._hosted.values()))
 
@@ -150,12 +150,12 @@ class Reconciler:
         elif row.status == states.VersionStatus.STARTING:
             if hosted.ready:
                 await self._move(row, states.VersionStatus.RUNNING, message="The model is running.")
-                log.info("model runs", project=row.project, version=row.name)
+                log.info("model_started", project=row.project, version=row.name)
         else:
             await self._watch_use(hosted, row)
 
     async def _watch_use(self, hosted: HostedModel, row: Version) -> None:
-        """Write down when it was used, and stop what nobody uses."""
+        """Record the time of the last use, and stop an idle model."""
         assert row.started_at
         limit = self._settings.idle_stop
         known = row.used_at or row.started_at
@@ -166,7 +166,7 @@ class Reconciler:
             await self._move(
                 row, states.VersionStatus.STOPPING, message=f"Stopped by itself: there was no request for {limit:g} s."
             )
-            log.info("model stops: nobody uses it", project=row.project, version=row.name)
+            log.info("idle_model_stopped", project=row.project, version=row.name)
 
     async def _move(self, row: Version, status: str, **values: Any) -> None:
         await self._change(row, status=status, **values)

@@ -65,16 +65,16 @@ def serve(folder: Path, source: BinaryIO, sink: BinaryIO) -> None:
         loaded = model.Model(folder)
         loaded.self_test()
     except manifest.BadModel as error:
-        _tell(sink, {"failed": str(error)})
+        _send(sink, {"failed": str(error)})
         return
-    _tell(sink, {"ready": loaded.version})
+    _send(sink, {"ready": loaded.version})
     while len(header := source.read(framing.HEADER.size)) == framing.HEADER.size:
         (length,) = framing.HEADER.unpack(header)
-        _tell(sink, answer(loaded, source.read(length)))
+        _send(sink, answer(loaded, source.read(length)))
 
 
-def _tell(sink: BinaryIO, said: framing.Loaded | framing.Broken | framing.Detection | framing.Refusal) -> None:
-    sink.write(framing.frame(json.dumps(said).encode()))
+def _send(sink: BinaryIO, message: framing.Loaded | framing.Broken | framing.Detection | framing.Refusal) -> None:
+    sink.write(framing.frame(json.dumps(message).encode()))
     sink.flush()
 
 

@@ -30,7 +30,7 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def describe(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """List projects in the order of their names; a name that nobody has is left out."""
+    """List projects in the order of their names; names of no project are left out."""
     table, size = tables.Project, request.get("MaxResults", 100)
     after = paging.read("DescribeProjects", request)
     wanted = select(table).order_by(table.name).limit(size + 1)

@@ -19,7 +19,7 @@ _ACTIONS = {"rekognition:copyprojectversion", "rekognition:*", "*"}
 
 
 async def put(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """Add a policy, or replace the revision that the caller knows."""
+    """Add a policy, or replace the revision that the caller names."""
     check_document(request["PolicyDocument"])
     project = await queries.find(call, request["ProjectArn"], lock=True)
     policy = await call.session.get(Policy, (project.name, request["PolicyName"]))

@@ -8,7 +8,7 @@ from strop_contracts import tables
 async def find(call: Call, arn: str, *, lock: bool = False) -> tables.Project:
     """Return the project of an ARN; ResourceNotFoundException if there is none, or if it is being deleted.
 
-    With `lock`, nobody else changes its parts until the transaction ends.
+    With `lock`, no other transaction changes its parts until this one ends.
     """
     parsed = arns.parse(call.settings, arn)
     if parsed is not None and parsed.kind == "project":

@@ -128,7 +128,7 @@ def _details(outcome: documents.Outcome, name: str) -> dict[str, Any]:
 
 
 def statistics(entries: Sequence[tuple[Sequence[str], Sequence[documents.LineError], bool]]) -> dict[str, Any]:
-    """What the manifest summary says of one data set; `entries` are (labels, errors, usable), in the manifest's order."""
+    """Return the statistics of one data set for the manifest summary; `entries` are (labels, errors, usable), in the manifest's order."""
     bad = [number for number, (_, _, usable) in enumerate(entries) if not usable]
     ignored = sum(usable and not labels for labels, _, usable in entries)
     images = Counter(label for labels, _, usable in entries for label in labels if usable)

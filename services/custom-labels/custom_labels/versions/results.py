@@ -1,4 +1,4 @@
-"""What DescribeProjectVersions says of a training, and how the files in the caller's bucket are named. Pure."""
+"""The results of a training for DescribeProjectVersions, and the keys in the caller's bucket. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,7 +66,7 @@ def trained(version: Version, run: tables.TrainingRun, answers: documents.Answer
 
 
 def ready(skipped: Sequence[documents.LeftOut]) -> str:
-    """Tell the caller that the model can be started, and which images it was made without."""
+    """Return the message: the model can be started, and which images it was trained without."""
     if not skipped:
         return "The model is ready to run."
     left_out = unusable.sentence([(each.source, each.reason) for each in skipped])
@@ -74,14 +74,14 @@ def ready(skipped: Sequence[documents.LeftOut]) -> str:
 
 
 def fleets(metrics: Mapping[states.EvaluationPart, documents.Metrics]) -> dict[str, Any]:
-    """What is said of a fleet's own model, by its evaluations; the field counts where there is one."""
+    """Return the results of a fleet's model from its evaluations, of the field if there is one."""
     tested = [metrics[part] for part in states.EvaluationPart if part in metrics and metrics[part].images]
     answers = tested[0].answers if tested else None
     return {} if answers is None or answers.f1 is None else {"EvaluationResult": {"F1Score": answers.f1}}
 
 
 def moved(version: Version, source: Version) -> dict[str, Any]:
-    """What is said of a copy: the source's figures, and the files where the copy's caller wants them."""
+    """Return the results of a copy: the figures of the source, and the files at the copy's location."""
     found = source.results.get("EvaluationResult")
     if found is None:
         return {}

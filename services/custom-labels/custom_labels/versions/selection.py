@@ -1,6 +1,6 @@
 """Which entries of the two data sets a model is trained and tested on, and whether they will do. Pure.
 
-The codes are those of the Custom Labels guide ("Terminal manifest content errors"); what has none there is said in words.
+The codes are those of the Custom Labels guide ("Terminal manifest content errors"); faults without one there have a text only.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ OVERLAP = 0.5
 
 
 class Unfit(Exception):
-    """No model can be made of these entries; the message says why."""
+    """No model can be trained on these entries; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

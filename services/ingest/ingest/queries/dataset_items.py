@@ -1,8 +1,9 @@
 """Files of base data sets."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,3 +43,33 @@ async def remove(session: AsyncSession, project: str, key: str) -> bool:
     table = tables.DatasetItem
     statement = delete(table).where(table.project == project, table.key == key).returning(table.key)
     return (await session.execute(statement)).first() is not None
+
+
+async def hashes(session: AsyncSession, project: str, keys: Collection[str]) -> dict[str, str | None]:
+    """Return the sha256 of each of these files that has a row; None if it is refused."""
+    table = tables.DatasetItem
+    rows = await session.execute(select(table.key, table.sha256).where(table.project == project, table.key.in_(keys)))
+    return {row.key: row.sha256 for row in rows}
+
+
+async def outcomes(
+    session: AsyncSession, project: str, keys: Collection[str], since: datetime
+) -> dict[str, str | None]:
+    """Return why each of these files was refused, or None, if its row was written since then."""
+    table = tables.DatasetItem
+    wanted = (table.project == project, table.key.in_(keys), table.at >= since)
+    rows = await session.execute(select(table.key, table.refused).where(*wanted))
+    return {row.key: row.refused for row in rows}
+
+
+async def of_set(session: AsyncSession, project: str, dataset: str) -> Sequence[str]:
+    """Return the keys of a data set, sorted."""
+    table = tables.DatasetItem
+    wanted = select(table.key).where(table.project == project, table.dataset == dataset).order_by(table.key)
+    return (await session.scalars(wanted)).all()
+
+
+async def of_project(session: AsyncSession, project: str) -> Sequence[tables.DatasetItem]:
+    """Return the rows of all data sets of a project."""
+    table = tables.DatasetItem
+    return (await session.scalars(select(table).where(table.project == project).order_by(table.key))).all()

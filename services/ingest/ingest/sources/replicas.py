@@ -7,6 +7,7 @@ continues to gather its part: a replica consumes what is queued there and ends i
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Protocol
@@ -30,6 +31,8 @@ CHECK = 1.0
 CHECK_TIMEOUT = 10.0
 SCAN = 5.0
 """Seconds between two scans for sessions without a replica."""
+RECHECK = 60.0
+"""Seconds after which a session that was ended is checked again. A replica may have had the number between two scans."""
 QUIET = 2.0
 """An unsubscribed session is empty if no message arrives for so many seconds although the broker answers."""
 
@@ -54,7 +57,7 @@ class Replicas:
         """`base`: the client id of the first replica; the others append their number."""
         self._sessions, self._connect, self._receiver = sessions, connect, received
         self._client_ids = [base, *(f"{base}-{number}" for number in range(1, LIMIT))]
-        self._ended: set[str] = set()  # free sessions that were ended since they became free
+        self._ended: dict[str, float] = {}  # when each free session was ended, monotonic seconds
 
     async def run(self, receive: Receive, stop: asyncio.Event) -> None:
         """Receive under a number until `stop` is set. When the lock is lost, receiving ends and a number is taken anew."""
@@ -85,14 +88,15 @@ class Replicas:
             await asyncio.sleep(SCAN)
 
     async def scan(self) -> None:
-        """Consume and end the sessions whose number is free, unless that was done since they became free."""
+        """Consume and end the sessions whose number is free, unless that was done less than RECHECK ago."""
         free = await self._free()
-        self._ended &= free
-        for client_id in free - self._ended:
+        recent = time.monotonic() - RECHECK
+        self._ended = {client_id: at for client_id, at in self._ended.items() if client_id in free and at > recent}
+        for client_id in free - self._ended.keys():
             async with db.hold(self._sessions, client_id) as lock:
                 if lock:
                     await self._end(client_id)
-                    self._ended.add(client_id)
+                    self._ended[client_id] = time.monotonic()
 
     async def _free(self) -> set[str]:
         """Return the client ids whose lock is free; the locks that this takes end with its transaction."""

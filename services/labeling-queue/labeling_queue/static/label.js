@@ -13,7 +13,7 @@ const TROUBLE = {
 const $ = (id) => document.getElementById(id);
 const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
-let calm = 0; // answers count from then on: nobody shall answer an image that came up a moment ago
+let calm = 0; // answers count from then on: a key pressed too early must not answer a new image
 
 // --- showing ---
 

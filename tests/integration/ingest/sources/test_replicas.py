@@ -123,6 +123,22 @@ async def test_messages_of_a_replica_that_is_gone_are_stored_and_its_session_end
     assert not await session_exists(runtime, gone)
 
 
+@pytest.mark.usefixtures("enrolled")
+async def test_a_session_that_lived_between_two_scans_is_drained_by_a_later_scan(
+    runtime: app.Runtime, client_ids: list[str], phone: device.Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, replica = runtime.settings, Replica(runtime).replicas
+    await replica.scan()
+    async with mqtt.connect(settings.mqtt_url, client_ids[2], mqtt_source.filters(settings)) as connection:
+        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+    await phone.say(factories.announcement(b"late"))
+
+    monkeypatch.setattr(replicas, "RECHECK", 0.0)
+    await replica.scan()
+
+    assert await captures(runtime) == 1
+
+
 async def test_the_session_of_a_running_replica_is_left_alone(runtime: app.Runtime) -> None:
     settings = runtime.settings
     async with (
@@ -164,6 +180,7 @@ async def test_no_message_is_lost_when_the_database_restarts_and_a_replica_is_re
     runtime: app.Runtime, client_ids: list[str], phone: device.Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replicas, "SCAN", 0.1)
+    monkeypatch.setattr(replicas, "RECHECK", 5.0)  # a replica may stop between two scans, which take seconds
     settings = runtime.settings.model_copy(update={"mqtt_client_id": None})
     shared = app.Runtime(settings, runtime.sessions, runtime.queues, runtime.storage)
 

@@ -1,17 +1,17 @@
-"""Pulls images from the source, one at a time, in a thread of its own: a source may block as long as it likes."""
+"""Read images from the source, one at a time, in a separate thread: a source may block for any time."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 
-from strop_edge import classify, look, swap, watching
+from strop_edge import classify, folder_scan, swap, watching
 
 IDLE = 0.1
-"""Seconds to wait when the source has nothing at the moment."""
+"""Seconds to wait if the source has no image at the moment."""
 
 PATIENCE = 60.0
-"""Seconds that one image, or one look at a watched folder, may take; the slowest device needs a few."""
+"""Seconds that one image, or one scan of a watched folder, may take; the slowest device needs a few."""
 
 LONGEST_WAIT = 60.0
 """Seconds between two attempts on a source that fails each time: the second follows at once, the third after 1 s, then 3 s."""
@@ -19,8 +19,8 @@ LONGEST_WAIT = 60.0
 log = logging.getLogger(__name__)
 
 
-class Intake:
-    """Holds the source until there is a model. `interval`: seconds between two images."""
+class SourceReader:
+    """Reads once there is a model. `interval`: seconds between two images."""
 
     def __init__(
         self,
@@ -32,20 +32,20 @@ class Intake:
     ) -> None:
         self.exhausted = threading.Event()  # set when the source has ended
         self._source, self._interval, self._on_error = iter(source), interval, on_error
-        self._failures = source.failures if isinstance(source, look.Images) else None
+        self._failures = source.failures if isinstance(source, folder_scan.Source) else None
         self._watch = source if isinstance(source, watching.Watch) else None
-        self._asked: float | None = None  # when the source was asked for the next image, while it has not answered
+        self._asked: float | None = None  # when the next image was requested, while it has not arrived
         self._swapper, self._classifier = swapper, classifier
-        self._busy = threading.Lock()  # held while an image is in hand
-        self._since: float | None = None  # when it was taken
+        self._busy = threading.Lock()  # held while an image is processed
+        self._since: float | None = None  # start of its processing
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="source-reader", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the image in hand. A source that blocks is left to itself; what it still yields is not looked at."""
+        """Finish the current image. The thread of a source that blocks is abandoned; images that it still yields are ignored."""
         self._stopping.set()
         self._swapper.ready.set()
         with self._busy:
@@ -53,7 +53,7 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """Whether an image or a look takes far too long, or a watched folder cannot be looked at. Other sources may block."""
+        """Whether an image or a scan takes far too long, or a watched folder cannot be scanned. Other sources may block."""
         if self._watch and self._watch.blind:
             return True
         since = [self._since, self._asked if self._watch else None]
@@ -68,7 +68,7 @@ class Intake:
             except StopIteration:
                 log.info("the source has ended")
                 break
-            except Exception as error:  # a broken camera: what is in the spool is still served
+            except Exception as error:  # a broken camera: the spool is still uploaded
                 log.exception("source")
                 self._on_error(f"source: {type(error).__name__}: {error}")
                 self._stopping.wait(min(2.0**failed - 1, LONGEST_WAIT))
@@ -77,7 +77,7 @@ class Intake:
             failed = 0
             with self._busy:
                 if not self._stopping.is_set():
-                    self._look_at(data)
+                    self._process(data)
             self._stopping.wait(IDLE if data is None else self._interval)
         self.exhausted.set()
 
@@ -90,12 +90,12 @@ class Intake:
             if self._failures and (failure := self._failures.report()):
                 self._on_error(f"source: {failure}")
 
-    def _look_at(self, data: bytes | None) -> None:
+    def _process(self, data: bytes | None) -> None:
         self._since = time.monotonic()
         try:
             if data is not None:
                 self._classifier.take(data)
-        except Exception as error:  # one image must not end the work of the device
+        except Exception as error:  # one image must not stop the device
             log.exception("image")
             self._on_error(f"image: {type(error).__name__}: {error}")
         finally:

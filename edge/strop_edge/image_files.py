@@ -1,7 +1,8 @@
-"""The images' files, and room to write on a disk that is full, whoever filled it: the oldest images go.
+"""The files of images. If the disk is full, for whatever reason, the oldest images are deleted.
 
-They leave some of the disk free, for the database. When others take that too, the oldest image goes by its file alone, which
-makes room to write down that it went; killed in between, the next start finds the file missing and counts it.
+Images leave some of the disk free for the database. If other programs use that too, the file of the oldest image is deleted first,
+which frees space to record the deletion; if the process is killed in between, the next start detects the missing file and
+counts it.
 """
 
 import contextlib
@@ -19,13 +20,13 @@ T = TypeVar("T")
 RESERVE = 3_000_000
 """Bytes of the disk that images leave free: the database's log grows to 1 MB and one transaction."""
 RELIEF = 1_000_000
-"""Bytes of images to give up when there is no room for a transaction: more than any of them writes."""
+"""Bytes of images to delete if a transaction does not fit: more than any transaction writes."""
 AT_ONCE = 500
 """Captures that one transaction changes: with all of a large spool the database's log would outgrow the disk."""
 
 
-def give_up(images: Path, oldest: Iterable[str]) -> set[str]:
-    """Delete files of images before anything is written down, since nothing can be; returns which."""
+def delete_oldest(images: Path, oldest: Iterable[str]) -> set[str]:
+    """Delete files of images before that is recorded, since no write fits; returns their ids."""
     gone: set[str] = set()
     freed = 0
     for id_ in oldest:
@@ -38,43 +39,43 @@ def give_up(images: Path, oldest: Iterable[str]) -> set[str]:
     return gone
 
 
-class Room:
-    """A folder of images, and the rows that know them."""
+class ImageFiles:
+    """A folder of images, and their rows."""
 
     def __init__(self, images: Path, rows: Rows) -> None:
         self.images, self.rows = images, rows
 
-    def tried(self, write: Callable[[], T]) -> T:
-        """Do it; when the disk is full, give up the oldest images and do it once more."""
+    def attempt(self, write: Callable[[], T]) -> T:
+        """Write; if the disk is full, delete the oldest images and write once more."""
         try:
             return write()
         except (OSError, sqlite3.Error) as error:
-            if not (self.is_full(error) and self.relieve()):
+            if not (self.is_full(error) and self.free_space()):
                 raise
         return write()
 
-    def relieve(self) -> bool:
-        """Give up the oldest images; whether there were any."""
+    def free_space(self) -> bool:
+        """Delete the oldest images; returns whether there were any."""
         with self.rows.lock:
-            gone = give_up(self.images, self.rows.oldest())
-            self.rows.given_up |= gone
+            gone = delete_oldest(self.images, self.rows.oldest())
+            self.rows.deleted |= gone
         return bool(gone)
 
     def is_full(self, error: OSError | sqlite3.Error) -> bool:
         return disk.is_full(error, self.images)
 
     def change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run a statement for each of these, however many."""
+        """Run a statement for each row, in several transactions if there are many."""
         for start in range(0, len(rows), AT_ONCE):
-            self.tried(partial(self._change, statement, rows[start : start + AT_ONCE]))
+            self.attempt(partial(self._change, statement, rows[start : start + AT_ONCE]))
 
     def _change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         with self.rows.transaction():
             self.rows.change(statement, rows)
 
-    def leave_reserve(self, size: int) -> None:
-        """Make way for an image on a disk that is nearly full."""
-        excess = size + RESERVE - disk.room(self.images)
+    def keep_reserve(self, size: int) -> None:
+        """Delete the oldest images if the next one would use the reserve of the disk."""
+        excess = size + RESERVE - disk.free_bytes(self.images)
         if excess > 0 and self.rows.items:
             with self.rows.transaction():
                 evicted = self.rows.evict(excess, "disk-full")

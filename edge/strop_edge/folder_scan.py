@@ -1,4 +1,4 @@
-"""A look at a folder of images: which files there are, and what kept it from seeing the rest.
+"""Scan a folder of images: its files, and the errors that hide others.
 
 Nothing here depends on notifications of the operating system: shares (NFS, SMB) send none for the changes of other machines.
 """
@@ -19,8 +19,8 @@ Stamp = tuple[int, int]  # time of the last change in ns, size
 
 
 @dataclass(slots=True)
-class Found:
-    """What lies below a folder, by path. Links to files count, links to folders are not followed."""
+class Scan:
+    """The contents of a folder, by path. Links to files count, links to folders are not followed."""
 
     files: dict[str, Stamp] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)  # time of the last change in ns, taken before listing
@@ -28,10 +28,10 @@ class Found:
 
 
 class Failures:
-    """What cannot be looked at or read. Each failure is reported when it begins, and again after 10, 100, … failed looks in a row."""
+    """What cannot be scanned or read. Each failure is reported when it begins, and again after 10, 100, … failed scans in a row."""
 
     def __init__(self) -> None:
-        self.looks = 0  # that failed at least in part, in a row
+        self.scans = 0  # that failed at least in part, in a row
         self._failing: set[str] = set()
         self._unreported: dict[str, OSError] = {}
 
@@ -40,47 +40,47 @@ class Failures:
             self._failing.add(path)
             self._unreported[path] = error
 
-    def looked(self, found: "Found", root: str, unread: Collection[str] = ()) -> None:
-        """Count a complete look; `unread` are files that could be found, and could not be read."""
+    def scanned(self, found: "Scan", root: str, unread: Collection[str] = ()) -> None:
+        """Count a complete scan; `unread` are files that exist and cannot be read."""
         failing = found.failed.keys() | set(unread)
-        if not failing and self.looks:
-            log.info("%s can be looked at again, after %d looks that failed", root, self.looks)
-        self.looks = self.looks + 1 if failing else 0
+        if not failing and self.scans:
+            log.info("%s can be scanned again, after %d scans that failed", root, self.scans)
+        self.scans = self.scans + 1 if failing else 0
         self._failing &= failing
-        if self.looks >= 10 and str(self.looks).rstrip("0") == "1":
+        if self.scans >= 10 and str(self.scans).rstrip("0") == "1":
             self._unreported |= found.failed
         for path, error in found.failed.items():
             self.add(path, error)
 
     def report(self) -> str | None:
-        """One line on the failures since the last call; None when there are none."""
+        """Return one line on the failures since the last call; None if there are none."""
         if not self._unreported:
             return None
         (path, error), *more = self._unreported.items()
         self._unreported = {}
-        text = f"cannot look at {path}: {error.strerror or error}" + (f" (and {len(more)} more)" if more else "")
-        return f"{text}; trying again" if self.looks < 10 else f"{text}; {self.looks} looks have failed"
+        text = f"cannot read {path}: {error.strerror or error}" + (f" (and {len(more)} more)" if more else "")
+        return f"{text}; trying again" if self.scans < 10 else f"{text}; {self.scans} scans have failed"
 
 
-class Images(Iterator[bytes | None]):
-    """A source that goes on after a failure, and keeps it for the report."""
+class Source(Iterator[bytes | None]):
+    """A source that continues after a failure, and keeps it for the report."""
 
     def __init__(self) -> None:
         self.failures = Failures()
 
 
-def walk(root: str) -> Found:
-    """Look at everything. What cannot be looked at is in `failed`, the rest goes on."""
-    found = Found()
+def scan(root: str) -> Scan:
+    """Scan a folder at any depth. What cannot be scanned is in `failed`."""
+    found = Scan()
     _walk(root, found, {})
     if root not in found.folders and root not in found.failed:
         found.failed[root] = FileNotFoundError("no such folder")
     return found
 
 
-def glance(known: Found, files: list[str], folders: list[str]) -> Found:
-    """Look at some files, and for new ones in those of the folders that have changed; `walk` reports what fails."""
-    found = Found()
+def rescan(known: Scan, files: list[str], folders: list[str]) -> Scan:
+    """Scan some files, and those of the folders that have changed, for new files; only `scan` reports failures."""
+    found = Scan()
     for file in files:
         try:
             _add_file(file, found)
@@ -96,8 +96,8 @@ def glance(known: Found, files: list[str], folders: list[str]) -> Found:
     return found
 
 
-def _walk(root: str, found: Found, known_folders: dict[str, int], known_files: dict[str, Stamp] | None = None) -> None:
-    """Add a folder and the folders below it; those that are known are not entered, known files not looked at."""
+def _walk(root: str, found: Scan, known_folders: dict[str, int], known_files: dict[str, Stamp] | None = None) -> None:
+    """Add a folder and the folders below it; known folders are not entered, known files are skipped."""
     todo = [root]
     while todo:
         folder = todo.pop()
@@ -124,7 +124,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         yield from entries
 
 
-def _add_file(path: str, found: Found) -> None:
+def _add_file(path: str, found: Scan) -> None:
     status = _stat(path)
     if stat.S_ISREG(status.st_mode):
         found.files[path] = (status.st_mtime_ns, status.st_size)

@@ -1,4 +1,4 @@
-"""What can still be read of a spool's damaged database: all but the damaged pages, and only what makes sense."""
+"""Read the rows of a damaged database of a spool: all but those on damaged pages, and only valid ones."""
 
 import contextlib
 import re
@@ -16,13 +16,13 @@ _UNTOLD = "SELECT id, reason FROM untold NOT INDEXED ORDER BY rowid"
 
 
 def captures(path: Path) -> Iterator[tuple[int, str, bool, int, bytes]]:
-    """Captures that wait in the spool: seq, id, whether it is an audit, size, announcement; in no order.
+    """Yield the captures in the spool, unordered: seq, id, whether it is an audit, size, announcement.
 
-    The announcement knows best: it was checked as a whole, which a column of its own was not.
+    The values are those of the announcement, which is validated as a whole; columns are not.
     """
     for seq, id_, message in _rows(path, _CAPTURES):
-        if (said := _announcement(message)) and said.id == id_:
-            yield seq, id_, said.audit, said.size, message
+        if (announced := _announcement(message)) and announced.id == id_:
+            yield seq, id_, announced.audit, announced.size, message
 
 
 def _announcement(message: Any) -> messages.Capture | None:
@@ -33,21 +33,21 @@ def _announcement(message: Any) -> messages.Capture | None:
 
 
 def drops(path: Path) -> Iterator[tuple[str, int]]:
-    """How many were dropped, by reason."""
+    """Yield reasons, and how many captures were dropped for each."""
     for reason, count in _rows(path, _DROPS):
         if isinstance(reason, str) and isinstance(count, int):
             yield reason, count
 
 
-def untold(path: Path) -> Iterator[tuple[str, str]]:
-    """Lost captures that the cloud is still to be told of, with the reasons."""
+def unreported(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield lost captures that are not reported yet, with the reasons."""
     for id_, reason in _rows(path, _UNTOLD):
         if is_id(id_) and isinstance(reason, str) and re.fullmatch("[a-z-]{1,32}", reason):
             yield id_, reason
 
 
 def is_id(text: Any) -> bool:
-    """Whether this can be the id of a capture."""
+    """Return whether this can be the id of a capture."""
     try:
         return bool(str(UUID(text)) == text)
     except (ValueError, TypeError, AttributeError):
@@ -55,7 +55,7 @@ def is_id(text: Any) -> bool:
 
 
 def _rows(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
-    """From the beginning up to the damage, then from the end down to it."""
+    """Read from the beginning up to the damage, then from the end back to it."""
     for order in ("ASC", "DESC") if path.exists() else ():
         with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(path)) as db:
             yield from db.execute(f"{query} {order}")
