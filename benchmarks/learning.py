@@ -42,6 +42,15 @@ def part(cache: features.Cache, folder: Path, labels: tuple[str, ...], wanted: t
     return Part(found.reshape(len(files), len(wanted), -1), np.array([labels.index(f.parent.name) for f in files]))
 
 
+def parts(cache: features.Cache, prepared: images.Prepared) -> dict[str, Part]:
+    """Return the parts of the demo's split by name."""
+    places = {"base": ("base/train", views.TRAINING["base"]), "field": ("field", views.TRAINING["field"])}
+    places |= {"valid": ("base/valid", (views.PLAIN,)), "heldout": ("heldout", (views.PLAIN,))}
+    return {
+        name: part(cache, prepared.folder / place, prepared.labels, wanted) for name, (place, wanted) in places.items()
+    }
+
+
 def cut(vectors: Vectors, *, head_only: bool) -> Vectors:
     if not head_only:
         return vectors
@@ -88,17 +97,12 @@ def main() -> None:
         prepared = images.prepare(work / "images", options.images, lambda *_: None)
         path = backbone.ensure(work)
         with features.Cache(work / "features.sqlite", path, backbone.SHA256) as cache:
-            places = {"base": ("base/train", views.TRAINING["base"]), "field": ("field", views.TRAINING["field"])}
-            places |= {"valid": ("base/valid", (views.PLAIN,)), "heldout": ("heldout", (views.PLAIN,))}
-            parts = {
-                name: part(cache, prepared.folder / place, prepared.labels, wanted)
-                for name, (place, wanted) in places.items()
-            }
+            found = parts(cache, prepared)
     print("| features | views (base; field) | field labels | held-out field % | clean % |\n|---|---|---|---|---|")
     for count in LABELS:
         for few in (True, False):
             for head_only in (True, False):
-                field, clean = row(parts, count, head_only=head_only, few=few)
+                field, clean = row(found, count, head_only=head_only, few=few)
                 kind = "head" if head_only else "three stages and head"
                 shown = "3; 2" if few else "7; 5"
                 print(f"| {kind} | {shown} | {count} | {100 * field:.1f} | {100 * clean:.1f} |", flush=True)

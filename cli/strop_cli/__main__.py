@@ -27,6 +27,7 @@ from strop_cli import (
     setup,
     status,
     tokens,
+    triggers,
     users,
 )
 from strop_contracts import errors
@@ -44,6 +45,7 @@ cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
+cli.command()(triggers.triggers)
 cli.add_typer(registry.cli, name="models")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")

@@ -4,10 +4,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from strop_cli import api, connection
+from strop_cli import api, connection, triggers
 from strop_contracts import control
 
 cli = typer.Typer(no_args_is_help=True, help="Projects: a fleet with one task, one set of labels, one model.")
+
+cli.command()(triggers.settings)
 
 _PATH = ("custom-labels", "projects")
 

@@ -25,6 +25,7 @@ def number(version: str) -> int:
 
 
 Version = Annotated[int, typer.Argument(parser=number, help="Model version, such as v3.")]
+Reason = Annotated[str, typer.Option(help="Recorded with the decision, your name and the time.")]
 
 
 def train(
@@ -111,22 +112,25 @@ def list_(project: str, state: connection.State = None) -> None:
     for model in found.models:
         table.add_row(f"v{model.version}", model.state, model.field, model.base, model.deployment, model.hosted)
     Console().print(table)
+    print("Accuracies of different versions are from different test images, which grow over time.")
     print(*map(verdict, found.models), f"latest training run: {found.latest_run or 'none yet'}", sep="\n")
 
 
 @cli.command()
-def approve(project: str, version: Version, state: connection.State = None) -> None:
+def approve(project: str, version: Version, reason: Reason, state: connection.State = None) -> None:
     """Approve a model that the gate left undecided or refused, or that was trained for hosting; its rollout begins."""
     with api.opened(state) as client:
-        client.change("POST", "trainer", "projects", project, "models", version, "approve")
+        body = control.Signature(reason=reason)
+        client.change("POST", "trainer", "projects", project, "models", version, "approve", body=body)
     print(f"v{version} of {project} is approved: its rollout begins")
 
 
 @cli.command()
-def reject(project: str, version: Version, state: connection.State = None) -> None:
+def reject(project: str, version: Version, reason: Reason, state: connection.State = None) -> None:
     """Refuse a model that the gate left undecided."""
     with api.opened(state) as client:
-        client.change("POST", "trainer", "projects", project, "models", version, "reject")
+        body = control.Signature(reason=reason)
+        client.change("POST", "trainer", "projects", project, "models", version, "reject", body=body)
     print(f"v{version} of {project} is refused")
 
 

@@ -42,6 +42,10 @@ def measure(predictions: Sequence[messages.Prediction], policy: messages.Policy)
     return best - predictions[1].confidence
 
 
-def answer(best: messages.Prediction, thresholds: dict[str, float]) -> str:
-    """The label to answer a request with: empty when the confidence does not reach the label's threshold."""
-    return best.label if best.confidence >= thresholds.get(best.label, 0.0) else ""
+def answer(best: messages.Prediction, thresholds: dict[str, float], policy: messages.Policy) -> str:
+    """Return the label to answer a request with: empty when the confidence does not reach the label's threshold.
+
+    `thresholds` are the model's; those of the policy take their place.
+    """
+    least = policy.thresholds.get(best.label, thresholds.get(best.label, 0.0))
+    return best.label if best.confidence >= least else ""

@@ -46,7 +46,7 @@ class Classifier:
         try:
             self._latest = self._see(data)
             with self._swapper.switching:
-                running, predictions = self._predict(self._latest)
+                running, predictions, _ = self._predict(self._latest)
                 self._counts.add(predictions[0])
         except (image.BadImage, manifest.BadModel) as error:
             reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
@@ -66,12 +66,14 @@ class Classifier:
         assert self._swapper.running is not None, "the agent waits for the first model"
         return self._swapper.running
 
-    def _predict(self, seen: Seen) -> tuple[swap.Installed, tuple[messages.Prediction, ...]]:
-        """Classify with the running model. After a switch to one with another input, prepare the image again."""
+    def _predict(self, seen: Seen) -> tuple[swap.Installed, tuple[messages.Prediction, ...], bool]:
+        """Classify with the running model; the last value is whether the image is novel to it. After a switch to one with another input, prepare the image again."""
         running = self._running()
         fits = seen.input == running.model.manifest.input
         pixels = seen.pixels if fits else running.model.prepare(seen.data)
-        return running, running.model.rank(running.model.predict(pixels[np.newaxis])[0])
+        shares, novelty = running.model.assess(pixels[np.newaxis])
+        novel = running.model.is_novel(None if novelty is None else float(novelty[0]))
+        return running, running.model.rank(shares[0]), novel
 
     def _keep(
         self,
@@ -107,5 +109,6 @@ class Classifier:
             return ondemand.nothing(request, device, None, "no model yet")
         if self._latest is None:
             return ondemand.nothing(request, device, self._swapper.running.desired.model, "no image yet")
-        running, predictions = self._predict(self._latest)
-        return ondemand.answer(request, device, running.model.manifest, predictions[0])
+        running, predictions, novel = self._predict(self._latest)
+        policy = running.desired.policy
+        return ondemand.answer(request, device, running.model.manifest, predictions[0], policy, novel=novel)

@@ -30,10 +30,21 @@ def read(payload: bytes, reply_to: str) -> Request:
     return Request(str(found)[:256] if found is not None else None, reply_to)
 
 
-def answer(request: Request, device: str, described: manifest.Manifest, best: messages.Prediction) -> messages.Answer:
-    label = choose.answer(best, described.thresholds)
+def answer(
+    request: Request,
+    device: str,
+    described: manifest.Manifest,
+    best: messages.Prediction,
+    policy: messages.Policy,
+    *,
+    novel: bool = False,
+) -> messages.Answer:
+    """Answer with the best label, or with none if it is below its threshold, or the image is novel and the policy rejects these."""
+    rejected = novel and policy.reject_novel
+    label = "" if rejected else choose.answer(best, described.thresholds, policy)
     shown = f"{best.confidence:.1%}"
-    text = f"This is {label} ({shown})." if label else f"Nothing known: {best.label} is too unsure ({shown})."
+    why = "the image is unlike all training images" if rejected else f"{best.label} is too unsure ({shown})"
+    text = f"This is {label} ({shown})." if label else f"Nothing known: {why}."
     return _answer(request, device, described.version, messages.Prediction(label, best.confidence), text)
 
 

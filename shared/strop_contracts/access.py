@@ -71,6 +71,8 @@ ROUTES = dict(
             f"GET {_PROJECT}/try",
             f"GET {_VERSION}",
             f"GET {_VERSION}/results",
+            f"GET {_VERSION}/compare",
+            f"GET {_PROJECT}/training",
             f"GET {_VERSION}/try",
             f"POST {_VERSION}/try",
             f"GET {_VERSION}/commands",
@@ -82,6 +84,8 @@ ROUTES = dict(
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
             f"GET {_CONTROL}/trainer/projects/{{project}}/conflicts",
+            f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
+            f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
             audited=False,  # the POSTs change nothing
         ),
         *_rules(
@@ -97,6 +101,9 @@ ROUTES = dict(
             f"POST {_PROJECT}/train",
             f"POST {_VERSION}/start",
             f"POST {_VERSION}/stop",
+            f"POST {_VERSION}/decide/{{verdict}}",
+            f"POST {_PROJECT}/training",
+            f"PATCH {_CONTROL}/trainer/projects/{{project}}/settings",
             f"PATCH {_CONTROL}/router/projects/{{project}}/policy",
             f"POST {_CONTROL}/trainer/projects/{{project}}/runs",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/approve",

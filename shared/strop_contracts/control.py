@@ -125,6 +125,8 @@ class BaseImages(Document):
 
 
 class PolicyValue(Document):
+    """A value of a policy, or of the settings of a project."""
+
     name: str
     value: str
     meaning: str
@@ -137,6 +139,48 @@ class Policy(Document):
 
 class PolicyChanges(Document):
     values: dict[str, str]
+
+
+class ProjectSettings(Document):
+    """A project's settings of triggers and gate."""
+
+    version: int  # 0: the defaults
+    values: list[PolicyValue]
+
+
+class TriggerProgress(Document):
+    """How far one kind of evidence is from starting a run."""
+
+    name: str
+    have: float
+    need: float  # 0: this trigger is off
+    unit: str
+
+    @property
+    def words(self) -> str:
+        """Return it as "37 of 50 labels"."""
+        return f"{self.have:g} of {self.need:g} {self.unit}" if self.need else "off"
+
+
+class TriggerDecision(Document):
+    at: datetime
+    run: bool  # whether a run was requested
+    reasons: list[str]
+
+
+class Triggers(Document):
+    """What asks for the next run of a project, what is against it, the gain to expect, and the last decisions, newest first."""
+
+    progress: list[TriggerProgress]
+    against: list[str]
+    gain: str
+    decisions: list[TriggerDecision]
+
+
+class Signature(Document):
+    """Why a person approves or refuses a model."""
+
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class NewToken(Document):

@@ -10,6 +10,7 @@
 | `datasets/orders/{project version}.jsonl` | the manifest of an ordered training | custom-labels |
 | `datasets/changes/{change}.jsonl` | the entries of a requested change of a hosted data set | custom-labels |
 | `models/v{version}/{attempt}/{file}` | a file of a model package, and the outcomes of its evaluation | trainer |
+| `models/v{version}/judged/{run}/{attempt}/{file}` | the outcomes of a later evaluation | trainer |
 | `models/copies/{project version}/{file}` | a file of a copied project version | custom-labels |
 | `backbones/{sha256}.onnx` | a backbone, shared by models | trainer |
 
@@ -80,9 +81,17 @@ def attempt(project: str, version: int, number: int) -> str:
     return below(project, f"{MODELS}v{version}/{number}")
 
 
-def outcomes(folder: str, part: str) -> str:
-    """Return where the outcomes of one part of a model's evaluation lie, below the folder of the attempt."""
-    return f"{folder}/outcomes-{part}.jsonl"
+def judgement(project: str, version: int, run: UUID, number: int) -> str:
+    """Return the folder of the outcomes of a model that an attempt of a run judges again."""
+    return below(project, f"{MODELS}v{version}/judged/{run}/{number}")
+
+
+def outcomes(folder: str, part: str, model: str = "") -> str:
+    """Return where the outcomes of one part of an evaluation lie, below the folder of the attempt.
+
+    `model` is "champion" for those of the model that was compared with.
+    """
+    return f"{folder}/outcomes-{part}{f'-{model}' if model else ''}.jsonl"
 
 
 def model_copy(project: str, project_version: UUID, file: str) -> str:

@@ -81,9 +81,13 @@ class RunState(StrEnum):
 
 
 class RunTrigger(StrEnum):
-    """Why a training run was created: new labels, a person, or an order for a hosted model."""
+    """Why a run was created: new labels, images of a new label, the schedule, new audits of an undecided model, a person, or an
+    order for a hosted model."""
 
     LABELS = "labels"
+    NEW_LABEL = "new_label"
+    SCHEDULE = "schedule"
+    AUDITS = "audits"
     MANUAL = "manual"
     ORDER = "order"
 

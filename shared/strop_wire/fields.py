@@ -111,6 +111,12 @@ def flag(data: dict[str, Any], name: str) -> bool:
     return value
 
 
+def shares(data: dict[str, Any], name: str) -> dict[str, float]:
+    """Read shares by label; a missing field has none."""
+    found = mapping(data, name) if name in data else {}
+    return {label(key): share(found, key) for key in found}
+
+
 def choice(data: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
     value = data.get(name)
     if value not in allowed:

@@ -215,6 +215,12 @@ class Policy:
     high: Annotated[Share, "above it the model is very confident: kept with `high_rate`; at least `low`"] = 0.9
     high_rate: Annotated[Share, "share of the images above `high` that is kept"] = 0.02
     audit_rate: Annotated[Share, "share of all images that is kept as an audit, for any prediction"] = 0.05
+    thresholds: Annotated[
+        dict[Label, Share], "least confidence of an answer by label, in place of the model's; other labels keep theirs"
+    ] = field(default_factory=dict)
+    reject_novel: Annotated[bool, "whether an image above the model's novelty threshold is answered with no label"] = (
+        True
+    )
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Self:
@@ -229,6 +235,8 @@ class Policy:
             high=high,
             high_rate=fields.share(data, "high_rate"),
             audit_rate=fields.share(data, "audit_rate"),
+            thresholds=fields.shares(data, "thresholds"),
+            reject_novel=fields.flag({"reject_novel": True, **data}, "reject_novel"),
         )
 
 

@@ -89,6 +89,10 @@ class Files:
         self._store = store
         self._read: OrderedDict[str, Sequence[Outcome]] = OrderedDict()
 
+    async def body(self, key: str) -> bytes:
+        """Return the bytes of a file."""
+        return await self._store.get(key)
+
     async def get(self, key: str) -> Sequence[Outcome]:
         """Outcomes of a file; its key names one content permanently."""
         if key not in self._read:

@@ -22,17 +22,30 @@ async def evaluation(
     project: str, version: str, request: Request, session: page_context.Session, part: PartName | None = None
 ) -> Response:
     """The evaluation of a version on one part of its test images."""
+    return await render(request, session, project, version, part)
+
+
+async def render(
+    request: Request,
+    session: page_context.Session,
+    project: str,
+    version: str,
+    part: PartName | None = None,
+    trouble: str = "",
+) -> Response:
+    """Render the page; `trouble` is why a decision on it failed."""
     found = await queries.version(session, project, version)
     scores = found.scores or {}
-    shown: dict[str, Any] = {"project": project, "version": found, "tab": "evaluation"}
+    shown: dict[str, Any] = {"project": project, "version": found, "tab": "evaluation", "trouble": trouble}
+    status = 409 if trouble else 200
     chosen: str | None = part or next(iter(scores), None)
     if chosen is None:
-        return page_context.page(request, "no_evaluation.html", **shown)
+        return page_context.page(request, "no_evaluation.html", status, **shown)
     row = await queries.evaluation(session, found, chosen)
     mixups = rules.mixups(row.metrics.confusion)
     size = len(row.metrics.confusion.labels)
     shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
-    return page_context.page(request, "evaluation.html", skipped=row.metrics.skipped, **shown)
+    return page_context.page(request, "evaluation.html", status, skipped=row.metrics.skipped, **shown)
 
 
 @pages.get("/projects/{project}/versions/{version}/{part}/{picture}.svg")

@@ -7,6 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from console import (
     control,
     dataset_images,
+    decisions,
     evaluation_page,
     imports,
     page_context,
@@ -62,6 +63,7 @@ for part in (
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,
+    decisions.pages,
     result_gallery.pages,
     try_model.pages,
     imports.pages,

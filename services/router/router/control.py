@@ -21,9 +21,16 @@ async def change(project: str, changes: documents.PolicyChanges, session: contro
     return _document(*await policies.newest(session, project))
 
 
+def _shown(value: object) -> str:
+    """Return a value as `strop policy set` reads it."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}={share}" for name, share in value.items())
+    return str(value)
+
+
 def _document(version: int, policy: rules.Policy) -> documents.Policy:
     values = [
-        documents.PolicyValue(name=name, value=str(getattr(policy, name)), meaning=field.description or "")
+        documents.PolicyValue(name=name, value=_shown(getattr(policy, name)), meaning=field.description or "")
         for name, field in rules.Policy.model_fields.items()
     ]
     return documents.Policy(version=version, values=values)

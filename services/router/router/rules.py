@@ -1,20 +1,21 @@
 """What the router decides for a capture, as a pure function of the policy and of what the fleet did lately."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from strop_contracts import errors
-from strop_wire import messages
+from strop_wire import fields, messages
 
 _DEVICE = messages.Policy()
 
 
 class Policy(BaseModel):
-    """One version of a project's policy: which captures are wanted. The first five a device applies alone as well."""
+    """One version of a project's policy: which captures are wanted. Those of the wire's policy a device applies alone as well."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -26,8 +27,25 @@ class Policy(BaseModel):
     high: float = Field(_DEVICE.high, ge=0, le=1, description="above: very confident, wanted now and then")
     high_rate: float = Field(_DEVICE.high_rate, ge=0, le=1, description="share of those above high that a device keeps")
     audit_rate: float = Field(_DEVICE.audit_rate, ge=0, le=1, description="share of all images kept as a random sample")
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description="least confidence of a device's answers by label, in place of the model's: can=0.7,jar=0.5"
+    )
+    reject_novel: bool = Field(
+        _DEVICE.reject_novel, description="devices answer no label for images above the model's novelty threshold"
+    )
     device_per_hour: int = Field(200, ge=0, description="uploads of one device in any hour, audits not counted")
     fleet_per_hour: int = Field(5000, ge=0, description="uploads of the whole project in any hour, audits not counted")
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Read LABEL=SHARE words, separated by commas, or a JSON object, as the command sends them; an empty text has none."""
+        if not isinstance(value, str):
+            return value
+        if value.startswith("{"):
+            return json.loads(value)
+        words = [word.rpartition("=") for word in value.split(",") if word.strip()]
+        return {fields.label(name.strip()): share for name, _, share in words}
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

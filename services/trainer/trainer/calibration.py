@@ -19,20 +19,20 @@ def softmax(logits: Floats) -> Floats:
 
 
 def loss(logits: Floats, truth: Integers) -> float:
-    """Mean negative log likelihood against smoothed targets: Laplace's rule of succession, as Platt (1999) has it.
-
-    Without the smoothing a data set that is easily told apart makes the head boundlessly sure of itself, and it stays so
-    where it is wrong: in the field. With n images and k labels nobody knows better than (n + 1) / (n + k).
-    """
-    count, labels = logits.shape
-    logs = np.log(np.maximum(softmax(logits), 1e-12))
-    spread = labels / (count + labels)
-    return float(-((1 - spread) * logs[np.arange(count), truth] + spread * logs.mean(axis=1)).mean())
+    """Return the mean negative log likelihood."""
+    return float(-np.log(np.maximum(softmax(logits)[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
 def temperature(logits: Floats, truth: Integers) -> float:
-    """What to divide logits by (Guo et al. 2017)."""
-    return float(min(_TEMPERATURES, key=lambda degree: loss(logits / np.float32(degree), truth)))
+    """Return what to divide logits by: the best likelihood (Guo et al. 2017), with a limit on the mean confidence.
+
+    The limit is (n + 1) / (n + 2) for n images: what Laplace's rule of succession gives when all n are right. Without it, a
+    data set without a single error would give probabilities of 1, and errors in the field would be invisible.
+    """
+    most = (len(truth) + 1) / (len(truth) + 2)
+    divided = {degree: logits / np.float32(degree) for degree in _TEMPERATURES}
+    allowed = {degree: each for degree, each in divided.items() if softmax(each).max(axis=1).mean() <= most}
+    return float(min(allowed, key=lambda degree: loss(allowed[degree], truth), default=_TEMPERATURES[-1]))
 
 
 def thresholds(probabilities: Floats, truth: Integers) -> tuple[float, ...]:

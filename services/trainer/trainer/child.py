@@ -6,10 +6,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from strop import crash
 from strop_contracts import documents
 from trainer import jobs
+
+Outcome = TypeVar("Outcome", bound=jobs.Judged)
 
 
 class Failed(Exception):
@@ -20,8 +23,10 @@ class Died(Exception):
     """The process was killed, by lack of memory perhaps: another attempt may do."""
 
 
-async def run(folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], Awaitable[None]]) -> jobs.Result:
-    """Run `trainer.training` on the job; `tell` receives its progress. Failed with its last line, Died by a signal or if another attempt may do."""
+async def run(
+    folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], Awaitable[None]], kind: type[Outcome]
+) -> Outcome:
+    """Run `trainer.training` on the job, which gives a result of this kind; `tell` receives its progress. Failed with its last line, Died by a signal or if another attempt may do."""
     spec, result = folder / "job.json", folder / "result.json"
     spec.write_text(job.model_copy(update={"parent": os.getpid()}).model_dump_json())
     # A session of its own: Ctrl-C at a terminal is for the service, which then ends its child. -P: no modules of the current folder.
@@ -49,4 +54,4 @@ async def run(folder: Path, job: jobs.Job, tell: Callable[[documents.Progress], 
         raise Died(said[-1] if said else "the training process could not go on")
     if code:
         raise Failed(said[-1] if said else f"the training process ended with code {code}")
-    return jobs.Result.model_validate_json(result.read_bytes())
+    return kind.model_validate_json(result.read_bytes())

@@ -1,26 +1,22 @@
 """The gate: may a new model run? Pure; judged on held-out images that both models classified.
 
-Three answers. Approved: the challenger is better on the golden set (exact one-sided McNemar test at `LEVEL`), and nothing
-speaks against it. Refused: no better on enough images, or worse by more than a margin, significantly, on a label or on the
-base images (exact tests at `HARM`, Holm's correction over the labels). Undecided: the images are too few to tell; a later run
-is judged on more of them, or a person decides. README.md ("The gate") has the probabilities of each answer.
+Three answers. Approved: the challenger is better on the golden set (exact one-sided McNemar test at `Limits.level`), and
+nothing speaks against it. Refused: no better on enough images, or worse by more than a margin, significantly, on a label or on the
+base images (exact tests at `HARM`, Holm's correction over the labels). Undecided: the images are too few to tell; it
+is judged again on more of them, or a person decides. README.md ("The gate") has the probabilities of each answer.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strop import stats
 from strop_contracts import states
 
-LEVEL = 0.1
-"""Chance at most of approving a challenger that is no better than the champion."""
 HARM = 0.05
 """Chance at most of a refusal because of any label while none became worse; the same for the base images as a whole."""
-BASE_MARGIN, LABEL_MARGIN = 0.05, 0.10
-"""Share of the images by which the challenger may be worse on the base images, and on a label."""
-ENOUGH = 30
-"""With fewer images, no sign of a gain is no reason to refuse."""
+LEAST = 10
+"""Golden images that judge a first model where there are no base images to do so."""
 RARE = 5
 """Labels with fewer images in a set are judged together."""
 DOUBT = 0.25
@@ -29,6 +25,25 @@ GONE = 1 / 3
 """Share of a label's images whose loss leaves a model undecided however few they are; from `FEWEST` on."""
 FEWEST = 3
 POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a project may set. `again` gives the limits of a later judgement of the same model."""
+
+    level: float = (
+        0.1  # chance at most that the first judgement approves a challenger that is no better than the champion
+    )
+    base_margin: float = 0.05  # share of the base images by which the challenger may be worse
+    label_margin: float = 0.10  # share of the images of a label by which it may be worse
+    enough: int = 30  # with fewer images, no sign of a gain is no reason to refuse
+
+    def again(self, judgement: int) -> "Limits":
+        """Halve the level with each judgement: however many there are, the chance of a wrong approval is below twice the level."""
+        return replace(self, level=self.level / 2 ** (judgement - 1))
+
+
+DEFAULTS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +102,44 @@ class Change:
         return f"{self.name}: {self.gained} gained, {self.lost} lost of {self.images}, {points}"
 
 
-def judge(field: Sequence[Pair], base: Sequence[Pair]) -> Verdict:
-    """Challenger against champion. Without golden images the base images decide alone."""
+def judge(field: Sequence[Pair], base: Sequence[Pair], limits: Limits = DEFAULTS) -> Verdict:
+    """Compare challenger and champion. Without golden images the base images decide alone."""
     name, decisive = ("field", field) if field else ("base", base)
     if not decisive:
         return Verdict(states.ModelState.UNDECIDED, ("there are no held-out images to judge the model on",))
-    whole, labels = _change(name, decisive), [*_labels("field", field), *_labels("base", base)]
-    everything = [_change("base", base, BASE_MARGIN)] if base else []
-    found = [_gain(whole), _losses(labels), _losses(everything)]
+    whole, labels = (
+        _change(name, decisive),
+        [
+            *_labels("field", field, limits.label_margin),
+            *_labels("base", base, limits.label_margin),
+        ],
+    )
+    everything = [_change("base", base, limits.base_margin)] if base else []
+    found = [_gain(whole, limits), _losses(labels), _losses(everything)]
     refusals, doubts = ([reason for each in found for reason in each[kind]] for kind in (0, 1))
     notes = [_score(where, pairs) for where, pairs in (("field", field), ("base", base)) if pairs]
-    return Verdict(_state(refusals, doubts), (*refusals, *doubts, *notes, _checked(labels), _power(whole)))
+    return Verdict(
+        _state(refusals, doubts), (*refusals, *doubts, *notes, _checked(labels), _power(whole, limits.level))
+    )
 
 
-def first(base: Sequence[tuple[str, bool]]) -> Verdict:
-    """A project's first model, judged on (label, right) of the base images: it must beat always saying the commonest label."""
-    if not base:
-        reason = "there are no held-out base images (valid/) to judge the first model on"
+def first(base: Sequence[tuple[str, bool]], field: Sequence[tuple[str, bool]] = ()) -> Verdict:
+    """Judge a project's first model on (label, right) of the base images, or of `LEAST` golden images without any.
+
+    It must beat always saying the commonest label.
+    """
+    name, decisive = ("base", base) if base or len(field) < LEAST else ("field", field)
+    if not decisive:
+        reason = f"there are no held-out base images (valid/), and fewer than {LEAST} golden ones, to judge the first model on"
         return Verdict(states.ModelState.UNDECIDED, (reason,))
-    labels = [label for label, _ in base]
+    labels = [label for label, _ in decisive]
     commonest = max(sorted(set(labels)), key=labels.count)
-    right = sum(hit for _, hit in base)
+    right = sum(hit for _, hit in decisive)
     better = right > labels.count(commonest)
     word = "beats" if better else "does not beat"
-    score = f"base: {_interval(right, len(base))}; {word} always saying {commonest} ({labels.count(commonest)} right)"
+    score = (
+        f"{name}: {_interval(right, len(decisive))}; {word} always saying {commonest} ({labels.count(commonest)} right)"
+    )
     return Verdict(states.ModelState.APPROVED if better else states.ModelState.REFUSED, (f"first model, {score}",))
 
 
@@ -120,18 +149,20 @@ def _state(refusals: Sequence[str], doubts: Sequence[str]) -> states.ModelState:
     return states.ModelState.UNDECIDED if doubts else states.ModelState.APPROVED
 
 
-def _gain(whole: Change) -> tuple[list[str], list[str]]:
+def _gain(whole: Change, limits: Limits) -> tuple[list[str], list[str]]:
     """What the decisive images say against approval: reasons to refuse, and to leave it undecided."""
-    if whole.better <= LEVEL:
+    if whole.better <= limits.level:
         return [], []
     if whole.worse <= HARM:
         return [f"{whole.name}: worse than the champion ({_counts(whole)}, {_p(whole.worse)})"], []
     if whole.gained > whole.lost:
-        return [], [f"{whole}: not significant (p = {whole.better:.2f}, at most {LEVEL:g} needed). {_needed(whole)}"]
+        return [], [
+            f"{whole}: not significant (p = {whole.better:.2f}, at most {limits.level:g} needed). {_needed(whole, limits.level)}"
+        ]
     reason = f"{whole.name}: not better than the champion ({_counts(whole)})"
-    if whole.images >= ENOUGH:
+    if whole.images >= limits.enough:
         return [reason], []
-    return [], [f"{reason}, on only {whole.images} images; {ENOUGH} are needed to refuse it for that"]
+    return [], [f"{reason}, on only {whole.images} images; {limits.enough} are needed to refuse it for that"]
 
 
 def _losses(checked: Sequence[Change]) -> tuple[list[str], list[str]]:
@@ -149,17 +180,17 @@ def _losses(checked: Sequence[Change]) -> tuple[list[str], list[str]]:
     return refusals, doubts
 
 
-def _labels(name: str, pairs: Sequence[Pair]) -> list[Change]:
+def _labels(name: str, pairs: Sequence[Pair], margin: float) -> list[Change]:
     """A change per label; labels with fewer than `RARE` images together."""
     counts = Counter(pair.label for pair in pairs)
     rare = {label for label, count in counts.items() if count < RARE}
     found = [
-        _change(f"{name}, {label}", (pair for pair in pairs if pair.label == label), LABEL_MARGIN)
+        _change(f"{name}, {label}", (pair for pair in pairs if pair.label == label), margin)
         for label in sorted(counts.keys() - rare)
     ]
     if rare:
         words = f"{name}, labels with fewer than {RARE} images"
-        found.append(_change(words, (pair for pair in pairs if pair.label in rare), LABEL_MARGIN))
+        found.append(_change(words, (pair for pair in pairs if pair.label in rare), margin))
     return found
 
 
@@ -186,15 +217,15 @@ def _checked(labels: Sequence[Change]) -> str:
     )
 
 
-def _power(whole: Change) -> str:
-    change = stats.detectable(whole.images, _discordance(whole), LEVEL, POWER)
+def _power(whole: Change, level: float) -> str:
+    change = stats.detectable(whole.images, _discordance(whole), level, POWER)
     kind = "golden images (labelled audits)" if whole.name == "field" else "base images"
     seen = f"can detect a gain of {change * 100:.0f} points" if change else "cannot detect any gain"
     return f"{whole.images} {kind} {seen} (probability {POWER:.0%})"
 
 
-def _needed(whole: Change) -> str:
-    images = stats.images_needed(whole.share, _discordance(whole), LEVEL, POWER)
+def _needed(whole: Change, level: float) -> str:
+    images = stats.images_needed(whole.share, _discordance(whole), level, POWER)
     return f"About {images} images would show a gain of this size (probability {POWER:.0%})"
 
 

@@ -1,8 +1,8 @@
 """The head: regularised multinomial logistic regression on frozen features, with calibrated probabilities and novelty.
 
-How strong the regularisation is, whether the Gaussian discriminant (`gaussian`) joins in, the temperature (Guo et al.
-2017) and all thresholds are chosen on out-of-fold predictions of the training images, so nothing that is held out for
-judging has a part in them.
+How strong the regularisation is, whether the Gaussian discriminant (`gaussian`) joins in, the temperature and all
+thresholds are chosen on out-of-fold predictions of the training images, so nothing that is held out for judging has a part
+in them. Of few images, the temperature and the thresholds are estimated on other folds than those that chose the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,9 @@ from trainer.backends import base
 from trainer.gaussian import Floats, Integers
 
 FOLDS = 3
+FINE_FOLDS, FINE_BELOW = 10, 400
+"""Folds for the temperature and all thresholds where fewer images than this can be asked: a fit that lacks a third of few
+images is worse than the final one, and its predictions would make that one look worse than it is (decision 0026)."""
 _FEWEST = 6  # out-of-fold images from which a temperature and thresholds are estimated
 _ABSENT = np.float32(-30)  # the logit of a label that a fold has no image of
 
@@ -90,9 +93,12 @@ def train(examples: Examples, labels: int, options: Options, progress: Callable[
     if len(np.unique(examples.labels)) < 2:
         raise base.CannotTrain("images of at least two labels are needed")
     with threadpool_limits(1):  # on a busy machine a second thread of the matrix library made it ten times slower
-        unseen = _out_of_fold(examples, labels, options, progress)
+        unseen = _out_of_fold(examples, labels, options, FOLDS, progress)
         middle = options.strengths[len(options.strengths) // 2]
         mix = _choose(unseen, options.weights) if unseen else _Mix(middle, 1.0, None)
+        if unseen and len(unseen.truth) < FINE_BELOW:
+            chosen = options.model_copy(update={"strengths": (mix.strength,)})
+            unseen = _out_of_fold(examples, labels, chosen, FINE_FOLDS, progress)
         shape = gaussian.fit(examples.features, examples.labels, labels)
         (weights, bias), (away, offset) = _fit(examples, labels, mix.strength, options.iterations), shape.discriminant
     weights, bias = mix.of(weights, away), mix.of(bias, offset)
@@ -146,14 +152,14 @@ def _novelty_constants(fitted: gaussian.Gaussian) -> dict[str, NDArray[Any]]:
 
 
 def _out_of_fold(
-    examples: Examples, labels: int, options: Options, progress: Callable[[int, int], None]
+    examples: Examples, labels: int, options: Options, count: int, progress: Callable[[int, int], None]
 ) -> _Unseen | None:
     """Ask, for plain rows, fits that learned no row of their group; None when fewer than `_FEWEST` can be asked."""
     shape = (len(examples.labels), labels)
     regressions = {strength: np.empty(shape, np.float32) for strength in options.strengths}
     discriminant, novelty = np.empty(shape, np.float32), np.empty(len(examples.labels), np.float32)
     reached = np.zeros(len(examples.labels), np.bool_)
-    rounds = list(folds.split(examples.labels, examples.groups, FOLDS))
+    rounds = list(folds.split(examples.labels, examples.groups, count))
     for done, (seen, unseen) in enumerate(rounds):
         learned, asked = examples.of(seen), examples.features[unseen]
         for strength in options.strengths:

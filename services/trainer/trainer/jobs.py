@@ -7,6 +7,7 @@ from pydantic import Field
 
 from strop_contracts import documents, states
 from strop_wire import messages
+from trainer import gate
 
 PARTS = {documents.Origin.BASE: documents.Part.VALID, documents.Origin.FIELD: documents.Part.GOLDEN}
 """The held-out part of the images, by origin."""
@@ -33,18 +34,26 @@ class Job(documents.Document):
     cache: Path  # of what can be computed again
     output: Path  # becomes the package
     champion: Path | None = None  # the package to compare with; None for a first model, and for a hosted one
+    judged: Path | None = None  # the package to judge; None: train one
+    limits: gate.Limits = gate.DEFAULTS
     backend: str = "head"  # one of `trainer.backends`
     options: dict[str, Any] = Field({})  # of the backend
     parent: int | None = None  # the process that waits for the result
 
 
-class Result(documents.Document):
+class Judged(documents.Document):
+    """What the registry stores of a judgement."""
+
+    evaluations: dict[documents.Origin, documents.Metrics]
+    outcomes: dict[documents.Origin, Path]  # files with one `documents.Outcome` a line
+    champion: dict[documents.Origin, Path] = Field({})  # those of the champion on the same images
+    state: states.ModelState
+    reasons: list[str]
+
+
+class Result(Judged):
     """What the registry stores of a trained model."""
 
     labels: list[str]
     shared: str | None  # the file that models have in common
     files: dict[str, messages.ModelFile]  # all files of the package, by name
-    evaluations: dict[documents.Origin, documents.Metrics]
-    outcomes: dict[documents.Origin, Path]  # files with one `documents.Outcome` a line
-    state: states.ModelState
-    reasons: list[str]

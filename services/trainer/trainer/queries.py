@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import db
 from strop_contracts import documents, states, tables
 from strop_wire import ids
-from trainer import rules
+from trainer import evidence, learning_curve
 
 _LABELS = text(
     """
     with last as (
-      select max(started_at) as started, max(finished_at) as finished,
+      select max(started_at) filter (where judges is null) as started,
+             max(finished_at) filter (where judges is null) as finished,
              coalesce(bool_or(state in ('requested', 'running')), false) as running
       from training_runs where project = :project and manifest is null
     ), fresh as (
@@ -32,6 +33,37 @@ _LABELS = text(
            last.running as running,
            extract(epoch from now() - last.finished) as since_last
     from last
+    """
+)
+
+
+_COMPARISONS = text(
+    """
+    select (own.counts->>'base/train')::int + coalesce((own.counts->>'field/train')::int, 0) as images,
+           (other.counts->>'base/train')::int + coalesce((other.counts->>'field/train')::int, 0) as champion_images,
+           (evaluations.metrics->>'images')::int as golden,
+           (evaluations.metrics->>'right')::int as right, evaluations.champion_right as champion_right
+    from model_versions model
+    join model_versions champion on champion.project = model.project and champion.version = model.champion
+    join dataset_versions own on own.project = model.project and own.version = model.dataset_version
+    join dataset_versions other on other.project = model.project and other.version = champion.dataset_version
+    join evaluations on evaluations.project = model.project and evaluations.model_version = model.version
+    where model.project = :project and evaluations.part = 'field' and evaluations.champion_right is not null
+      and own.counts ? 'base/train' and other.counts ? 'base/train'
+    order by model.version
+    """
+)
+
+_NEW_LABEL = text(
+    """
+    with newest as (
+      select labels from model_versions where project = :project and state <> 'hosted' order by version desc limit 1
+    )
+    select truth.label as label, count(distinct truth.sha256) as images
+    from newest, ground_truth truth join captures on captures.id = truth.capture_id
+    where truth.project = :project and truth.label is not null and not captures.audit
+      and not jsonb_exists(newest.labels, truth.label)
+    group by truth.label order by images desc, truth.label limit 1
     """
 )
 
@@ -82,27 +114,82 @@ async def postpone(session: AsyncSession, check: tables.TriggerCheck, seconds: f
         await session.execute(update(table).where(mine).values(due_at=func.now() + timedelta(seconds=seconds)))
 
 
-async def labels(session: AsyncSession, project: str, enough: int) -> rules.Labels:
-    """What happened since the last training; `enough` says which label's age is asked for. Audits are never trained on."""
+async def gathered(session: AsyncSession, project: str, enough: int) -> evidence.Evidence:
+    """Return what has happened since the last training; `enough` is the number of the label whose age is asked for."""
     row = (await session.execute(_LABELS, {"project": project, "enough": enough})).one()
     ages = (float(age) if age is not None else None for age in (row.first_age, row.last_age, row.since_last))
     first_age, last_age, since_last = ages
-    return rules.Labels(row.new, first_age, last_age, row.running, since_last)
+    missing = (await session.execute(_NEW_LABEL, {"project": project})).first()
+    new_label = (missing.label, missing.images) if missing else None
+    model = await undecided(session, project)
+    audits, audit_age = await _audits(session, model) if model else (0, None)
+    version = model.version if model else None
+    return evidence.Evidence(
+        row.new, first_age, last_age, row.running, since_last, new_label, version, audits, audit_age
+    )
 
 
-async def note(session: AsyncSession, project: str, decision: rules.Decision) -> None:
+async def undecided(session: AsyncSession, project: str) -> tables.ModelVersion | None:
+    """Return the newest undecided model that is newer than the champion."""
+    table, best = tables.ModelVersion, await champion(session, project)
+    waiting = select(table).where(
+        table.project == project,
+        table.state == states.ModelState.UNDECIDED,
+        table.version > (best.version if best else 0),
+    )
+    found: tables.ModelVersion | None = await session.scalar(waiting.order_by(table.version.desc()).limit(1))
+    return found
+
+
+async def _audits(session: AsyncSession, model: tables.ModelVersion) -> tuple[int, float | None]:
+    """Count the audits that were labelled after a model's last judgement; with the age of the newest in seconds."""
+    truth, capture = tables.GroundTruth, tables.Capture
+    age = func.extract("epoch", func.now() - func.max(truth.at))
+    found = (
+        select(func.count(), age)
+        .join(capture, capture.id == truth.capture_id)
+        .where(truth.project == model.project, truth.label.is_not(None), truth.at > model.judged_at, capture.audit)
+    )
+    count, seconds = (await session.execute(found)).one()
+    return count, float(seconds) if seconds is not None else None
+
+
+async def judged(session: AsyncSession, run: tables.TrainingRun) -> None:
+    """Note that a run has tried to judge its model: audits from before it began no longer ask for another one."""
+    table = tables.ModelVersion
+    mine = update(table).where(table.project == run.project, table.version == run.judges)
+    await session.execute(mine.values(judged_at=run.started_at))
+
+
+async def note(session: AsyncSession, project: str, decision: evidence.Decision) -> None:
     """Keep the decision, unless it is the same as the last one."""
     table = tables.TriggerDecision
     newest = select(table.train, table.reasons).where(table.project == project).order_by(table.at.desc()).limit(1)
     row = (await session.execute(newest)).first()
     reasons = list(decision.reasons)
-    if row is None or decision.train or (row.train, row.reasons) != (False, reasons):
-        session.add(table(project=project, train=decision.train, reasons=reasons))
+    runs = decision.run is not None
+    if row is None or runs or (row.train, row.reasons) != (False, reasons):
+        session.add(table(project=project, train=runs, reasons=reasons))
 
 
-async def request(session: AsyncSession, project: str, trigger: states.RunTrigger) -> UUID | None:
-    """Make a training run; None when one is unfinished already (the unique index decides)."""
-    wanted = insert(tables.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger)
+async def decisions(session: AsyncSession, project: str, limit: int) -> Sequence[tables.TriggerDecision]:
+    """Return the newest decisions of a project's trigger, newest first."""
+    table = tables.TriggerDecision
+    newest = select(table).where(table.project == project).order_by(table.at.desc(), table.id.desc())
+    return (await session.scalars(newest.limit(limit))).all()
+
+
+async def comparisons(session: AsyncSession, project: str) -> list[learning_curve.Comparison]:
+    """Return how the models of fleets did beside their champions on the same golden images, the oldest first."""
+    rows = (await session.execute(_COMPARISONS, {"project": project})).mappings()
+    return [learning_curve.Comparison(**row) for row in rows]
+
+
+async def request(
+    session: AsyncSession, project: str, trigger: states.RunTrigger, judges: int | None = None
+) -> UUID | None:
+    """Make a run that trains, or judges a model; None when one is unfinished already (the unique index decides)."""
+    wanted = insert(tables.TrainingRun).values(id=ids.uuid7(), project=project, trigger=trigger, judges=judges)
     return await session.scalar(wanted.on_conflict_do_nothing().returning(tables.TrainingRun.id))
 
 

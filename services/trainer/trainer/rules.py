@@ -1,6 +1,6 @@
-"""What the trainer decides: which part of a data set an image belongs to, and when to train."""
+"""Which part of a data set an image belongs to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 NEAR = 4
@@ -47,54 +47,3 @@ def field_parts(shots: Iterable[Shot], known: Mapping[str, str]) -> dict[str, st
         if value is not None and not straddles:
             place[side].append(value)
     return parts
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What happened since the last training. Ages are seconds."""
-
-    new: int  # labels to learn from since the last run started: audits are golden and do not count
-    first_age: float | None  # age of the label that made them enough
-    last_age: float | None  # age of the newest
-    running: bool  # a run is requested or under way
-    since_last: float | None  # since the last run ended; None when there was none
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    min_labels: int
-    debounce: float
-    max_wait: float
-    cooldown: float
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    train: bool
-    reasons: tuple[str, ...]
-    recheck: float | None = None  # seconds after which it can differ without a new event; None: never
-
-
-def decide(labels: Labels, trigger: Trigger) -> Decision:
-    """Decide whether to train. A negative decision has all its reasons, and the time of the first that can lapse without an event."""
-    against = dict(_against(labels, trigger))
-    if against:
-        return Decision(False, tuple(against), min((each for each in against.values() if each), default=None))
-    return Decision(True, (f"{labels.new} new labels to learn from, {trigger.min_labels} asked for",), 0)
-
-
-def _against(labels: Labels, trigger: Trigger) -> Iterator[tuple[str, float | None]]:
-    """Each reason against a training, and the seconds after which it lapses; None if only an event can end it."""
-    if labels.new < trigger.min_labels:
-        yield f"fewer than {trigger.min_labels} new labels to learn from (audits do not count)", None
-    elif (left := _unsettled(labels, trigger)) > 0:
-        yield f"labels are still coming in: waiting for {trigger.debounce:g} s of quiet", left
-    if labels.running:
-        yield "a training run is under way", None
-    elif labels.since_last is not None and labels.since_last < trigger.cooldown:
-        yield f"the last training ended less than {trigger.cooldown:g} s ago", trigger.cooldown - labels.since_last
-
-
-def _unsettled(labels: Labels, trigger: Trigger) -> float:
-    """Seconds until labels have paused long enough, or have waited long enough; not positive if that is so now."""
-    return min(trigger.debounce - (labels.last_age or 0), trigger.max_wait - (labels.first_age or 0))

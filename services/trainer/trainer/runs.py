@@ -16,7 +16,7 @@ import structlog
 
 from strop import app, outbox
 from strop_contracts import documents, errors, events, states, tables
-from trainer import child, datasets, jobs, metrics, queries, registry
+from trainer import child, datasets, jobs, metrics, project_settings, queries, registry
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
@@ -56,6 +56,8 @@ class Runs:
         log.error("training failed", project=run.project, run=str(run.id), reason=reason)
         async with self._runtime.sessions.begin() as session:
             await lease.end(session, state=states.RunState.FAILED, error=reason)
+            if run.judges:  # the next judgement waits for further audits, or the failure would repeat at once
+                await queries.judged(session, run)
             await outbox.add(session, events.TrainingFailed(project=run.project, run_id=run.id, reason=reason))
 
     async def _train(self, run: tables.TrainingRun, lease: Lease) -> None:
@@ -65,9 +67,13 @@ class Runs:
             raise child.Failed(f"given up after {self._settings.attempts} attempts that crashed")
         dataset, items = await self._dataset(run, lease)
         with _folder(self._settings.cache / "runs", run) as folder:
-            version, job = await self._job(run, dataset, items, folder)
-            result = await child.run(folder, job, lease.tell)
-            await registry.register(self._runtime, lease, run, dataset, version, folder / "package", result)
+            version, champion, job = await self._job(run, dataset, items, folder)
+            if run.judges:
+                judged = await child.run(folder, job, lease.tell, jobs.Judged)
+                await registry.judge_again(self._runtime, lease, run, dataset, champion, judged)
+                return
+            made = await child.run(folder, job, lease.tell, jobs.Result)
+            await registry.register(self._runtime, lease, run, dataset, version, champion, folder / "package", made)
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
     async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[documents.Item]]:
@@ -84,7 +90,8 @@ class Runs:
         async with make.begin() as session:
             await lease.prove(session)
             items = await datasets.gather(session, run.project, datetime.now(UTC))
-            _check(items)
+            if not run.judges:
+                _check(items)
             row, manifest = await datasets.draft(session, run, items)
         await store.put(row.key, manifest, "application/jsonl")
         async with make.begin() as session:
@@ -94,28 +101,37 @@ class Runs:
 
     async def _job(
         self, run: tables.TrainingRun, dataset: int, items: list[documents.Item], folder: Path
-    ) -> tuple[int, jobs.Job]:
-        """What the child needs, as files: the images, and the champion to be compared with on the same ones."""
+    ) -> tuple[int, int | None, jobs.Job]:
+        """What the child needs, as files: the images, and the champion to be compared with on the same ones.
+
+        Returns the versions of model and champion, too. To judge a model again, it needs the held-out images only.
+        """
         cache = self._settings.cache.absolute()
-        used = [item for item in items if item.part != datasets.ASIDE]
+        parts = jobs.PARTS.values() if run.judges else (*jobs.PARTS.values(), documents.Part.TRAIN)
+        used = [item for item in items if item.part in parts]
         images = await datasets.download(self._runtime.storage, run.project, used, cache / "images")
         async with self._runtime.sessions.begin() as session:
-            version = await queries.reserve_model(session, run)
+            version = run.judges or await queries.reserve_model(session, run)
             champion = None if run.manifest else await queries.champion(session, run.project)
+            judged = await session.get(tables.ModelVersion, (run.project, run.judges)) if run.judges else None
+            _, wanted = await project_settings.newest(session, run.project, self._settings)
             saved = await queries.training_settings(session, run.project)
         backend, options = self._backend(run, saved)
-        return version, jobs.Job(
+        job = jobs.Job(
             project=run.project,
             version=f"v{version}",
             created_at=datetime.now(UTC).isoformat(),
             dataset=str(dataset),
             cache=cache,
             output=folder / "package",
-            champion=await self._champion(champion, folder) if champion else None,
+            champion=await self._package(champion, folder / "champion") if champion else None,
+            judged=await self._package(judged, folder / "judged") if judged else None,
+            limits=wanted.limits.again(judged.judged + 1) if judged else wanted.limits,
             images=tuple(images),
             backend=backend,
             options=options,
         )
+        return version, champion.version if champion else None, job
 
     def _backend(self, run: tables.TrainingRun, saved: tables.TrainingSettings | None) -> tuple[str, dict[str, Any]]:
         """Return the backend and its options: those of an order, of the run, of the project, or of the service."""
@@ -125,8 +141,7 @@ class Runs:
             return run.backend, run.options or {}
         return (saved.backend, saved.options) if saved else (self._settings.backend, self._settings.options)
 
-    async def _champion(self, model: tables.ModelVersion, folder: Path) -> Path:
-        target = folder / "champion"
+    async def _package(self, model: tables.ModelVersion, target: Path) -> Path:
         target.mkdir()
         for name, file in model.files.items():
             (target / name).write_bytes(await self._runtime.storage.get(file.key))

@@ -12,10 +12,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STROP_TRAINER_", frozen=True)
 
-    min_labels: int = Field(100, ge=1, description="new labels since the last training that ask for the next one")
-    debounce: float = Field(60, ge=0, description="wait until no label has come for so long")
-    max_wait: float = Field(1800, ge=0, description="but not longer than this after enough labels were there")
-    cooldown: float = Field(600, ge=0, description="pause between the end of one training and the start of the next")
+    min_labels: int = Field(100, ge=1, description="of a project that sets nothing: new labels that ask for a training")
+    debounce: float = Field(60, ge=0, description="the same: wait until no label has come for so long")
+    max_wait: float = Field(1800, ge=0, description="the same: but not longer than this after enough labels were there")
+    cooldown: float = Field(
+        600, ge=0, description="the same: pause between the end of one training and the start of the next"
+    )
     backend: str = Field(
         "head",
         description="how models of fleets are trained where a project has no setting: `head`, `finetune`, or `constant`",

@@ -1,4 +1,4 @@
-"""Train and judge one model: `python -m trainer.training JOB.json RESULT.json`, a process of its own.
+"""Train and judge one model, or judge one again: `python -m trainer.training JOB.json RESULT.json`, a process of its own.
 
 It reads and writes files only, so it needs no database and no network, and the same job gives the same model. Progress
 goes to standard output, one JSON object a line: step, done, total. If it fails, the exit code is 1
@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,22 +34,47 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     job.output.mkdir(parents=True)
     trained = backend.train(base.Request(train, labels, job.output, job.cache, job.champion), progress)
     files = package.write(job, labels, trained, _samples(train))
-    challenger = _judge(job, job.output, images, progress)
-    champion = _judge(job, job.champion, images, progress) if job.champion else None
-    verdict = _decide(challenger, champion)
-    assumed = dict(zip(labels, trained.assumed, strict=True))
-    excluded = [f"{exclusions.describe(left_out, len(job.images))}. The others were used"] if left_out else []
+    judged = _judged(job, job.output, images, left_out, progress)
+    amounts = f"{_count(images, documents.Part.TRAIN)} field images to learn from, {_golden(images)}"
     return jobs.Result(
-        labels=labels,
-        shared=trained.shared,
-        files=files,
+        **{**dict(judged), "reasons": [*judged.reasons, amounts]}, labels=labels, shared=trained.shared, files=files
+    )
+
+
+def judge(job: jobs.Job, folder: Path, progress: base.Progress) -> jobs.Judged:
+    """Judge the package in `folder` on the held-out images of the job, and decide."""
+    images, left_out = _usable(job, backends.build(job.backend, job.options), progress)
+    judged = _judged(job, folder, images, left_out, progress)
+    return judged.model_copy(update={"reasons": [*judged.reasons, _golden(images)]})
+
+
+def _judged(
+    job: jobs.Job,
+    folder: Path,
+    images: Sequence[jobs.Item],
+    left_out: Sequence[documents.LeftOut],
+    progress: base.Progress,
+) -> jobs.Judged:
+    """Compare the package in `folder` with the champion on the held-out images."""
+    excluded = [f"{exclusions.describe(left_out, len(job.images))}. The others were used"] if left_out else []
+    challenger = _judge(folder, job.cache, images, progress)
+    champion = _judge(job.champion, job.cache, images, progress) if job.champion else None
+    verdict = _decide(challenger, champion, job.limits)
+    described = model.Model(folder).manifest
+    return jobs.Judged(
         evaluations={
-            origin: evaluation.metrics(outcomes, labels, assumed, [each for each in left_out if each.origin == origin])
+            origin: evaluation.metrics(
+                outcomes,
+                described.labels,
+                described.assumed_thresholds,
+                [each for each in left_out if each.origin == origin],
+            )
             for origin, outcomes in challenger.items()
         },
         outcomes={origin: _write(job, origin, outcomes) for origin, outcomes in challenger.items()},
+        champion={origin: _write(job, origin, each, "-champion") for origin, each in (champion or {}).items()},
         state=verdict.state,
-        reasons=[*verdict.reasons, *excluded, _amounts(images)],
+        reasons=[*verdict.reasons, *excluded],
     )
 
 
@@ -73,23 +97,22 @@ def _samples(images: Sequence[jobs.Item]) -> list[Path]:
     return [first[label].path for label in sorted(first)][:_SAMPLES]
 
 
-def _judge(job: jobs.Job, folder: Path, images: Sequence[jobs.Item], progress: base.Progress) -> Outcomes:
+def _judge(folder: Path, cache: Path, images: Sequence[jobs.Item], progress: base.Progress) -> Outcomes:
     """Classify the held-out images with the model in `folder`, by origin."""
     judged = model.Model(folder)
     outcomes = {}
     for origin, part in jobs.PARTS.items():
         held = [item for item in images if (item.origin, item.part) == (origin, part)]
         wanted = [features.View(item.sha256, item.path) for item in held]
-        assessed = evaluation.assess(
-            judged, folder, wanted, job.cache, lambda done, total: progress("judge", done, total)
-        )
+        assessed = evaluation.assess(judged, folder, wanted, cache, lambda done, total: progress("judge", done, total))
         outcomes[origin] = evaluation.judge(judged, wanted, [item.label for item in held], assessed)
     return outcomes
 
 
-def _decide(challenger: Outcomes, champion: Outcomes | None) -> gate.Verdict:
+def _decide(challenger: Outcomes, champion: Outcomes | None, limits: gate.Limits) -> gate.Verdict:
     if champion is None:
-        return gate.first([(outcome.label, outcome.right) for outcome in challenger[documents.Origin.BASE]])
+        right = {origin: [(each.label, each.right) for each in challenger[origin]] for origin in jobs.PARTS}
+        return gate.first(right[documents.Origin.BASE], right[documents.Origin.FIELD])
     pairs = {
         origin: [
             gate.Pair(new.label, new.right, old.right)
@@ -97,18 +120,21 @@ def _decide(challenger: Outcomes, champion: Outcomes | None) -> gate.Verdict:
         ]
         for origin in jobs.PARTS
     }
-    return gate.judge(pairs[documents.Origin.FIELD], pairs[documents.Origin.BASE])
+    return gate.judge(pairs[documents.Origin.FIELD], pairs[documents.Origin.BASE], limits)
 
 
-def _amounts(images: Sequence[jobs.Item]) -> str:
-    """Count the field images, so that it is visible why many labels changed little."""
-    parts = Counter(item.part for item in images if item.origin == documents.Origin.FIELD)
-    return f"{parts[documents.Part.TRAIN]} field images to learn from, {parts[documents.Part.GOLDEN]} golden"
+def _golden(images: Sequence[jobs.Item]) -> str:
+    return f"{_count(images, documents.Part.GOLDEN)} golden"
 
 
-def _write(job: jobs.Job, origin: str, outcomes: Sequence[documents.Outcome]) -> Path:
+def _count(images: Sequence[jobs.Item], part: documents.Part) -> int:
+    """Count the field images of a part, so that it is visible why many labels changed little."""
+    return sum(item.origin == documents.Origin.FIELD and item.part == part for item in images)
+
+
+def _write(job: jobs.Job, origin: str, outcomes: Sequence[documents.Outcome], whose: str = "") -> Path:
     """One JSON object a line for each held-out image; beside the package, which holds a device's files only."""
-    path = job.output.with_name(f"outcomes-{origin}.jsonl")
+    path = job.output.with_name(f"outcomes-{origin}{whose}.jsonl")
     path.write_bytes(documents.lines(outcomes))
     return path
 
@@ -150,7 +176,8 @@ def main(spec: Path, result: Path) -> None:
     if job.parent:
         threading.Thread(target=_end_with, args=(job.parent,), daemon=True).start()
     try:
-        result.write_text(run(job, _Reporter()).model_dump_json())
+        made = judge(job, job.judged, _Reporter()) if job.judged else run(job, _Reporter())
+        result.write_text(made.model_dump_json())
     except base.CannotTrain as error:
         sys.exit(str(error))  # for people: without the traceback
     except sandbox.Unavailable as error:

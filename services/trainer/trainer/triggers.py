@@ -1,6 +1,7 @@
 """When to train. An event schedules the evaluation of a project's trigger; a person requests a run at any time."""
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,10 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, loops, outbox
 from strop_contracts import control, errors, events, states, tables
-from trainer import backends, datasets, queries, rules
+from trainer import backends, datasets, evidence, learning_curve, project_settings, queries
 from trainer.settings import Settings
 
 log = structlog.get_logger()
+
+SHOWN = 10
+"""Decisions in a report."""
 
 
 class Triggers:
@@ -23,7 +27,7 @@ class Triggers:
 
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
         self._make = runtime.sessions
-        self._trigger = rules.Trigger(settings.min_labels, settings.debounce, settings.max_wait, settings.cooldown)
+        self._settings = settings
         self._every = runtime.settings.reconcile_after
         self._scheduled: float | None = None  # when all were
 
@@ -57,11 +61,32 @@ class Triggers:
             if not await queries.exists(session, project):
                 await queries.postpone(session, check, None)
                 return
-            decision = rules.decide(await queries.labels(session, project, self._trigger.min_labels), self._trigger)
+            _, wanted = await project_settings.newest(session, project, self._settings)
+            decision = evidence.decide(await queries.gathered(session, project, wanted.min_labels), wanted)
             await queries.note(session, project, decision)
-            if decision.train and (made := await queries.request(session, project, states.RunTrigger.LABELS)):
+            if decision.run and (made := await queries.request(session, project, decision.run, decision.judges)):
                 await outbox.add(session, events.TrainingRequested(project=project, run_id=made))
             await queries.postpone(session, check, decision.recheck)
+
+
+async def require(session: AsyncSession, project: str) -> None:
+    """Raise NotFound if there is no such project."""
+    if not await queries.exists(session, project):
+        raise errors.NotFound(f"there is no project {project}: create it first")
+
+
+async def report(session: AsyncSession, project: str, settings: Settings) -> control.Triggers:
+    """Return what asks for the next run of a project, and what is against it."""
+    _, wanted = await project_settings.newest(session, project, settings)
+    found = await queries.gathered(session, project, wanted.min_labels)
+    decision = evidence.decide(found, wanted)
+    decisions = await queries.decisions(session, project, SHOWN)
+    return control.Triggers(
+        progress=[control.TriggerProgress(**asdict(each)) for each in evidence.progress(found, wanted)],
+        against=[] if decision.run else list(decision.reasons),
+        gain=str(learning_curve.expected(await queries.comparisons(session, project), wanted.min_labels)),
+        decisions=[control.TriggerDecision(at=each.at, run=each.train, reasons=each.reasons) for each in decisions],
+    )
 
 
 async def by_hand(session: AsyncSession, project: str, choice: control.TrainingChoice | None = None) -> UUID:
@@ -70,8 +95,7 @@ async def by_hand(session: AsyncSession, project: str, choice: control.TrainingC
     NotFound without such a project; Refused while another run is unfinished, when there is too little to learn from, or when
     there is no such backend.
     """
-    if not await queries.exists(session, project):
-        raise errors.NotFound(f"there is no project {project}: create it first")
+    await require(session, project)
     items = await datasets.gather(session, project, datetime.now(UTC))
     if (found := len({item.label for item in items if item.part == "train"})) < 2:
         raise errors.Refused(

@@ -32,6 +32,17 @@ class TriggerCheck(Base):
     due_at: Mapped[datetime]
 
 
+class ProjectSettings(Base):
+    """One version of a project's settings of triggers and gate; the newest counts. Values that are not in it have defaults."""
+
+    __tablename__ = "project_settings"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    by: Mapped[str]
+    at: Mapped[datetime] = created()
+
+
 class DatasetVersion(Base):
     """An immutable manifest in S3: which images, labels and split made a model."""
 
@@ -45,7 +56,7 @@ class DatasetVersion(Base):
 
 
 class TrainingRun(Base):
-    """One training. A project has at most one unfinished run, not counting orders."""
+    """One training, or one more judgement of a model. A project has at most one unfinished run, not counting orders."""
 
     __tablename__ = "training_runs"
     __table_args__ = (
@@ -66,6 +77,7 @@ class TrainingRun(Base):
     options: Mapped[dict[str, Any] | None]  # of that backend
     dataset_version: Mapped[int | None]
     model_version: Mapped[int | None]  # the number that its model will have, once it has begun
+    judges: Mapped[int | None]  # the undecided model that it judges again; None: it trains one
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease: Mapped[UUID | None]  # token of the worker that runs it: every later write is conditional on it
     leased_until: Mapped[datetime | None]
@@ -86,7 +98,7 @@ class TrainingSettings(Base):
 
 
 class ModelVersion(Base):
-    """A trained model, with the verdict of the gate and its reasons."""
+    """A trained model, with the verdict of the gate and its reasons, and the decision of a person if there was one."""
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("run_id"),)
@@ -96,13 +108,22 @@ class ModelVersion(Base):
     dataset_version: Mapped[int]
     state: Mapped[states.ModelState]
     reasons: Mapped[list[str]]
+    champion: Mapped[int | None]  # the model that it was compared with
+    judged: Mapped[int] = mapped_column(server_default=text("1"))  # times the gate has judged it
+    judged_at: Mapped[datetime] = created()  # audits that are labelled later have no part in the last judgement
+    decided_by: Mapped[str | None]  # the person who approved or refused it
+    decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None]  # that person's reason
     labels: Mapped[list[str]]
     files: Mapped[documents.Files] = mapped_column(Document(documents.Files))
     at: Mapped[datetime] = created()
 
 
 class Evaluation(Base):
-    """How a model version did on one part of a dataset version, on the exact files a device runs."""
+    """How a model version did on one part of a dataset version, on the exact files a device runs.
+
+    `champion_key` has the outcomes of the model's champion on the same images, of which it has `champion_right` right.
+    """
 
     __tablename__ = "evaluations"
     project: Mapped[str] = mapped_column(primary_key=True)
@@ -110,6 +131,8 @@ class Evaluation(Base):
     part: Mapped[states.EvaluationPart] = mapped_column(primary_key=True)
     metrics: Mapped[documents.Metrics] = mapped_column(Document(documents.Metrics))
     outcomes_key: Mapped[str | None]  # object with one `documents.Outcome` a line
+    champion_key: Mapped[str | None]
+    champion_right: Mapped[int | None]
     at: Mapped[datetime] = created()
 
 

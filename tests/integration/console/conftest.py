@@ -13,6 +13,7 @@ from custom_labels import __main__ as api
 from strop import app
 from strop.settings import Settings
 from tests import users
+from trainer import __main__ as trainer
 
 
 @pytest.fixture
@@ -40,17 +41,20 @@ async def ask(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 async def served(
     runtime: app.Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A person who asks a console that has the API behind its buttons: both run."""
+    """A person who asks a console that has the API and the trainer behind its buttons: all run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", url)
-    monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    for name in ("CUSTOM_LABELS", "TRAINER"):
+        monkeypatch.setenv(f"STROP_{name}_CACHE", str(tmp_path_factory.mktemp("cache")))
     stop, ready = asyncio.Event(), asyncio.Event()
-    changed = settings.model_copy(update={"port": port})
+    changed = settings.model_copy(update={"port": port, "control_urls": {"trainer": url}})
     async with asyncio.timeout(100), asyncio.TaskGroup() as group:
-        group.create_task(app.serve(changed, {each.NAME: each.build for each in (main, api)}, stop=stop, ready=ready))
+        group.create_task(
+            app.serve(changed, {each.NAME: each.build for each in (main, api, trainer)}, stop=stop, ready=ready)
+        )
         await ready.wait()
         async with await client(runtime, "ada", base_url=url) as person:
             yield person

@@ -65,6 +65,7 @@ async def fill(session: AsyncSession) -> None:
             tables.TriggerDecision(project=PROJECT, train=False, reasons=[]),
             tables.TrainingSettings(project=PROJECT, backend="head", options={}),
             tables.TriggerCheck(project=PROJECT, due_at=datetime.now(UTC)),
+            tables.ProjectSettings(project=PROJECT, version=1, body={}, by="ann"),
             tables.Policy(project=PROJECT, version=1, body={}),
             tables.ProjectPolicy(project=PROJECT, name="copy", revision="1", document="{}"),
             tables.Deployment(project=PROJECT, model_version=1, kind="rollout", stages=[1.0]),

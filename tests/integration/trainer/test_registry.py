@@ -13,7 +13,7 @@ from trainer import queries, registry
 
 async def approve(lab: Lab, version: int) -> None:
     async with lab.runtime.sessions.begin() as session:
-        await registry.approve(session, labs.PROJECT, version, "ann")
+        await registry.approve(session, labs.PROJECT, version, "ann", "seen on the line")
 
 
 @pytest.mark.parametrize("before", ["hosted", "refused", "undecided"])
@@ -24,7 +24,9 @@ async def test_a_person_may_roll_out_what_no_gate_approved(lab: Lab, before: str
     await approve(lab, 1)
 
     (model,) = await lab.all(tables.ModelVersion)
-    assert (model.state, model.reasons) == ("approved", [f"approved by ann, {before} before"])
+    assert (model.state, model.reasons) == ("approved", [f"approved by ann, {before} before: seen on the line"])
+    assert (model.decided_by, model.decision) == ("ann", "seen on the line")
+    assert model.decided_at
     assert await lab.announced("ModelApproved") == [{"project": labs.PROJECT, "model_version": 1}]
 
 
@@ -63,7 +65,7 @@ async def test_an_approval_and_the_deletion_of_a_hosted_model_exclude_each_other
 
     async with lab.runtime.sessions.begin() as holding:
         if first == "approval":
-            await registry.approve(holding, labs.PROJECT, 1, "ann")
+            await registry.approve(holding, labs.PROJECT, 1, "ann", "again")
             other = asyncio.create_task(delete())
         else:
             await queries.delete_hosted(holding, labs.PROJECT, 1)
@@ -83,13 +85,13 @@ async def test_a_person_may_refuse_what_the_gate_left_undecided(lab: Lab) -> Non
         await factories.make_model(session, 1, state="undecided")
 
     async with lab.runtime.sessions.begin() as session:
-        await registry.reject(session, labs.PROJECT, 1, "ann")
+        await registry.reject(session, labs.PROJECT, 1, "ann", "too slow")
 
     (model,) = await lab.all(tables.ModelVersion)
-    assert (model.state, model.reasons) == ("refused", ["refused by ann, undecided before"])
+    assert (model.state, model.reasons) == ("refused", ["refused by ann, undecided before: too slow"])
     with pytest.raises(errors.Refused, match="v1 is refused: only an undecided model can be rejected"):
         async with lab.runtime.sessions.begin() as session:
-            await registry.reject(session, labs.PROJECT, 1, "ann")
+            await registry.reject(session, labs.PROJECT, 1, "ann", "too slow")
     assert await lab.announced("ModelApproved") == []
 
 

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from strop import storage
-from strop_contracts import documents, errors, events, keys, tables
+from strop_contracts import documents, errors, events, keys, states, tables
 from strop_edge.model import Model
 from strop_wire import ids, messages
 from tests import factories, roles
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import backbone, jobs, lease, queries, registry
+from trainer import backbone, child, jobs, lease, queries, registry
 from trainer.runs import Runs
 
 OPEN_TRANSACTIONS = text(
@@ -83,6 +83,65 @@ async def test_a_model_that_is_not_approved_is_registered_with_its_reasons_and_n
     assert (run.state, second.state) == ("succeeded", state)
     assert second.reasons[0].startswith("base: not better than the champion (0 gained, 0 lost)")
     assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1]
+
+
+async def left_undecided(lab):
+    """Version 2 has learned stripes from field images; one audit is too few to tell. Returns a request to judge it again."""
+    await lab.base(labels=("ring", "square"))
+    await lab.train()
+    await lab.field("stripes", audits=1)
+    await lab.train()
+    assert [model.state for model in await lab.all(tables.ModelVersion)] == ["approved", "undecided"]
+    for seed in range(200, 206):
+        await lab.label("stripes", shapes.picture("stripes", seed), audit=True)
+    async with lab.runtime.sessions.begin() as session:
+        run = await queries.request(session, labs.PROJECT, states.RunTrigger.AUDITS, 2)
+    return events.TrainingRequested(project=labs.PROJECT, run_id=run)
+
+
+async def test_an_undecided_model_is_judged_again_on_new_audits(lab):
+    asked = await left_undecided(lab)
+
+    for _ in range(2):
+        await lab.runs.carry_out(asked)
+
+    first, second = sorted(await lab.all(tables.ModelVersion), key=lambda model: model.version)
+    run = await lab.run(asked.run_id)
+    assert (run.state, run.attempts, run.model_version) == ("succeeded", 1, None)
+    assert (second.state, second.judged, second.judged_at, second.champion) == ("approved", 2, run.started_at, 1)
+    assert second.reasons[-1] == "judgement 2 of this model, after new labelled audits"
+    assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1, 2]
+    (field,) = [row for row in await lab.all(tables.Evaluation) if (row.model_version, row.part) == (2, "field")]
+    assert (field.metrics.images, field.champion_right) == (7, 0)
+    for key in (field.outcomes_key, field.champion_key):
+        assert len((await lab.runtime.storage.get(key)).splitlines()) == 7
+    assert second.files != first.files
+
+
+async def test_a_model_that_a_person_decided_on_meanwhile_is_not_judged_again(lab):
+    asked = await left_undecided(lab)
+    async with lab.runtime.sessions.begin() as session:
+        await registry.reject(session, labs.PROJECT, 2, "ann", "too slow")
+
+    await lab.runs.carry_out(asked)
+
+    second = max(await lab.all(tables.ModelVersion), key=lambda model: model.version)
+    assert ((await lab.run(asked.run_id)).state, second.state, second.judged) == ("succeeded", "refused", 1)
+    assert [body["model_version"] for body in await lab.announced("ModelApproved")] == [1]
+
+
+async def test_a_judgement_that_fails_waits_for_further_audits(lab, monkeypatch):
+    asked = await left_undecided(lab)
+
+    async def fail(*_):
+        raise child.Failed("no memory")
+
+    monkeypatch.setattr(child, "run", fail)
+    await lab.runs.carry_out(asked)
+
+    run = await lab.run(asked.run_id)
+    second = max(await lab.all(tables.ModelVersion), key=lambda model: model.version)
+    assert (run.state, second.state, second.judged_at) == ("failed", "undecided", run.started_at)
 
 
 async def test_the_champion_is_the_model_that_was_rolled_out_last(lab):
@@ -221,7 +280,7 @@ async def test_a_trainer_that_was_thought_dead_registers_nothing(lab, tmp_path):
     await labs.take_over(lab, run.id)
 
     with pytest.raises(lease.Lost):
-        await registry.register(lab.runtime, mine, run, 1, 1, *packaged(tmp_path / "package", ""))
+        await registry.register(lab.runtime, mine, run, 1, 1, None, *packaged(tmp_path / "package", ""))
 
     assert await lab.keys("models/") == set()
     assert await lab.all(tables.ModelVersion) == []
@@ -317,11 +376,11 @@ async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):
     run, mine = await leased(lab)
     slow = Slow(lab.runtime.storage)
     late = dataclasses.replace(lab.runtime, storage=slow)
-    registering = asyncio.create_task(registry.register(late, mine, run, 1, 1, *packaged(tmp_path / "1", "late")))
+    registering = asyncio.create_task(registry.register(late, mine, run, 1, 1, None, *packaged(tmp_path / "1", "late")))
     await slow.requested.wait()
     taken = await labs.take_over(lab, run.id)
     other = lease.Lease(lab.runtime.sessions, taken, 60)
-    await registry.register(lab.runtime, other, taken, 1, 1, *packaged(tmp_path / "2", "quick"))
+    await registry.register(lab.runtime, other, taken, 1, 1, None, *packaged(tmp_path / "2", "quick"))
 
     slow.released.set()
     with pytest.raises(lease.Lost):

@@ -11,7 +11,7 @@ from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.trainer import lab as labs
 from tests.unit.trainer import lab as shapes
-from trainer import handlers, lease, triggers
+from trainer import handlers, lease, project_settings, triggers
 
 TOO_FEW = "fewer than 5 new labels to learn from (audits do not count)"
 
@@ -263,3 +263,116 @@ async def test_a_run_whose_trainer_lives_is_left_alone(lab, ticking):
 
     assert (await lab.run(asked.run_id)).state == "running"
     assert len(await lab.announced("TrainingRequested")) == 1
+
+
+async def undecided(lab, judged_at, **columns):
+    """Make an approved champion and a newer model that the gate left undecided."""
+    async with roles.arranging(lab.runtime).begin() as session:
+        await factories.make_model(session, 1)
+        made = await factories.make_model(session, 2, state="undecided")
+        made.judged_at = judged_at
+        for name, value in columns.items():
+            setattr(made, name, value)
+
+
+async def set_values(lab, **values):
+    async with lab.runtime.sessions.begin() as session:
+        await project_settings.change(session, labs.PROJECT, values, "ada")
+
+
+async def test_new_audits_have_an_undecided_model_judged_again_once(lab, ticking):
+    await undecided(lab, labs.START)
+    await set_values(lab, judge_audits=3)
+    await lab.field("ring", count=0, audits=3)
+
+    for _ in range(2):
+        await ticking.tick()
+
+    (run,) = [run for run in await lab.all(tables.TrainingRun) if run.state == "requested"]
+    assert (run.trigger, run.judges) == ("audits", 2)
+    reasons = [decision.reasons for decision in await lab.all(tables.TriggerDecision) if decision.train]
+    assert reasons == [["3 audits were labelled since v2 was left undecided: it is judged again"]]
+
+
+async def test_audits_of_the_last_judgement_do_not_count_again(lab, ticking):
+    await undecided(lab, labs.START + timedelta(days=1))
+    await set_values(lab, judge_audits=3)
+    await lab.field("ring", count=0, audits=3)
+
+    await ticking.tick()
+
+    assert not [run for run in await lab.all(tables.TrainingRun) if run.state == "requested"]
+
+
+async def test_an_undecided_model_older_than_the_champion_is_not_judged_again(lab, ticking):
+    await undecided(lab, labs.START)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await factories.make_model(session, 3)
+    await set_values(lab, judge_audits=3)
+    await lab.field("ring", count=0, audits=3)
+
+    await ticking.tick()
+
+    assert not [run for run in await lab.all(tables.TrainingRun) if run.state == "requested"]
+
+
+async def test_settings_of_a_project_replace_the_defaults_of_the_service(lab, ticking):
+    await set_values(lab, min_labels=3)
+    await lab.field("ring", count=3, audits=0)
+
+    await ticking.tick()
+
+    assert [run.trigger for run in await lab.all(tables.TrainingRun)] == ["labels"]
+
+
+async def test_images_of_a_new_label_start_a_training(lab, ticking):
+    async with roles.arranging(lab.runtime).begin() as session:
+        (await factories.make_model(session, 1)).labels = ["ring"]
+    await set_values(lab, new_label_images=2, min_labels=50)
+    await lab.label("square", shapes.picture("square", 1))
+    await ticking.tick()
+    assert [run.trigger for run in await lab.all(tables.TrainingRun)] == ["manual"]
+
+    await lab.label("square", shapes.picture("square", 2))
+    await ticking.tick()
+
+    assert sorted(run.trigger for run in await lab.all(tables.TrainingRun)) == ["manual", "new_label"]
+
+
+async def test_settings_keep_what_was_set_and_who_set_it(lab):
+    await set_values(lab, min_labels=3)
+    await set_values(lab, gate_label_margin="0.2")
+
+    async with lab.runtime.sessions() as session:
+        version, values = await project_settings.newest(session, labs.PROJECT, lab.settings)
+    assert (version, values.min_labels, values.gate_label_margin, values.cooldown) == (2, 3, 0.2, 0)
+    rows = await lab.all(tables.ProjectSettings)
+    assert [(row.by, row.body) for row in rows] == [
+        ("ada", {"min_labels": 3}),
+        ("ada", {"min_labels": 3, "gate_label_margin": 0.2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"colour": "red"}, "there is no setting colour"),
+        ({"gate_level": "0.9"}, "gate_level: Input should be less than"),
+    ],
+)
+async def test_a_setting_that_is_unknown_or_out_of_range_is_refused(lab, values, reason):
+    with pytest.raises(errors.Refused, match=reason):
+        await set_values(lab, **values)
+
+
+async def test_the_report_counts_labels_and_names_what_is_missing(lab, ticking):
+    await lab.field("ring", count=3, audits=0)
+    await ticking.tick()
+
+    async with lab.runtime.sessions() as session:
+        report = await triggers.report(session, labs.PROJECT, lab.settings)
+
+    assert report.progress[0].words == "3 of 5 labels"
+    assert report.against == [TOO_FEW]
+    assert report.gain == "unknown: 0 of 3 trainings compared with a champion on field images"
+    assert [decision.run for decision in report.decisions] == [False]

@@ -43,6 +43,8 @@ COMMANDS = [
     "setup",
     "models approve",
     "models reject",
+    "projects settings",
+    "triggers",
 ]
 
 

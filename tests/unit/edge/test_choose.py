@@ -98,6 +98,14 @@ def test_the_inclusion_probability_is_the_share_that_is_kept(confidence: float) 
 def test_an_answer_needs_the_threshold_of_its_label() -> None:
     best = messages.Prediction("a", 0.7)
 
-    assert choose.answer(best, {}) == "a"
-    assert choose.answer(best, {"a": 0.7, "b": 0.9}) == "a"
-    assert choose.answer(best, {"a": 0.71}) == ""
+    assert choose.answer(best, {}, policy()) == "a"
+    assert choose.answer(best, {"a": 0.7, "b": 0.9}, policy()) == "a"
+    assert choose.answer(best, {"a": 0.71}, policy()) == ""
+
+
+def test_thresholds_of_the_policy_replace_those_of_the_model() -> None:
+    best = messages.Prediction("a", 0.7)
+
+    assert choose.answer(best, {"a": 0.9}, policy(thresholds={"a": 0.6})) == "a"
+    assert choose.answer(best, {}, policy(thresholds={"a": 0.71})) == ""
+    assert choose.answer(best, {"a": 0.9}, policy(thresholds={"b": 0.6})) == ""

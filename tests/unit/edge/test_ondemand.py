@@ -54,9 +54,20 @@ def test_without_model_or_image_the_answer_says_so(version: str | None, why: str
     assert (found.request, found.model, found.label, found.confidence, found.message) == ("r", version, "", 0.0, why)
 
 
-def answer(thresholds: dict[str, float]) -> messages.Answer:
+def answer(
+    thresholds: dict[str, float], policy: messages.Policy | None = None, *, novel: bool = False
+) -> messages.Answer:
     described = manifest.Manifest.loads(packages.package(thresholds=thresholds).contents["model.json"])
-    return ondemand.answer(ondemand.Request("r", "reply"), "cam", described, BEST)
+    request = ondemand.Request("r", "reply")
+    return ondemand.answer(request, "cam", described, BEST, policy or messages.Policy(), novel=novel)
+
+
+def test_a_novel_image_is_answered_without_a_label_unless_the_policy_allows_it() -> None:
+    rejected, allowed = (answer({}, messages.Policy(reject_novel=reject), novel=True) for reject in (True, False))
+
+    assert (rejected.label, rejected.confidence) == ("", BEST.confidence)
+    assert rejected.message == "Nothing known: the image is unlike all training images."
+    assert allowed.label == BEST.label
 
 
 def test_the_alias_has_the_topics_of_the_walkthrough() -> None:

@@ -154,3 +154,17 @@ def test_a_wrong_value_is_refused_by_name(changes: dict[str, object], reason: st
 
 def test_a_policy_of_a_newer_version_of_strop_can_be_read() -> None:
     assert rules.Policy.model_validate({**POLICY.model_dump(), "per_label_per_hour": 5}) == POLICY
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("can=0.7, glass jar=0.5", {"can": 0.7, "glass jar": 0.5}), ('{"a,b": 0.7}', {"a,b": 0.7}), ("", {})],
+)
+def test_thresholds_are_read_as_the_command_sends_them(text: str, found: dict[str, float]) -> None:
+    assert rules.changed(rules.Policy(thresholds={"jar": 0.1}), {"thresholds": text}).thresholds == found
+
+
+@pytest.mark.parametrize("text", ["can", "can=2", "can=high", "{"])
+def test_thresholds_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(errors.Refused, match="thresholds"):
+        rules.changed(rules.Policy(), {"thresholds": text})

@@ -275,3 +275,20 @@ def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:
     state = factories.state(errors=("cannot read caf\udce9.jpg",))
 
     assert reports.State.loads(state.dumps()).errors == ("cannot read caf?.jpg",)
+
+
+def test_policy_without_the_later_fields_has_their_defaults() -> None:
+    older = {"version": 1, "measure": "margin", "low": 0.6, "high": 0.9, "high_rate": 0.1, "audit_rate": 0.1}
+
+    read = messages.Policy.read(older)
+
+    assert (read.thresholds, read.reject_novel) == ({}, True)
+    assert messages.Policy.read({**older, "thresholds": {"can": 0.5}, "reject_novel": False}).thresholds == {"can": 0.5}
+
+
+@pytest.mark.parametrize("changes", [{"thresholds": {"can": 2}}, {"thresholds": 1}, {"reject_novel": "no"}])
+def test_policy_with_later_fields_out_of_range_is_malformed(changes: dict[str, object]) -> None:
+    older = {"version": 1, "measure": "margin", "low": 0.6, "high": 0.9, "high_rate": 0.1, "audit_rate": 0.1}
+
+    with pytest.raises(fields.Malformed):
+        messages.Policy.read({**older, **changes})

@@ -178,3 +178,31 @@ def test_a_tiny_p_value_is_not_printed_as_zero() -> None:
     verdict = gate.judge([gate.Pair("can", challenger=True, champion=index > 20) for index in range(40)], [])
 
     assert "p < 0.001 of a gain" in verdict.reasons[0]
+
+
+def test_each_judgement_of_a_model_halves_the_level():
+    limits = gate.Limits(level=0.1)
+
+    assert [limits.again(judgement).level for judgement in (1, 2, 3)] == [0.1, 0.05, 0.025]
+
+
+def test_a_gain_that_suffices_at_first_may_not_suffice_again():
+    field, base = pairs(both=90, gained=8, lost=3), pairs(both=50)
+
+    assert gate.judge(field, base, gate.DEFAULTS).state == "undecided"
+    assert gate.judge(field, base, gate.Limits(level=0.2)).state == "approved"
+    assert gate.judge(field, base, gate.Limits(level=0.2).again(2)).state == "undecided"
+
+
+def test_a_wider_margin_allows_the_loss_of_a_label():
+    field = [*pairs("can", both=60, gained=20), *pairs("jar", both=14, lost=6)]
+
+    assert gate.judge(field, []).state != "approved"
+    assert gate.judge(field, [], gate.Limits(label_margin=0.4)).state == "approved"
+
+
+@pytest.mark.parametrize(("golden", "state"), [(9, "undecided"), (10, "approved")])
+def test_golden_images_judge_a_first_model_without_base_images(golden, state):
+    field = [("can" if number % 2 else "jar", True) for number in range(golden)]
+
+    assert gate.first([], field).state == state

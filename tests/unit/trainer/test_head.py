@@ -6,7 +6,7 @@ from trainer import calibration, head
 from trainer.backends import base
 
 OPTIONS = head.Options()
-FEATURES = 1280  # a head takes what its backbone gives
+FEATURES = 320  # a head takes what its backbone gives
 
 
 def examples(per_label=20, labels=3, noise=0.05, seed=0):
@@ -81,6 +81,18 @@ def test_probabilities_are_calibrated_where_labels_are_noisy():
     assert 0.75 < found.max(axis=1).mean() < 0.95  # 0.8 + 0.2 / 3 of the labels are the ones that can be seen
 
 
+def test_probabilities_of_few_images_are_calibrated():
+    """Five images a label, and features that tell the labels apart less than perfectly."""
+    errors = []
+    for seed in range(2):
+        made = examples(per_label=10, labels=6, noise=0.13, seed=seed)
+        unseen = examples(per_label=60, labels=6, noise=0.13, seed=100 + seed)
+        found = predict(head.train(made, 6, OPTIONS, silent), unseen.features)
+        errors.append(found.max(axis=1).mean() - (found.argmax(axis=1) == unseen.labels).mean())
+
+    assert abs(np.mean(errors)) < 0.05
+
+
 def test_too_few_images_for_folds_still_make_a_head():
     trained = head.train(examples(per_label=2), 3, OPTIONS, silent)  # one group a label
 
@@ -121,7 +133,7 @@ def test_views_of_an_image_never_straddle_folds():
         np.repeat(rows, 2, axis=0), np.repeat(labels, 2), np.repeat(np.arange(60), 2), np.tile([True, False], 60)
     )
 
-    unseen = head._out_of_fold(twins, 2, OPTIONS, silent)
+    unseen = head._out_of_fold(twins, 2, OPTIONS, head.FOLDS, silent)
 
     assert unseen
     assert (unseen.regressions[30.0].argmax(axis=1) == labels).mean() < 0.75
@@ -143,7 +155,7 @@ def test_progress_is_told():
 
     head.train(examples(), 3, OPTIONS, lambda done, total: heard.append((done, total)))
 
-    assert heard == [(1, 3), (2, 3), (3, 3)]
+    assert heard == [*((done, 3) for done in range(1, 4)), *((done, 10) for done in range(1, 11))]
 
 
 def test_the_novelty_threshold_costs_the_share_of_known_images_that_was_asked_for():

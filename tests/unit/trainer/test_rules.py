@@ -5,9 +5,6 @@ import pytest
 from trainer import rules
 from trainer.rules import Shot
 
-TRIGGER = rules.Trigger(min_labels=100, debounce=60, max_wait=1800, cooldown=600)
-TOO_FEW = "fewer than 100 new labels to learn from (audits do not count)"
-
 
 def shot(number, audit=False, phash=None, place="line-1/2026-01-01"):
     return Shot(f"{number:064x}", place, phash, audit)
@@ -96,50 +93,3 @@ def test_a_base_image_in_both_folders_is_held_out():
         "b": "valid",
         "c": "train",
     }
-
-
-def labels(**changes):
-    return rules.Labels(
-        **{"new": 100, "first_age": 100.0, "last_age": 100.0, "running": False, "since_last": None, **changes}
-    )
-
-
-def test_enough_labels_and_quiet_train():
-    assert rules.decide(labels(), TRIGGER) == rules.Decision(True, ("100 new labels to learn from, 100 asked for",), 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason", "recheck"),
-    [
-        ({"new": 99, "first_age": None}, TOO_FEW, None),
-        ({"new": 0, "first_age": None, "last_age": None}, TOO_FEW, None),
-        ({"last_age": 59.0}, "labels are still coming in: waiting for 60 s of quiet", 1.0),
-        (
-            {"first_age": 1799.5, "last_age": 2.0},
-            "labels are still coming in: waiting for 60 s of quiet",
-            0.5,
-        ),
-        ({"running": True}, "a training run is under way", None),
-        ({"since_last": 599.0}, "the last training ended less than 600 s ago", 1.0),
-    ],
-)
-def test_not_yet_names_its_reason_and_when_it_lapses(changes, reason, recheck):
-    assert rules.decide(labels(**changes), TRIGGER) == rules.Decision(False, (reason,), recheck)
-
-
-def test_all_reasons_are_named_and_the_first_to_lapse_sets_the_time():
-    decision = rules.decide(labels(last_age=1.0, since_last=2.0), TRIGGER)
-
-    assert (len(decision.reasons), decision.recheck) == (2, 59.0)
-
-
-def test_a_reason_without_an_end_does_not_hide_one_that_lapses():
-    assert rules.decide(labels(last_age=1.0, running=True), TRIGGER).recheck == 59.0
-
-
-def test_labels_that_never_pause_do_not_wait_for_ever():
-    assert rules.decide(labels(first_age=1800.0, last_age=0.0), TRIGGER).train
-
-
-def test_the_reasons_of_not_yet_do_not_change_with_every_label():
-    assert rules.decide(labels(new=1, first_age=None), TRIGGER) == rules.decide(labels(new=2, first_age=None), TRIGGER)
