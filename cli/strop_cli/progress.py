@@ -1,4 +1,4 @@
-"""Progress on standard error: bars in a terminal, else a line every few seconds."""
+"""How far something long is, on standard error: bars in a terminal, else a line now and then."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 _PAUSE = 3.0  # seconds between two lines about the progress
 
 Report = Callable[..., None]
-"""Is called with the count of each step, in their order."""
+"""Told the count of each step, in their order."""
 
 
 @contextmanager
@@ -32,15 +32,15 @@ def shown(total: int, *steps: str) -> Iterator[Report]:
         yield report
 
 
-def lines(total: int, steps: Sequence[str], write: Callable[[str], None], clock: Callable[[], float]) -> Report:
-    """Report the progress in lines, one every few seconds."""
-    last = clock()
+def lines(total: int, steps: Sequence[str], say: Callable[[str], None], clock: Callable[[], float]) -> Report:
+    """Tell the progress in lines, one every few seconds."""
+    said = clock()
 
     def report(first: int, *others: int) -> None:
-        nonlocal last
-        if clock() - last >= _PAUSE:
-            last = clock()
+        nonlocal said
+        if clock() - said >= _PAUSE:
+            said = clock()
             more = [f"{count} {step}" for count, step in zip(others, steps[1:], strict=True)]
-            write(", ".join([f"{first} of {total} {steps[0]}", *more]))
+            say(", ".join([f"{first} of {total} {steps[0]}", *more]))
 
     return report
