@@ -4,11 +4,12 @@ VENV   := .venv
 RUN    := $(VENV)/.run-installed
 DEV    := $(VENV)/.dev-installed
 AWSCLI := $(VENV)/awscli/.installed
+TORCH  := $(VENV)/finetune/.installed
 MEMBERS := $(wildcard */pyproject.toml services/*/pyproject.toml) pyproject.toml
 
 .DEFAULT_GOAL := help
 unexport PYTHONHOME PYTHONPATH  # modules of another installation
-.PHONY: help demo up test soak clients lint hooks types migrations check docs bench compose-test requirements clean
+.PHONY: help demo up test soak clients finetune-test lint hooks types migrations check docs bench compose-test requirements clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, l
 clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and the machine's own aws
 	$(VENV)/bin/python -m tests.machine mosquitto mosquitto-clients curl awscli
 	$(VENV)/bin/pytest tests/clients $(ARGS)
+
+finetune-test: $(TORCH) ## Run the tests that need PyTorch, in an environment of their own (1 GB)
+	$(VENV)/finetune/bin/pytest --timeout 600 tests/finetune $(ARGS)
 
 lint: $(DEV) ## Check style, formatting, spelling, import rules and the Dockerfile
 	$(VENV)/bin/ruff check .
@@ -83,4 +87,10 @@ $(DEV): $(RUN) requirements/dev.txt
 $(AWSCLI): $(VENV)/bin/uv requirements/awscli.txt
 	$(VENV)/bin/uv venv --quiet --allow-existing --python $(VENV)/bin/python $(VENV)/awscli
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/awscli/bin/python --require-hashes -r requirements/awscli.txt
+	@touch $@
+
+$(TORCH): $(DEV)
+	$(VENV)/bin/uv venv --quiet --allow-existing --seed --python $(VENV)/bin/python $(VENV)/finetune
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/finetune/bin/python --require-hashes -r requirements/run.txt -r requirements/dev.txt
+	$(VENV)/finetune/bin/python -m pip install --quiet --disable-pip-version-check -e '.[finetune]'
 	@touch $@

@@ -31,10 +31,9 @@ from botocore.awsrequest import AWSRequest
 from benchmarks import lab
 from custom_labels.api import arns
 from custom_labels.settings import Settings as Own
-from custom_labels.versions import training
 from strop import app
 from strop.settings import Settings
-from strop_contracts import tables
+from strop_contracts import events, tables
 from strop_devstack import render
 from strop_edge import model
 
@@ -66,7 +65,7 @@ def package(work: Path) -> Path:
     job = {
         "project": NAME, "version": "v1", "created_at": "2026-01-01T00:00:00+00:00", "dataset": "1", "champion": None,
         "cache": str(work / "cache"), "output": str(work / "package"), "images": images,
-        "options": {"backbone": training.BACKBONE},
+        "options": {"backbone": events.HOSTED_BACKBONE},
     }  # fmt: skip
     (work / "job.json").write_text(json.dumps(job))
     command = [sys.executable, "-m", "trainer.training", str(work / "job.json"), str(work / "result.json")]

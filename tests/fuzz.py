@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest import image_store, object_changes, object_keys, rules, sources
 from ingest.sources import mqtt, s3
-from strop import deadletters
+from strop import deadletters, letter_rows
 from strop_contracts import errors, events
 from strop_edge import image as edge_image
 from strop_edge import ondemand
@@ -105,7 +105,7 @@ def _read_queued(body: str) -> None:
 
 def _show(body: str) -> None:
     """A dead letter, as the page shows it."""
-    deadletters.pretty(deadletters.storable(body)).encode()
+    deadletters.pretty(letter_rows.storable(body)).encode()
 
 
 _EVENTS = wellformed.EVENTS.values()

@@ -27,6 +27,7 @@ from strop_cli import (
     setup,
     status,
     tokens,
+    users,
 )
 from strop_contracts import errors
 
@@ -47,6 +48,8 @@ cli.add_typer(registry.cli, name="models")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")
+cli.add_typer(users.cli, name="users")
+cli.command()(users.audit)
 cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)

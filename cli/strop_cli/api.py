@@ -123,10 +123,10 @@ def _problem(url: str, response: httpx.Response) -> errors.StropError:
 def _advice(url: str, response: httpx.Response, detail: str | None) -> str:
     status = response.status_code
     if status == 401:
-        new = "create one with `strop token create NAME --operator` there"
+        new = "create one with `strop token create NAME` there"
         return f"{url} does not accept the token, which is unknown or expired: {new}, then run `strop login {url}`"
-    if status == 403:
-        return f"{detail or 'not allowed'}: `strop token create NAME --operator` creates one"
+    if status == 403 and detail:
+        return detail
     if status in {502, 503, 504}:
         return f"{url}: {detail or 'a service is unreachable: try again once it is ready'}"
     if location := response.headers.get("location"):

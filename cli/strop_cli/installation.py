@@ -12,10 +12,11 @@ from pydantic_settings import SettingsConfigDict
 
 from custom_labels.projects import control as projects
 from ingest import enrolment
-from strop import app, tokens
+from strop import app, members, tokens
 from strop.settings import Settings, WithSecrets
 from strop_cli import connection
 from strop_contracts import errors, topology
+from strop_contracts.states import Role
 
 OPERATOR = "operator"
 """User of the token that an installation chooses."""
@@ -28,7 +29,7 @@ class _Chosen(WithSecrets):
     model_config = SettingsConfigDict(env_prefix="STROP_", extra="ignore")
 
     token: str | None = Field(
-        None, description="a token that setup accepts as an operator's, chosen by the installation"
+        None, description="the token of the user `operator`, an admin, chosen by the installation"
     )
 
 
@@ -45,15 +46,15 @@ def settings() -> Settings:
         ) from None
 
 
-async def install(wanted: Settings, devices: Iterable[tuple[str, str]], operator: str | None) -> str | None:
-    """Bring everything to what this version needs, and enrol (project, device) pairs; returns a new token of `operator`."""
+async def install(wanted: Settings, devices: Iterable[tuple[str, str]], admin: str | None) -> str | None:
+    """Bring everything to what this version needs, and enrol (project, device) pairs; returns a new token of `admin`."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         async with app.runtime(wanted) as runtime:
             await asyncio.to_thread(migrate, wanted.database_url)
             await create(runtime)
             await register(runtime, _Chosen().token)
-            token = await _token(runtime, operator) if operator else None
+            token = await _token(runtime, admin) if admin else None
             for project, name in devices:
                 await _enrol(runtime, project, name)
             return token
@@ -80,7 +81,7 @@ async def create(runtime: app.Runtime) -> None:
 
 
 async def register(runtime: app.Runtime, token: str | None) -> None:
-    """Accept this token as an operator's from now on. Raises Refused if it is short, so that it may be guessed."""
+    """Accept this token as that of an admin from now on. Raises Refused if it is short, so that it may be guessed."""
     if token and len(token) < _SHORTEST:
         raise errors.Refused(
             f"STROP_TOKEN is shorter than {_SHORTEST} characters: `openssl rand -base64 33` prints a good one"
@@ -88,11 +89,13 @@ async def register(runtime: app.Runtime, token: str | None) -> None:
     if token:
         async with runtime.sessions.begin() as session:
             await tokens.register(session, OPERATOR, token)
+            await members.grant(session, OPERATOR, Role.ADMIN)
 
 
 async def _token(runtime: app.Runtime, user: str) -> str:
     async with runtime.sessions.begin() as session:
-        return await tokens.make(session, user, "operator")
+        await members.grant(session, user, Role.ADMIN)
+        return await tokens.make(session, user, "api")
 
 
 async def _enrol(runtime: app.Runtime, project: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`strop ledger`: was a capture lost or doubled? Counted from the tables and the devices' journals."""
+"""`strop ledger`: was a capture lost or doubled, is something stuck? Counted from the tables and the devices' journals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ Journals = Annotated[
 
 
 def ledger(project: str, device_state: Journals = None, state: connection.State = None) -> None:
-    """Account for every capture of a project. The exit code is 1 if one was lost or doubled."""
+    """Account for every capture of a project. The exit code is 1 if one was lost or doubled, or if something is stuck."""
     from strop_edge import journal
 
     fates = {capture: fate for folder in device_state or [] for capture, fate in journal.fates(folder).items()}
@@ -36,6 +36,7 @@ def shown(project: str, found: control.Ledger) -> Table:
     for name in ("lost", "doubled", "disagreeing"):
         table.add_row(name, _some(getattr(found, name)))
     table.add_row("training runs and deployments that exist twice", "; ".join(found.repeated) or "0")
+    table.add_row("stuck: an event was emitted again without effect", "; ".join(found.stuck) or "0")
     return table
 
 

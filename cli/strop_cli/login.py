@@ -1,4 +1,4 @@
-"""`strop login`: store the address of Strop and an operator's token for later commands."""
+"""`strop login`: store the address of Strop and a token for later commands."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ def login(
     url: Annotated[str, typer.Argument(help="Address of the pages, such as https://strop.example.org.")],
     token: Annotated[
         str,
-        typer.Option(prompt="Operator's token", hide_input=True, envvar="STROP_TOKEN", help="Else it is asked for."),
+        typer.Option(prompt="Token", hide_input=True, envvar="STROP_TOKEN", help="Else it is asked for."),
     ],
 ) -> None:
     """Check a token and store it with the URL, readable by you alone, for all later commands."""

@@ -36,7 +36,7 @@ def changes(values: list[str]) -> dict[str, str]:
     """Read NAME=VALUE words. Raises Refused if one is malformed, or a name is repeated."""
     for value in values:
         if "=" not in value:
-            raise errors.Refused(f"{value!r} is not NAME=VALUE, such as audit_rate=0.1")
+            raise errors.Refused(f"{value!r} is not NAME=VALUE")
     named = dict(value.split("=", 1) for value in values)
     if len(named) < len(values):
         raise errors.Refused("give each value once")

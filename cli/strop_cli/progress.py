@@ -1,4 +1,4 @@
-"""How far something long is, on standard error: bars in a terminal, else a line now and then."""
+"""Progress on standard error: bars in a terminal, else a line every few seconds."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 _PAUSE = 3.0  # seconds between two lines about the progress
 
 Report = Callable[..., None]
-"""Told the count of each step, in their order."""
+"""Is called with the count of each step, in their order."""
 
 
 @contextmanager
@@ -32,15 +32,34 @@ def shown(total: int, *steps: str) -> Iterator[Report]:
         yield report
 
 
-def lines(total: int, steps: Sequence[str], say: Callable[[str], None], clock: Callable[[], float]) -> Report:
-    """Tell the progress in lines, one every few seconds."""
-    said = clock()
+@contextmanager
+def text() -> Iterator[Callable[[str], None]]:
+    """Show a text that changes: in place in a terminal, else as a line when a few seconds have passed."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("waiting for a trainer") as status:
+            yield lambda words: status.update(words or "waiting for a trainer")
+        return
+    shown, last = time.monotonic(), ""
+
+    def show(words: str) -> None:
+        nonlocal shown, last
+        if words != last and time.monotonic() - shown >= _PAUSE:
+            shown, last = time.monotonic(), words
+            print(words, file=sys.stderr, flush=True)
+
+    yield show
+
+
+def lines(total: int, steps: Sequence[str], write: Callable[[str], None], clock: Callable[[], float]) -> Report:
+    """Report the progress in lines, one every few seconds."""
+    last = clock()
 
     def report(first: int, *others: int) -> None:
-        nonlocal said
-        if clock() - said >= _PAUSE:
-            said = clock()
+        nonlocal last
+        if clock() - last >= _PAUSE:
+            last = clock()
             more = [f"{count} {step}" for count, step in zip(others, steps[1:], strict=True)]
-            say(", ".join([f"{first} of {total} {steps[0]}", *more]))
+            write(", ".join([f"{first} of {total} {steps[0]}", *more]))
 
     return report

@@ -46,4 +46,4 @@ def address(url: str) -> str:
 def text(message: str) -> str:
     """Return a message without the credentials of URLs and without tokens of Strop."""
     message = re.sub(r"(?<=://)[^/\s]*@", "", message)
-    return re.sub(r"strop_(once|session|api|operator)_[\w-]+", r"strop_\1_…", message)
+    return re.sub(r"strop_(once|session|api)_[\w-]+", r"strop_\1_…", message)

@@ -1,14 +1,15 @@
 """`strop train`, `strop models` and `strop rollback`: request a model, list and approve models, take one back."""
 
+import json
 import time
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from strop_cli import api, connection, differences
+from strop_cli import api, connection, differences, policy, progress
 from strop_contracts import control, errors, states
 
 _LOOK = 0.5  # seconds between two requests for the state of a run
@@ -29,11 +30,17 @@ Version = Annotated[int, typer.Argument(parser=number, help="Model version, such
 def train(
     project: str,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the gate's verdict.")] = False,
+    backend: Annotated[str | None, typer.Option(help="head, or finetune: minutes, and needs PyTorch.")] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option of the backend; may be repeated.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Train the project's later models in the same way.")] = False,
     state: connection.State = None,
 ) -> None:
     """Request a training run now, however many new labels there are."""
+    choice = control.TrainingChoice(backend=backend, options=options(values or []), save=save)
     with api.opened(state) as client:
-        requested = client.send("POST", control.Requested, "trainer", "projects", project, "runs")
+        requested = client.send("POST", control.Requested, "trainer", "projects", project, "runs", body=choice)
         print(
             *differences.label_conflicts(requested.conflicts),
             f"training run {requested.run} is requested",
@@ -45,15 +52,32 @@ def train(
         )
 
 
+def options(values: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE words; a value is JSON, or else a text. Raises Refused if one is malformed, or a name is repeated."""
+    return {name: _json(value) for name, value in policy.changes(values).items()}
+
+
+def _json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 def outcome(client: api.Api, run: UUID) -> str:
-    """Wait for the end of a run and return the gate's verdict. Raises StropError if the run failed."""
-    while True:
-        found = client.get(control.Run, "trainer", "runs", run)
-        if found.state == states.RunState.FAILED:
-            raise errors.StropError(f"training failed: {found.error}")
-        if found.model:
-            return verdict(found.model)
-        time.sleep(_LOOK)
+    """Wait for the end of a run and return the gate's verdict; the progress is on standard error.
+
+    Raises StropError if the run failed.
+    """
+    with progress.text() as show:
+        while True:
+            found = client.get(control.Run, "trainer", "runs", run)
+            if found.state == states.RunState.FAILED:
+                raise errors.StropError(f"training failed: {found.error}")
+            if found.model:
+                return verdict(found.model)
+            show(found.progress)
+            time.sleep(_LOOK)
 
 
 def rollback(

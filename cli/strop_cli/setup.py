@@ -20,15 +20,15 @@ def setup(
         list[str] | None,
         typer.Option("--device", metavar="PROJECT/NAME", callback=_pairs, help="Enrol this device if it is not."),
     ] = None,
-    operator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Print a new operator's token for this user, the first one.")
+    admin: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Make this user an admin and print a token, the first one.")
     ] = None,
     state: connection.State = None,
 ) -> None:
     """Migrate the database; create the queues, the bucket and its notifications. Idempotent.
 
     It needs the database, unlike other commands. A token in STROP_TOKEN, or in the secret `strop_token`, becomes the
-    token of the user `operator`.
+    token of the user `operator`, an admin.
     """
     import asyncio
 
@@ -37,6 +37,6 @@ def setup(
     if state:
         connection.load(state)
     pairs = [(project, name) for project, _, name in (each.partition("/") for each in devices or [])]
-    if token := asyncio.run(installation.install(installation.settings(), pairs, operator)):
+    if token := asyncio.run(installation.install(installation.settings(), pairs, admin)):
         print(token)
     print("tables, queues and bucket are ready", file=sys.stderr)  # standard output is for the token

@@ -1,4 +1,4 @@
-"""`strop token`: create tokens for programs, people and operators."""
+"""`strop token`: create, list and revoke tokens and sign-in links."""
 
 from typing import Annotated
 
@@ -8,28 +8,33 @@ from rich.markup import escape
 from rich.table import Table
 
 from strop_cli import api, connection
-from strop_contracts import control, errors
+from strop_contracts import access, control
+from strop_contracts.states import Role
 
-cli = typer.Typer(no_args_is_help=True, help="Tokens for programs and operators, sign-in links for people.")
+cli = typer.Typer(no_args_is_help=True, help="Tokens for programs and this command, sign-in links for people.")
 
 
 @cli.command()
 def create(
-    user: Annotated[str, typer.Argument(help="Name of the user; created if missing.")],
+    user: Annotated[str, typer.Argument(help="Name of the user.")],
     link: Annotated[
         str | None,
         typer.Option(help="Address of the pages: print a one-time sign-in link for it; its button signs in."),
     ] = None,
-    operator: Annotated[
-        bool, typer.Option("--operator", help="A token for this command, `strop`; others label images only.")
-    ] = False,
+    role: Annotated[
+        Role | None, typer.Option(help="Also give the user this role; see `strop users --help`. Needed for a new user.")
+    ] = None,
+    project: Annotated[
+        str, typer.Option(help="Where that role counts; without it in all projects.", show_default=False)
+    ] = access.ALL,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Until it expires: by default 90, a link 1.", show_default=False)
+    ] = None,
     state: connection.State = None,
 ) -> None:
-    """Print an API token, or with --link a sign-in link for a person. Neither is shown again."""
-    if link and operator:
-        raise errors.Refused("give --link or --operator, not both")
-    kind = "once" if link else "operator" if operator else "api"
-    body = control.NewToken.model_validate({"user": user, "kind": kind})
+    """Print a token for programs or this command, or with --link a sign-in link for a person. Neither is shown again."""
+    given = {"user": user, "kind": "once" if link else "api", "role": role, "project": project, "days": days}
+    body = control.NewToken.model_validate(given)
     with api.opened(state) as client:
         token = client.send("POST", control.Token, "labeling-queue", "tokens", body=body).token
     print(f"{link.rstrip('/')}/sign-in?token={token}" if link else token)

@@ -128,10 +128,10 @@ class _Up:
         return f"{self._env['STROP_URL']}/sign-in?token={link}"
 
     def _token(self) -> str:
-        """Return the operator's token of this folder: created once, the same at every start."""
+        """Return the admin's token of this folder: created once, the same at every start."""
         path = self._stack.state / "token.env"
         if not path.exists():
-            envfile.write(path, {"STROP_TOKEN": tokens.new("operator")})
+            envfile.write(path, {"STROP_TOKEN": tokens.new("api")})
         return envfile.read(path)["STROP_TOKEN"]
 
     async def _announce(self, link: str) -> None:

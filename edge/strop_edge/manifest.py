@@ -28,6 +28,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A graph that is not a file of the package: `delta.rebuild` makes it from two that are."""
+
+    base: str
+    delta: str
+    result: messages.ModelFile  # its hash and size
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The content of `model.json`; unknown keys are ignored, except in `input`."""
 
@@ -39,6 +48,7 @@ class Manifest:
     assumed_thresholds: dict[str, float]  # by label: from it on a hosted model answers the label; 0 where missing
     novelty: float | None  # above it an image shows nothing known; None where the model does not give novelty
     files: dict[str, messages.ModelFile]  # all files of the package but model.json
+    rebuilt: dict[str, Rebuilt]  # graphs by name that are made of two of the files
     samples: tuple[Sample, ...]
 
     @classmethod
@@ -51,18 +61,24 @@ class Manifest:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BadModel(f"model.json: {type(error).__name__}: {error}") from error
 
+    def sha256(self, graph: str) -> str:
+        """Hash of a graph, a file of the package or rebuilt."""
+        return (self.rebuilt[graph].result if graph in self.rebuilt else self.files[graph]).sha256
+
     @classmethod
     def _read(cls, data: dict[str, Any]) -> Self:
         files = messages.model_files(data["files"])
+        rebuilt = _rebuilt(data.get("rebuilt") or {}, files)
         return cls(
             version=fields.text(data, "version", 64),
             labels=_labels(data["labels"]),
             input=image.Input.read(data["input"]),
-            graphs=_graphs(data.get("graphs", GRAPHS), files),
+            graphs=_graphs(data.get("graphs", GRAPHS), {*files, *rebuilt}),
             thresholds=_shares(data["thresholds"]),
             assumed_thresholds=_shares(data.get("assumed_thresholds", {})),
             novelty=fields.number(data["novelty"], "threshold", -1e9, 1e9) if data.get("novelty") else None,
             files=files,
+            rebuilt=rebuilt,
             samples=tuple(
                 Sample(base64.b64decode(item["jpeg"]), tuple(float(p) for p in item["probabilities"]))
                 for item in fields.objects(data, "samples", MAX_SAMPLES)
@@ -77,7 +93,20 @@ def _labels(names: list[Any]) -> tuple[str, ...]:
     return labels
 
 
-def _graphs(names: Any, files: dict[str, messages.ModelFile]) -> tuple[str, ...]:
+def _rebuilt(data: dict[str, Any], files: dict[str, messages.ModelFile]) -> dict[str, Rebuilt]:
+    results = messages.model_files(data) if data else {}
+    found = {
+        name: Rebuilt(fields.text(data[name], "base"), fields.text(data[name], "delta"), result)
+        for name, result in results.items()
+    }
+    if taken := [name for name in found if name in files]:
+        raise BadModel(f"rebuilt: {', '.join(taken)} is also a file")
+    if missing := [part for each in found.values() for part in (each.base, each.delta) if part not in files]:
+        raise BadModel(f"rebuilt: {', '.join(missing)} missing in files")
+    return found
+
+
+def _graphs(names: Any, files: set[str]) -> tuple[str, ...]:
     if not isinstance(names, list) or not 1 <= len(names) <= 2 or len(set(map(str, names))) != len(names):
         raise BadModel("graphs: expected one or two different file names")
     if missing := [str(name) for name in names if name not in files]:

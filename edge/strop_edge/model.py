@@ -2,7 +2,8 @@
 
 The first graph takes `image`, as `input` in model.json states. The last graph gives `probabilities` (float32 [N, labels];
 the temperature is inside) and, optionally, `novelty` (float32 [N]; larger is more novel). With two graphs the first gives
-`features` (float32 [N, features]) and the second takes them, so models can share a large first graph. The trainer
+`features` (float32 [N, features]) and the second takes them, so models can share a large first graph. A graph may also be
+rebuilt from a file that models share and a delta. The trainer
 evaluates with this class: the files that are evaluated are the files that run.
 """
 
@@ -16,8 +17,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from strop_edge import deadline, image
-from strop_edge.manifest import BadModel, Manifest
+from strop_edge import deadline, delta, image
+from strop_edge.manifest import BadModel, Manifest, Rebuilt
 from strop_wire import messages
 
 Floats = NDArray[np.float32]
@@ -36,12 +37,12 @@ class Model:
         """
         try:
             self.manifest = Manifest.loads((folder / messages.MANIFEST).read_bytes())
-            files = {name: _verified(folder / name, file) for name, file in self.manifest.files.items()}
+            graphs = read(folder, self.manifest)
         except FileNotFoundError as error:  # other errors of the disk are no fault of the model
             raise BadModel(f"unreadable: {error}") from error
         first, last = self.manifest.graphs[0], self.manifest.graphs[-1]
-        self._first = _shared_session(self.manifest.files[first].sha256, files[first], threads)
-        self._last = _session(files[last], threads) if self.split else self._first
+        self._first = _shared_session(self.manifest.sha256(first), graphs[first], threads)
+        self._last = _session(graphs[last], threads) if self.split else self._first
         self._gives_novelty = "novelty" in {output.name for output in self._last.get_outputs()}
         if self.manifest.novelty is not None and not self._gives_novelty:
             raise BadModel(f"model.json has a threshold of novelty, and {last} does not give it")
@@ -129,10 +130,24 @@ class Model:
                 raise BadModel(f"self-test: sample {number} is off by {worst:.3f}, allowed is {TOLERANCE}")
 
 
-def _verified(path: Path, file: messages.ModelFile) -> bytes:
-    data = path.read_bytes()
+def read(folder: Path, described: Manifest) -> dict[str, bytes]:
+    """Read the files of a package, verified, and rebuild its other graphs; BadModel, FileNotFoundError."""
+    files = {name: _verified(name, (folder / name).read_bytes(), file) for name, file in described.files.items()}
+    rebuilt = {name: _rebuilt(name, each, files) for name, each in described.rebuilt.items()}
+    return {name: (files | rebuilt)[name] for name in described.graphs}
+
+
+def _rebuilt(name: str, each: Rebuilt, files: dict[str, bytes]) -> bytes:
+    try:
+        data = delta.rebuild(files[each.base], files[each.delta], each.result.size)
+    except delta.BadDelta as error:
+        raise BadModel(f"{name}: {error}") from error
+    return _verified(name, data, each.result)
+
+
+def _verified(name: str, data: bytes, file: messages.ModelFile) -> bytes:
     if (found := hashlib.sha256(data).hexdigest()) != file.sha256:
-        raise BadModel(f"{path.name}: sha256 is {found[:12]}…, expected {file.sha256[:12]}…")
+        raise BadModel(f"{name}: sha256 is {found[:12]}…, expected {file.sha256[:12]}…")
     return data
 
 

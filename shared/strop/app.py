@@ -24,9 +24,23 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
-from strop import db, deadletters, gateway, gauges, inbox, loops, metrics, outbox, sqs, storage, traces
+from strop import (
+    db,
+    deadletters,
+    gateway,
+    gauges,
+    http_limits,
+    inbox,
+    loops,
+    metrics,
+    outbox,
+    reconciler,
+    sqs,
+    storage,
+    traces,
+)
 from strop.settings import Settings
-from strop_contracts import errors, services, topology
+from strop_contracts import control, errors, services, topology
 from strop_wire import fields
 
 log = structlog.get_logger()
@@ -57,9 +71,13 @@ class Service:
     measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
     errors: Mapping[int, ErrorHandler] = field(default_factory=dict)  # by HTTP status, of all addresses of the port
+    bodies: Mapping[str, int] = field(default_factory=dict)  # largest bodies in bytes by path, see `http_limits`
 
 
 Build = Callable[[Runtime], Service]
+
+CONTROL_BODY = 16 * 2**20
+"""Largest body of a control request: the journals of a fleet."""
 
 POOL = 4
 """Connections that each service keeps open when several share a process; PostgreSQL takes 100 in all by default."""
@@ -137,7 +155,13 @@ async def serve(
         gc.freeze()  # what is there by now stays: searching it for garbage again and again would cost a quarter of the time
         server = _Server(
             uvicorn.Config(
-                web(runtimes, built), host=settings.host, port=settings.port, log_config=None, access_log=False
+                web(runtimes, built),
+                host=settings.host,
+                port=settings.port,
+                http=http_limits.TimedProtocol,
+                limit_concurrency=http_limits.CONNECTIONS,
+                log_config=None,
+                access_log=False,
             )
         )
         async with asyncio.TaskGroup() as group:
@@ -147,6 +171,9 @@ async def serve(
                     group.create_task(loop(stop))
                 if name in topology.SERVICES:  # the others have no queue
                     group.create_task(deadletters.read(runtimes[name].sessions, common.queues, name, stop))
+                    sessions = runtimes[name].sessions
+                    again = reconciler.Reconciler(sessions, common.queues, name, settings.reconcile_after)
+                    group.create_task(again.run(stop))
                     group.create_task(
                         gauges.watch(runtimes[name].sessions, common.queues, name, service.measured)(stop)
                     )
@@ -207,6 +234,7 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
         openapi_url="/api/openapi.json",
         static_url="/api/docs/assets",
     )
+    api.add_exception_handler(errors.Forbidden, _answer_with(403))
     api.add_exception_handler(errors.NotFound, _answer_with(404))
     api.add_exception_handler(errors.Refused, _answer_with(409))
     api.add_exception_handler(fields.Malformed, _answer_with(422))
@@ -234,6 +262,8 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
     async def exposition() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    bodies = {path: size for service in built.values() for path, size in service.bodies.items()}
+    api.add_middleware(http_limits.BodyLimit, larger={control.PREFIX: CONTROL_BODY, **bodies})
     urls = next(iter(runtimes.values())).settings.control_urls
     gateway.mount(api, urls, built)
     return api

@@ -16,11 +16,14 @@ from strop_contracts import events, keys, services, tables
 class Clearing:
     """Removes the rows that a service owns and the objects in its folders, for each deleted project."""
 
-    def __init__(self, runtime: app.Runtime, service: services.Service, folders: Sequence[str] = ()) -> None:
-        """`folders` are of `strop_contracts.keys`."""
+    def __init__(
+        self, runtime: app.Runtime, service: services.Service, folders: Sequence[str] = (), also: services.Tables = ()
+    ) -> None:
+        """`folders` are of `strop_contracts.keys`; `also` are tables beside those that the service owns alone."""
         self._runtime = runtime
         self._service = service
         self._folders = folders
+        self._tables = (*service.owns, *also)
 
     async def on_project_deleted(self, event: events.ProjectDeleted) -> None:
         """Clear the service's part and answer with ProjectCleared; nothing if this deletion is over."""
@@ -34,7 +37,7 @@ class Clearing:
             await lock(session, event.project, shared=True)
             if not await _in_progress(session, event):
                 return
-            for statement in statements(self._service.owns, event.project):
+            for statement in statements(self._tables, event.project):
                 await session.execute(statement)
             cleared = {"project": event.project, "deletion_id": event.deletion_id, "service": self._service.name}
             await outbox.add(session, events.ProjectCleared.model_validate(cleared))

@@ -2,10 +2,12 @@
 
 A crash before the commit: SQS redelivers the message. After it: the inbox makes the redelivery a no-op. A handler decides
 the outcome by raising: InvalidMessage (dead-letter queue, at once), RetryLater (redelivered after its delay), anything else
-is redelivered with exponential backoff until SQS moves it to the dead-letter queue.
+is redelivered with exponential backoff, and after MAX_RECEIVES it goes to the dead-letter queue with the last reason.
 
 Frequent events are handled in batches, each in one transaction. A batch that fails is handled message by message, so that
-one invalid message fails alone. While a dependency of the handlers is unreachable, messages stay in the queue.
+one invalid message fails alone. After a crash every message that had been received comes back with the one that caused it; so
+what was received several times is handled alone, after everything else is acknowledged. While a dependency of the handlers
+is unreachable, messages stay in the queue.
 """
 
 import asyncio
@@ -52,6 +54,12 @@ PROBE_EVERY = 1.0
 
 CONCURRENCY = 10
 """Units of work side by side: each may hold a connection to the database."""
+
+SUSPECT = 3
+"""From this receive on a message is handled alone: it, or one beside it, may have ended a process before."""
+
+LONGEST_DELAY = 300.0
+"""Most seconds until a failed message is redelivered, before jitter: after 12 receives half an hour has passed."""
 
 Taken = tuple[sqs.Incoming, events.Event]
 
@@ -113,14 +121,41 @@ class Consumer:
             await loops.pause(PROBE_EVERY, stop)
 
     async def take(self, messages: Sequence[sqs.Incoming]) -> None:
-        """Handle messages side by side or in batches, then acknowledge those that are done in one call."""
+        """Handle messages side by side or in batches, then those that are suspect, one after the other."""
+        suspects = [message for message in messages if message.receives >= SUSPECT]
         with structlog.contextvars.bound_contextvars(service=self.service):
             async with self._hidden(messages):
-                done, groups = await self._sort(messages)
-                settled = await asyncio.gather(*(self._settle(group) for group in groups))
-                if receipts := [message.receipt for message in chain(done, *settled)]:
-                    crash.point(f"{self.service}:committed")
-                    await self._queues.delete(self._queue, receipts)
+                await self._take([message for message in messages if message.receives < SUSPECT])
+                await self._take_alone(suspects)
+
+    async def _take_alone(self, suspects: Sequence[sqs.Incoming]) -> None:
+        """Handle suspects, first those that were never handled alone: one of the others may have caused the crash.
+
+        Each is claimed in the inbox before it is handled. So after the next crash all others go first.
+        """
+        if not suspects:
+            return
+        consumer, left = f"{self._queue}: alone", list(suspects)
+        try:
+            async with self._make() as session:
+                before = await inbox.claimed(session, consumer, [message.id for message in suspects])
+            left.sort(key=lambda message: message.id in before, reverse=True)
+            while left:
+                async with self._make.begin() as session:
+                    await inbox.claim(session, consumer, left[-1].id)
+                await self._take([left.pop()])
+        except Exception as error:  # noqa: BLE001 - of the database, or of the queue: they come back with a delay
+            for message in left:
+                await self._fail(message, error)
+
+    async def _take(self, messages: Sequence[sqs.Incoming]) -> None:
+        """Handle messages, then acknowledge those that are done in one call."""
+        done, groups = await self._sort(messages)
+        settled = await asyncio.gather(*(self._settle(group) for group in groups))
+        if handled := [*done, *chain(*settled)]:
+            crash.point(f"{self.service}:committed")
+            await self._queues.delete(self._queue, [message.receipt for message in handled])
+            self._held.difference_update(handled)
 
     async def _sort(self, messages: Sequence[sqs.Incoming]) -> tuple[list[sqs.Incoming], list[list[Taken]]]:
         """Read the messages; returns those that need no work and, by unit of work, the others."""
@@ -209,11 +244,14 @@ class Consumer:
         self._held.discard(message)
         if isinstance(error, errors.InvalidMessage):
             return [message] if await self._bury(message, str(error)) else []
+        if message.receives >= topology.MAX_RECEIVES:  # SQS would move it without the reason
+            reason = f"gave up after {message.receives} tries: {_described(error)}"
+            return [message] if await self._bury(message, reason) else []
         self._doubt |= _unexpected(error)
         delay = plan_retry(error, message.receives)
         log.warning(
             "message_retried",
-            error=f"{type(error).__name__}: {error}",
+            error=_described(error),
             delay=delay,
             exc_info=error if _unexpected(error) else None,
         )
@@ -254,10 +292,13 @@ class Consumer:
 
 
 def plan_retry(error: Exception, receives: int) -> float:
-    """Seconds until a failed message is redelivered: what the handler asks for, else 1, 2, 4 … 300 with jitter."""
-    if isinstance(error, errors.RetryLater):
-        return error.delay
-    return min(300.0, 2.0 ** min(receives - 1, 9)) * random.uniform(0.8, 1.2)
+    """Seconds until a failed message is redelivered: what the handler asks for, else 1, doubled each time, with jitter."""
+    first, jitter = (error.delay, 1.0) if isinstance(error, errors.RetryLater) else (1.0, random.uniform(0.8, 1.2))
+    return max(first, min(LONGEST_DELAY, first * 2.0 ** min(receives - 1, 9))) * jitter
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _unexpected(error: Exception) -> bool:

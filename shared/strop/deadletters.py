@@ -4,7 +4,6 @@ A letter is known by its body, so the same message given up again is the same ro
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -16,9 +15,8 @@ from sqlalchemy import ColumnElement, Uuid, any_, delete, func, insert, literal,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, inbox, loops, metrics, sqs
+from strop import crash, db, inbox, letter_rows, loops, metrics, sqs
 from strop_contracts import errors, states, tables, topology
-from strop_wire import ids
 
 log = structlog.get_logger()
 
@@ -31,44 +29,31 @@ async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asynci
     while not stop.is_set():
         try:
             await _gauge(make, service)
-            letters = await queues.receive_until(stop, topology.dead_letter(service))
-            await asyncio.shield(take(make, queues, service, letters))
+            received = await queues.receive_until(stop, topology.dead_letter(service))
+            await asyncio.shield(take(make, queues, service, received))
         except Exception:
             log.exception("cannot read dead letters, trying again", service=service)
             await loops.pause(1, stop)
 
 
-async def take(make: db.Sessions, queues: sqs.Queues, service: str, letters: Sequence[sqs.Incoming]) -> None:
+async def take(make: db.Sessions, queues: sqs.Queues, service: str, received: Sequence[sqs.Incoming]) -> None:
     """Write the letters down in one transaction, and only then delete them from the queue."""
-    if not letters:
+    if not received:
         return
     async with make.begin() as session:
         # In one order of rows, so that two readers never wait for each other.
-        for letter in sorted(letters, key=lambda each: (each.body, each.id)):
+        for letter in sorted(received, key=lambda each: (each.body, each.id)):
             await _write(session, service, letter)
     crash.point("letters:written")
-    await queues.delete(topology.dead_letter(service), [letter.receipt for letter in letters])
+    await queues.delete(topology.dead_letter(service), [letter.receipt for letter in received])
 
 
 async def _write(session: AsyncSession, service: str, letter: sqs.Incoming) -> None:
     """Write one letter down, once per message of the queue: a crash before the deletion brings the same message again."""
     if not await inbox.claim(session, topology.dead_letter(service), letter.id):
         return
-    body = storable(letter.body)
     reason = letter.reason or f"gave up after {topology.MAX_RECEIVES} tries; the service's log says why each failed"
-    table = tables.DeadLetter
-    row = {"service": service, "sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body, "reason": reason}
-    again = {"reason": reason, "count": table.count + 1, "last_at": func.now(), "state": states.LetterState.OPEN}
-    await session.execute(
-        postgresql.insert(table)
-        .values(id=ids.uuid7(), **row)
-        .on_conflict_do_update(index_elements=[table.service, table.sha256], set_=again)
-    )
-
-
-def storable(body: str) -> str:
-    """A body that a database takes: what is no character of UTF-8, or NUL, is replaced."""
-    return body.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    await letter_rows.write(session, service, letter.body, reason)
 
 
 async def prune(make: db.Sessions) -> None:
@@ -159,7 +144,7 @@ def pretty(body: str) -> str:
         if isinstance(message, dict) and "topic" in message:
             with suppress(ValueError, TypeError, KeyError):
                 message["payload"] = json.loads(message["payload"])
-        return storable(json.dumps(message, indent=2, ensure_ascii=False))  # an escape may be no character
+        return letter_rows.storable(json.dumps(message, indent=2, ensure_ascii=False))  # an escape may be no character
     except (ValueError, RecursionError):
         return body
 

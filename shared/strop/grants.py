@@ -52,6 +52,7 @@ def statements(service: services.Service) -> list[str]:
     return [
         f"revoke all on all tables in schema public from {service.role}",
         f"grant {WRITE} on {_names(service.writes)} to {service.role}",
+        f"grant insert on {_names(service.appends)} to {service.role}",
         *([f"grant select on {_names(service.reads)} to {service.role}"] if service.reads else []),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import cast
 
-from sqlalchemy import String, Table, bindparam, delete, func, select, tuple_
+from sqlalchemy import String, Table, any_, bindparam, delete, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +35,14 @@ async def claim_all(session: AsyncSession, consumer: str, event_ids: Collection[
     """Claim many at once, in one statement; returns those that were not handled before."""
     # In one order of rows, so that two consumers with the same messages never wait for each other in a circle.
     return set(await session.scalars(_CLAIM, {"consumer": consumer, "ids": sorted(set(event_ids))}))
+
+
+async def claimed(session: AsyncSession, consumer: str, event_ids: Collection[str]) -> set[str]:
+    """Return those of these events that were claimed before."""
+    table = tables.Inbox
+    ids = literal(list(event_ids), ARRAY(String))
+    found = select(table.event_id).where(table.consumer == consumer, table.event_id == any_(ids))
+    return set(await session.scalars(found))
 
 
 _given = func.unnest(bindparam("ids", type_=ARRAY(String))).column_valued("event_id")

@@ -18,4 +18,10 @@ DEAD_LETTERS = Gauge("strop_dead_letters", "Dead letters that wait for a decisio
 QUEUE_MESSAGES = Gauge("strop_queue_messages", "Messages in a service's queue, those in hand too", ["service"])
 OUTBOX_MESSAGES = Gauge("strop_outbox_messages", "Messages that wait to be sent to a queue; counted up to 100,000")
 OUTBOX_OLDEST_SECONDS = Gauge("strop_outbox_oldest_seconds", "Age of the oldest of these")
+WAITING_OLDEST_SECONDS = Gauge(
+    "strop_waiting_oldest_seconds", "Age of the oldest row that waits for an event, by kind", ["service", "kind"]
+)
+EVENTS_REPEATED = Counter(
+    "strop_events_repeated_total", "Events emitted again because their rows waited too long", ["service", "event"]
+)
 SERVICE_UP = Gauge("strop_service_up", "1 while the service runs in this process", ["service"])

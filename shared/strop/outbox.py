@@ -1,15 +1,19 @@
-"""What follows from a transaction leaves with it: rows written by the caller's session, sent by the relay after the commit."""
+"""What follows from a transaction leaves with it: rows written by the caller's session, sent by the relay after the commit.
+
+A row that its queue refuses again and again becomes a dead letter, so that it does not delay those behind it.
+"""
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import String, all_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import crash, db, loops, sqs, traces
+from strop import crash, db, letter_rows, loops, sqs, traces
 from strop_contracts import events, tables, topology
 
 log = structlog.get_logger()
@@ -19,6 +23,9 @@ CLAIM = 200
 
 REST = 30.0
 """Most seconds that a queue in trouble is left alone."""
+
+REFUSALS = 3
+"""So often a queue may refuse a row, while it accepts requests, until the row becomes a dead letter."""
 
 SEND = 30.0
 """Most seconds that a queue has to take the rows of a relay, which keeps them locked meanwhile."""
@@ -59,21 +66,33 @@ class Trouble:
             self._rest[queue] = time.monotonic() + pause, pause
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of the rows for one queue. Those that may be accepted later are in neither."""
+
+    accepted: Sequence[tables.Outbox] = ()
+    refused: Sequence[tuple[tables.Outbox, str]] = ()  # with the queue's reason
+
+
 async def relay_once(make: db.Sessions, queues: sqs.Queues, trouble: Trouble | None = None) -> int:
-    """Send what waits and delete it; returns how many rows. A crash between the two sends again, and inboxes absorb it."""
+    """Send what waits and delete it; returns the number of rows that left the outbox.
+
+    A crash between the two sends again, and inboxes absorb it.
+    """
     trouble = trouble or Trouble()
     async with make.begin() as session:
         rows = (await session.scalars(_WAITING, {"resting": trouble.resting(), "most": CLAIM})).all()
         by_queue: dict[str, list[tables.Outbox]] = {}
         for row in rows:
             by_queue.setdefault(row.queue, []).append(row)
-        sent = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
-        for queue, ids in zip(by_queue, sent, strict=True):
-            trouble.note(queue, failed=not ids)
-        done = [row_id for ids in sent for row_id in ids]
+        answers = await asyncio.gather(*(_send(queues, queue, waiting) for queue, waiting in by_queue.items()))
+        for queue, answer in zip(by_queue, answers, strict=True):
+            trouble.note(queue, failed=not (answer.accepted or answer.refused))
+        done = [row.id for answer in answers for row in answer.accepted]
         if done:
             crash.point("relay:sent")
-            await session.execute(delete(tables.Outbox).where(tables.Outbox.id.in_(done)))
+        done += await _refused(session, [each for answer in answers for each in answer.refused])
+        await session.execute(delete(tables.Outbox).where(tables.Outbox.id.in_(done)))
     return len(done)
 
 
@@ -86,19 +105,33 @@ _WAITING = (
 )
 
 
-async def _send(queues: sqs.Queues, queue: str, rows: list[tables.Outbox]) -> list[int]:
-    """Ids of the rows that the queue took; a row it refuses stays and does not hold up the others, nor does a queue."""
+async def _send(queues: sqs.Queues, queue: str, rows: Sequence[tables.Outbox]) -> Sent:
+    """Send rows to a queue. One that it refuses does not hold up the others, nor does a queue."""
     try:
         async with asyncio.timeout(SEND):
             failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
     except Exception:
         log.exception("cannot send, trying again", queue=queue, rows=len(rows))
-        return []
-    for index, reason in failed.items():
-        log.error("outbox row refused by the queue", queue=queue, row=rows[index].id, reason=reason)
-    sent = [row for index, row in enumerate(rows) if index not in failed]
-    traces.sent(queue, ((row.body, row.at) for row in sent if row.reason is None))
-    return [row.id for row in sent]
+        return Sent()
+    accepted = [row for index, row in enumerate(rows) if index not in failed]
+    traces.sent(queue, ((row.body, row.at) for row in accepted if row.reason is None))
+    return Sent(accepted, [(rows[index], each.reason) for index, each in failed.items() if each.permanent])
+
+
+async def _refused(session: AsyncSession, refused: Sequence[tuple[tables.Outbox, str]]) -> list[int]:
+    """Count the refusals; rows that were refused REFUSALS times become dead letters, and their ids are returned."""
+    given_up = []
+    for row, reason in refused:
+        row.refusals += 1
+        log.error("outbox_row_refused", queue=row.queue, row=row.id, refusals=row.refusals, reason=reason)
+        if row.refusals >= REFUSALS:
+            why = f"{row.reason}; " if row.reason else ""
+            await letter_rows.write(
+                session, topology.service(row.queue), row.body, f"{why}refused by the queue: {reason}"
+            )
+            given_up.append(row.id)
+    await session.flush()
+    return given_up
 
 
 async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle: float = 0.1) -> None:

@@ -53,6 +53,11 @@ class Settings(WithSecrets):
         None, validation_alias="AWS_ENDPOINT_URL_S3", description="S3 endpoint other than AWS's own"
     )
     public_s3_url: str | None = Field(None, description="S3 address that devices and browsers reach, when it differs")
+    reconcile_after: float = Field(
+        600,
+        gt=0,
+        description="seconds that a row waits for an event until the event is emitted again; then at twice that age, and so on",
+    )
     host: str = Field("127.0.0.1", description="address the HTTP port binds")
     port: int = Field(8080, description="HTTP port: pages, API, /healthz, /readyz, /metrics")
     control_urls: dict[str, str] = Field(

@@ -27,6 +27,14 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a queue did not accept a message of a batch."""
+
+    reason: str
+    permanent: bool  # the message is at fault; else the same message may be accepted later
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     id: str
     body: str
@@ -90,30 +98,30 @@ class Queues:
         answer = await self._client.get_queue_attributes(QueueUrl=await self.url(name), AttributeNames=list(wanted))
         return dict(answer["Attributes"])
 
-    async def send(self, name: str, messages: Sequence[Outgoing]) -> dict[int, str]:
-        """Send all, in batches bounded by count and bytes, side by side; the answer names those refused, by index, with the
-        reason. When a batch fails as a whole, the error is raised once the others have ended.
-        """
+    async def send(self, name: str, messages: Sequence[Outgoing]) -> dict[int, Failure]:
+        """Send all, in batches bounded by count and bytes, side by side; returns the failures by index. When a batch fails as a whole, the error is raised once the others have ended."""
         url = await self.url(name)
         ended = await asyncio.gather(
             *(self._send(url, batch, messages) for batch in batches(messages)), return_exceptions=True
         )
-        failed: dict[int, str] = {}
+        failed: dict[int, Failure] = {}
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
             failed |= each
         return failed
 
-    async def _send(self, url: str, batch: range, messages: Sequence[Outgoing]) -> dict[int, str]:
+    async def _send(self, url: str, batch: range, messages: Sequence[Outgoing]) -> dict[int, Failure]:
         entries = [_entry(index, messages[index]) for index in batch]
         try:
             answer = await self._client.send_message_batch(QueueUrl=url, Entries=entries)
         except ClientError as error:
             if error.response["Error"]["Code"].rpartition(".")[2] != "BatchRequestTooLong":
                 raise
-            return dict.fromkeys(batch, str(error))  # one message that is too long by itself: see `batches`
-        return {int(each["Id"]): f"{each['Code']}: {each.get('Message', '')}" for each in answer.get("Failed", [])}
+            return dict.fromkeys(
+                batch, Failure(str(error), permanent=True)
+            )  # one message that is too long by itself: see `batches`
+        return {int(each["Id"]): _failure(each) for each in answer.get("Failed", [])}
 
     async def receive(self, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
         """Wait up to `wait` seconds for messages. While the queue gives full batches, take up to `limit`, without waiting.
@@ -178,6 +186,10 @@ def batches(messages: Sequence[Outgoing]) -> Iterator[range]:
         size += added
     if start < len(messages):
         yield range(start, len(messages))
+
+
+def _failure(entry: dict[str, Any]) -> Failure:
+    return Failure(f"{entry['Code']}: {entry.get('Message', '')}", permanent=entry.get("SenderFault", True))
 
 
 def _incoming(message: dict[str, Any]) -> Incoming:

@@ -20,12 +20,20 @@ EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"
 """What the bucket notifies its queue of."""
 
 
+EMPTY = '"d41d8cd98f00b204e9800998ecf8427e"'
+"""The ETag of an object without bytes."""
+
+
 class NoSuchObject(errors.NotFound):
     """There is no object at this key."""
 
 
 class TooLarge(ValueError):
     """The object has more bytes than a read was to take; the message says so, to follow its name."""
+
+    def __init__(self, message: str, etag: str) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,23 @@ class Head:
     size: int
     etag: str
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object in a listing."""
+
+    key: str
+    etag: str
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object held when it was read."""
+
+    body: bytes
+    etag: str
 
 
 class Storage:
@@ -83,18 +108,22 @@ class Storage:
 
     async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
         """Read an object; TooLarge when it has more than `limit` bytes, of which no more than one is read."""
+        return (await self.read(key, limit, version)).body
+
+    async def read(self, key: str, limit: int | None = None, version: str | None = None) -> Content:
+        """Read an object and its ETag, like `get`: `delete_unchanged` deletes it only if it is still this one."""
         wanted = ({"Range": f"bytes=0-{limit}"} if limit else {}) | _version(version)
         try:
             answer = await self._client.get_object(Bucket=self.bucket, Key=key, **wanted)
         except ClientError as error:
             if error.response["Error"]["Code"] == "InvalidRange":  # how S3 answers a range of an empty object
-                return b""
+                return Content(b"", EMPTY)
             raise _translated(error, key) from error
         async with answer["Body"] as stream:
             body = bytes(await stream.read())
         if limit and len(body) > limit:
-            raise TooLarge(f"larger than {limit:,} bytes")
-        return body
+            raise TooLarge(f"larger than {limit:,} bytes", answer["ETag"])
+        return Content(body, answer["ETag"])
 
     async def chunks(self, key: str, version: str | None = None) -> AsyncIterator[bytes]:
         """Read a large object piece by piece."""
@@ -132,11 +161,32 @@ class Storage:
     async def delete(self, key: str) -> None:
         await self._client.delete_object(Bucket=self.bucket, Key=key)
 
+    async def delete_unchanged(self, key: str, etag: str) -> bool:
+        """Delete an object unless it was replaced since it had this ETag; returns whether it was deleted.
+
+        S3 itself compares. Endpoints that ignore the condition delete what is written within one request.
+        """
+        found = await self.head(key)
+        if found is None or found.etag != etag:
+            return False
+        try:
+            await self._client.delete_object(Bucket=self.bucket, Key=key, IfMatch=etag)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
+                return False
+            raise
+        return True
+
     async def keys(self, prefix: str) -> AsyncIterator[str]:
+        async for page in self.pages(prefix):
+            for item in page:
+                yield item.key
+
+    async def pages(self, prefix: str) -> AsyncIterator[list[Listed]]:
+        """List objects in the order of their keys as UTF-8, up to a thousand at a time."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         async for page in pages:
-            for item in page.get("Contents", []):
-                yield item["Key"]
+            yield [Listed(each["Key"], each["ETag"], each["LastModified"]) for each in page.get("Contents", [])]
 
     async def presign_put(self, key: str, sha256: str, size: int, content_type: str, seconds: int = 3600) -> Presigned:
         """Sign an upload of exactly these bytes: S3 itself refuses another length, type or checksum."""

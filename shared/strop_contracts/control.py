@@ -1,10 +1,13 @@
 """The JSON documents of the control API, `/api/control/{service}/…`: services offer it, the `strop` command calls it."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from strop_contracts import access
+from strop_contracts.states import Role
 
 PREFIX = "/api/control"
 """Path of all control routes; the name of the service that offers them follows."""
@@ -14,6 +17,9 @@ class Document(BaseModel):
     """Unknown fields are ignored, so that a command and a service of different versions understand each other."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+_USER = Field(min_length=1, max_length=200)
 
 
 class Caller(Document):
@@ -134,8 +140,11 @@ class PolicyChanges(Document):
 
 
 class NewToken(Document):
-    user: str = Field(min_length=1, max_length=200)
-    kind: Literal["once", "api", "operator"]
+    user: str = _USER
+    kind: Literal["once", "api"]
+    role: Role | None = None  # given to the user as well
+    project: str = access.ALL  # of that role
+    days: int | None = Field(None, ge=1, le=3650)  # until it expires
 
 
 class Token(Document):
@@ -146,7 +155,7 @@ class TokenInfo(Document):
     """A token without its text, which is not stored."""
 
     user: str
-    kind: str  # once: a sign-in link; session; api; operator
+    kind: str  # once: a sign-in link; session; api
     at: datetime
     expires_at: datetime | None
 
@@ -157,12 +166,48 @@ class Revocation(Document):
     user: str
 
 
+class Membership(Document):
+    """The role of a user in one project, or in all (`access.ALL`)."""
+
+    user: str = _USER
+    role: Role
+    project: str = access.ALL
+
+
+class Withdrawal(Document):
+    """Withdraws the role of a user in a project, or all roles and tokens."""
+
+    user: str
+    project: str | None = None
+
+
+class AuditEntry(Document):
+    """A change that a user asked for."""
+
+    at: datetime
+    user: str
+    source: str  # page, or api
+    address: str | None
+    method: str
+    path: str
+    project: str | None
+    allowed: bool
+
+
 class Verdict(Document):
     """A model version and the reasons of the gate."""
 
     version: int
     state: str
     reasons: list[str]
+
+
+class TrainingChoice(Document):
+    """How to train. Without a backend the project's; `options` replace single ones of the same backend."""
+
+    backend: str | None = None
+    options: dict[str, Any] = {}
+    save: bool = False  # for the later runs of the project, too
 
 
 class Requested(Document):
@@ -177,6 +222,7 @@ class Run(Document):
     state: str
     error: str | None
     model: Verdict | None
+    progress: str = ""  # for people
 
 
 class Model(Verdict):
@@ -262,7 +308,7 @@ class Journals(Document):
 
 
 class Ledger(Document):
-    """Ids of captures that are not accounted for exactly once. All lists are empty once everything is settled."""
+    """Ids of captures that are not accounted for exactly once, and what is stuck. All lists are empty once all is settled."""
 
     captures: int  # rows
     announced: int  # captures in the devices' journals
@@ -271,11 +317,12 @@ class Ledger(Document):
     unsettled: list[str] = []  # no route, no fate, or stored without a task
     disagreeing: list[str] = []  # stored by the device's journal, not by the tables
     repeated: list[str] = []  # training runs and deployments that exist twice, in words
+    stuck: list[str] = []  # rows that wait for an event although it was emitted again, by kind, in words
 
     @property
     def wrong(self) -> bool:
-        """Whether something is lost or doubled, which time does not repair."""
-        return bool(self.lost or self.doubled or self.disagreeing or self.repeated)
+        """Whether something is lost, doubled or stuck, which time does not repair."""
+        return bool(self.lost or self.doubled or self.disagreeing or self.repeated or self.stuck)
 
     @property
     def clean(self) -> bool:

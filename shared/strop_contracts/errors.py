@@ -16,7 +16,7 @@ class InvalidMessage(StropError):
 
 
 class RetryLater(StropError):
-    """This message cannot be handled yet: it comes back after `delay` seconds."""
+    """This message cannot be handled yet: it comes back after `delay` seconds, and after twice as long each further time."""
 
     def __init__(self, reason: str, delay: float = 5.0) -> None:
         super().__init__(reason)
@@ -34,6 +34,10 @@ class PartialFailure(StropError):
 
 class NotFound(StropError):
     """The thing asked for does not exist."""
+
+
+class Forbidden(StropError):
+    """The user is known and may not do this; the message names the role that is missing."""
 
 
 class Refused(StropError):

@@ -94,6 +94,10 @@ class TrainingRequested(Event):
     run_id: UUID
 
 
+HOSTED_BACKBONE = "lite0+lite2"
+"""The backbone of hosted models: a name that the trainer defines."""
+
+
 class TrainingOrdered(Event):
     """Somebody wants a model of exactly these images: the trainer makes the run `run_id` for it.
 
@@ -106,7 +110,7 @@ class TrainingOrdered(Event):
 
 
 class ModelRegistered(Event):
-    """A training run ended with a model, whatever the gate thought of it."""
+    """A training run ended with a model, whatever the gate thought of it. The event's id is that of the run."""
 
     run_id: UUID
     model_version: int

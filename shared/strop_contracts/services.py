@@ -24,7 +24,7 @@ class Service:
 
     name: str  # of its folder, queue, image and container
     consumes: tuple[type[events.Event], ...] = ()  # its queue receives them; without any it has no queue
-    reads: Tables = ()  # of other owners; tokens, for its control routes
+    reads: Tables = ()  # of other owners
     signs_in: bool = False  # its pages sign people in: it writes users and tokens
     published: int | None = None  # the port of this machine at which docker-compose.yml publishes its HTTP side
     mqtt: bool = False  # it connects to the broker, with a certificate of its own
@@ -48,7 +48,13 @@ class Service:
     @property
     def writes(self) -> Tables:
         """All tables it may write: its own, and those of the kernel and of sign-in."""
-        return (*self.owns, *_of(kernel.__name__), *(_of(accounts.__name__) if self.signs_in else ()))
+        shared = tuple(table for table in _of(kernel.__name__) if table not in self.appends)
+        return (*self.owns, *shared, *(_of(accounts.__name__) if self.signs_in else ()))
+
+    @property
+    def appends(self) -> Tables:
+        """The tables it may add rows to, and not read unless declared: a service cannot change what is written there."""
+        return (kernel.AuditEntry,)
 
 
 _HOME = (
@@ -57,21 +63,24 @@ _HOME = (
 )
 """What the home page reads, beside the tables of labeling-queue; every service with pages has this page."""
 
+_CALLERS = (accounts.Token, accounts.Membership)
+"""What control routes read, to decide who may call them."""
+
 INGEST = Service(
     "ingest",
     consumes=(events.ImageRequested, events.ImageDeclined, events.ProjectDeleted),
-    reads=(accounts.Token, tables.Project, tables.GroundTruth, tables.ModelFile),
+    reads=(*_CALLERS, tables.Project, tables.GroundTruth, tables.ModelFile),
     mqtt=True,
 )
 ROUTER = Service(
     "router",
     consumes=(events.CaptureReceived, events.ProjectDeleted),
-    reads=(accounts.Token, tables.Project, tables.Capture),
+    reads=(*_CALLERS, tables.Project, tables.Capture),
 )
 LABELING_QUEUE = Service(
     "labeling-queue",
     consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled, events.ProjectDeleted),
-    reads=(*_HOME, tables.Capture, tables.DatasetItem),
+    reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.Upload, tables.AuditEntry),
     signs_in=True,
     published=8000,
 )
@@ -82,7 +91,7 @@ TRAINER = Service(
         *(events.HostedModelDeleted, events.ProjectDeleted),
     ),
     reads=(
-        *(accounts.Token, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
+        *(*_CALLERS, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
         tables.Deployment,
     ),
     agent=True,  # it evaluates models with the code that runs them on devices
@@ -90,7 +99,7 @@ TRAINER = Service(
 DEPLOYER = Service(
     "deployer",
     consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
-    reads=(accounts.Token, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+    reads=(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(
@@ -100,7 +109,7 @@ CUSTOM_LABELS = Service(
         *(events.DatasetChangeRequested, events.ProjectDeleted, events.ProjectCleared),
     ),
     reads=(
-        *(accounts.Token, tables.Capture, tables.Device, tables.DatasetItem),
+        *(*_CALLERS, tables.Capture, tables.Device, tables.DatasetItem),
         *(tables.TrainingRun, tables.ModelVersion, tables.Evaluation),
     ),
     published=8001,
@@ -113,6 +122,7 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
+        tables.HostedChange,
     ),
     signs_in=True,
     published=8002,

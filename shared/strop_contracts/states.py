@@ -46,12 +46,29 @@ class AnswerSource(StrEnum):
 
 
 class TokenKind(StrEnum):
-    """A sign-in link, the session cookie it is exchanged for, a program's token, or an operator's for the control API too."""
+    """A sign-in link, the session cookie it is exchanged for, or the token of a program or of the `strop` command."""
 
     ONCE = "once"
     SESSION = "session"
     API = "api"
-    OPERATOR = "operator"
+
+
+class Role(StrEnum):
+    """What a member may do, each role including those before it.
+
+    A labeler answers tasks; a reviewer reads data sets, models and results; an engineer changes a project; an admin also changes
+    users, devices and projects.
+    """
+
+    LABELER = "labeler"
+    REVIEWER = "reviewer"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """Return the place in this order."""
+        return list(Role).index(self)
 
 
 class RunState(StrEnum):

@@ -36,3 +36,8 @@ def queues(service: str) -> tuple[str, ...]:
 def dead_letter(queue: str) -> str:
     """Return the dead-letter queue of a queue; a service's own has its name."""
     return f"{services.INGEST.name if queue == IMAGES else queue}-dlq"
+
+
+def service(queue: str) -> str:
+    """Return the service whose queue, or dead-letter queue, this is."""
+    return services.INGEST.name if queue == IMAGES else queue.removesuffix("-dlq")

@@ -1,28 +1,18 @@
 """Sign-in of pages: a one-time link becomes a session cookie; programs send a Bearer token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import tokens
+from strop import access, tokens
 from strop.settings import Settings
 
 HINT = (
     "Sign in: open a sign-in link in the browser and press its button, or send the header `Authorization: Bearer TOKEN`; "
-    "`strop token create NAME` makes either."
+    "`strop token create NAME` creates either."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """The caller, and the source of the request: "page" (the cookie) or "api" (a Bearer token)."""
-
-    name: str
-    source: str
 
 
 async def invited(session: AsyncSession, link_token: str) -> str | None:
@@ -41,18 +31,16 @@ async def forget(session: AsyncSession, request: Request) -> None:
     await tokens.delete_one(session, request.cookies.get(_cookie(request), ""), "session")
 
 
-async def find(session: AsyncSession, request: Request) -> Person | None:
+async def find(session: AsyncSession, request: Request) -> access.Caller | None:
     """Return the caller, or None. A header takes precedence over the cookie, even if its token is invalid."""
     if request.headers.get("authorization"):
-        caller = await tokens.bearer(session, request)
-        return Person(caller.user, "api") if caller else None
-    user = await tokens.user(session, request.cookies.get(_cookie(request), ""), "session")
-    return Person(user, "page") if user else None
+        return await tokens.bearer(session, request)
+    return await tokens.caller(session, request.cookies.get(_cookie(request), ""), "session", "page")
 
 
 def remember(request: Request, response: Response, token: str) -> None:
     """Set the session cookie. Lax keeps it out of other sites' requests that change something."""
-    lifetime = tokens.LIFETIMES["session"] or timedelta()
+    lifetime = tokens.LIFETIMES["session"]
     response.set_cookie(
         _cookie(request),
         token,

@@ -1,16 +1,17 @@
 """Routes of pages: sign-in is required, and errors are pages too."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from strop import requests
+from strop import access, requests
 from strop_contracts import errors
 from strop_web import auth, shell
 
+_STATUS: Mapping[type[Exception], int] = {errors.Forbidden: 403, errors.NotFound: 404, errors.Refused: 409}
 _CROSS_SITE = "This request came from another site."
 
 
@@ -35,10 +36,8 @@ class PageRoute(APIRoute):
                 return shell.page(request, "sign_in.html", 401)
             except CrossSite:
                 return shell.trouble(request, 403, _CROSS_SITE)
-            except errors.NotFound as error:
-                return shell.trouble(request, 404, str(error))
-            except errors.Refused as error:
-                return shell.trouble(request, 409, str(error))
+            except tuple(_STATUS) as error:
+                return shell.trouble(request, _STATUS[type(error)], str(error))
             except RequestValidationError as error:
                 return shell.trouble(request, 422, describe(error.errors()))
 
@@ -55,13 +54,27 @@ Session = requests.Session
 
 
 async def admit(request: Request) -> None:
-    """Set `request.state.me`; SignedOut without a sign-in, CrossSite if another site's page sent a change."""
-    async with requests.runtime(request).sessions() as session:
-        request.state.me = await auth.find(session, request)
-    if request.state.me is None:
-        raise SignedOut
-    if request.method != "GET" and not auth.same_origin(request.headers):
-        raise CrossSite
+    """Set `request.state.me`.
+
+    SignedOut without a sign-in, CrossSite if another site's page sent a change, Forbidden without the role that the route needs.
+    """
+    async with requests.runtime(request).sessions.begin() as session:
+        request.state.me = caller = await auth.find(session, request)
+        if caller is None:
+            raise SignedOut
+        if request.method != "GET" and not auth.same_origin(request.headers):
+            raise CrossSite
+        refusal = await access.check(session, request, caller)
+    if refusal:
+        raise errors.Forbidden(refusal)
+
+
+async def _me(request: Request) -> access.Caller:
+    caller: access.Caller = request.state.me
+    return caller
+
+
+Me = Annotated[access.Caller, Depends(_me)]
 
 
 def router(prefix: str = "") -> APIRouter:

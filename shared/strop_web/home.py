@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime
 
+from strop_contracts.states import Role
 from strop_web import frame, overview, shell, signin
 
 _pages = frame.router()
@@ -14,10 +15,11 @@ _static = StaticFiles(directory=shell.HERE / "static")
 
 
 @_pages.get("/")
-async def home(request: Request, session: frame.Session, since: AwareDatetime | None = None) -> Response:
-    """All projects; answers count from `since` on, by default from midnight UTC."""
+async def home(request: Request, session: frame.Session, me: frame.Me, since: AwareDatetime | None = None) -> Response:
+    """The projects in which the caller has a role; answers count from `since` on, by default from midnight UTC."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return shell.page(request, "home.html", projects=await overview.projects(session, since or midnight))
+    every = await overview.projects(session, since or midnight)
+    return shell.page(request, "home.html", projects=[each for each in every if me.may(Role.LABELER, each.name)])
 
 
 @_open.get("/static/{path:path}")

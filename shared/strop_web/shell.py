@@ -7,11 +7,12 @@ from fastapi import Request, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
-from strop_contracts import services
+from strop_contracts import services, states
 from strop_web import settings
 
 SAFE = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -33,9 +34,10 @@ def base_url(request: Request, service: services.Service) -> str | None:
 
 
 def _context(request: Request) -> dict[str, Any]:
-    """Values of every template: the person who is signed in, and the base URLs of the services with pages."""
+    """Values of every template: the caller, the roles to compare with, and the base URLs of the services with pages."""
     return {
         "me": getattr(request.state, "me", None),
+        "Role": states.Role,
         "labeling": base_url(request, services.LABELING_QUEUE),
         "console": base_url(request, services.CONSOLE),
     }
@@ -56,7 +58,7 @@ def page(request: Request, name: str, status: int = 200, source: Jinja2Templates
 
 def trouble(request: Request, status: int, message: str) -> Response:
     """Render the page of an error."""
-    title = {404: "Not found", 500: "Internal error"}.get(status, "The request failed")
+    title = {403: "Not allowed", 404: "Not found", 500: "Internal error"}.get(status, "The request failed")
     return page(request, "trouble.html", status, title=title, message=message)
 
 

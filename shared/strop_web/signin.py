@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from strop import access
 from strop_web import auth, frame, shell
 
 HOME = "/"
@@ -66,7 +67,7 @@ def _ask(request: Request, token: str, user: str) -> Response:
     return answer
 
 
-def _refuse(request: Request, token: str, visitor: auth.Person | None) -> Response:
+def _refuse(request: Request, token: str, visitor: access.Caller | None) -> Response:
     """Explain why the link is invalid; a person who is signed in goes to the home page."""
     if visitor:
         return RedirectResponse(HOME, 303, shell.SAFE)

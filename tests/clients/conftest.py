@@ -12,10 +12,10 @@ from ingest import __main__ as ingest
 from ingest.sources import mqtt as mqtt_source
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, tokens
+from strop import app
 from strop.settings import Settings
 from strop_devstack.platform import ports
-from tests import device, factories, wait
+from tests import device, factories, users, wait
 
 PROGRAMS = ("mosquitto_pub", "mosquitto_sub", "curl", "bash")
 
@@ -45,7 +45,7 @@ async def site(runtime: app.Runtime, settings: Settings, stop: asyncio.Event, tm
     """Ingest, router and labeling queue, with the project and device of docs/wire.md."""
     async with runtime.sessions.begin() as session:
         await factories.make_project(session, "beverages", ("line-7",))
-        token = await tokens.make(session, "stranger", "api")
+        token = await users.token(session, "stranger", "api")
     (tmp_path / "run").mkdir()
     settings = settings.model_copy(update={"port": ports.stable(tmp_path, "web")})
     ready = asyncio.Event()

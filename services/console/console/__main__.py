@@ -1,6 +1,6 @@
 """How the console is wired: pages, a client of the Custom Labels API, pictures kept in memory. It consumes no events."""
 
-from console import page_context, web
+from console import page_context, try_model, web
 from console.evaluation_outcomes import Files
 from console.picture_cache import Pictures
 from console.rekognition import Rekognition
@@ -22,6 +22,7 @@ def build(runtime: app.Runtime) -> app.Service:
         routes=page_context.lend(tools, web.router),
         ready=lambda: rekognition.ready,
         errors=failures.HANDLERS,
+        bodies={"/console/projects": try_model.LARGEST_UPLOAD + 2**20},  # images to try
     )
 
 

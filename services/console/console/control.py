@@ -17,9 +17,11 @@ SHOWN = 200
 
 
 @router.get("/status")
-async def show(runtime: control.Runtime) -> documents.Status:
-    """Return the counts of each project, what is queued, and how many dead letters are open."""
-    return await status.status(runtime)
+async def show(runtime: control.Runtime, caller: control.Caller) -> documents.Status:
+    """Return the counts of each of the caller's projects, what is queued, and how many dead letters are open."""
+    found = await status.status(runtime)
+    own = [each for each in found.projects if caller.may(states.Role.REVIEWER, each.name)]
+    return found.model_copy(update={"projects": own})
 
 
 @router.get("/projects/{project}/models")
@@ -30,10 +32,13 @@ async def models(project: str, session: control.Session) -> documents.Models:
 
 
 @router.post("/projects/{project}/ledger")
-async def account(project: str, journals: documents.Journals, session: control.Session) -> documents.Ledger:
-    """Account for every capture of a project, and for those of the journals."""
+async def account(
+    project: str, journals: documents.Journals, session: control.Session, runtime: control.Runtime
+) -> documents.Ledger:
+    """Account for every capture of a project and for those of the journals, and name what is stuck."""
     await _require(session, project)
-    return await ledger.look(session, project, {str(capture): fate for capture, fate in journals.fates.items()})
+    fates = {str(capture): fate for capture, fate in journals.fates.items()}
+    return await ledger.look(session, project, fates, runtime.settings.reconcile_after)
 
 
 @router.get("/dead-letters")

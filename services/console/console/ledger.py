@@ -1,7 +1,8 @@
 """The ledger: which captures are lost or doubled, by the tables and the journals of the devices.
 
 Every announced capture must have exactly one row, one route, one fate of its image and, if the image is stored, one label
-task; and no training run or deployment may exist twice. The demo and the tests check the same.
+task; and no training run or deployment may exist twice. What waits for an event far beyond the time after which the event is
+emitted again is stuck. The demo and the tests check the same.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,15 @@ from collections.abc import Mapping
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from strop import reconciler
+from strop_contracts import waits
 from strop_contracts.control import Ledger
+
+STUCK = 6
+"""A row is stuck at this many times the age at which its event is emitted again; that happened three times by then. Slow kinds
+are stuck later, see `reconciler.SLOW`."""
+
+_WAITS = [wait for kinds in waits.BY_SERVICE.values() for wait in kinds]
 
 # By hash joins: an index lookup for each of millions of captures would take minutes.
 _WRONG = text(
@@ -61,13 +70,13 @@ _REPEATED = text(
 )
 
 
-async def check(session: AsyncSession, project: str, journals: Mapping[str, str]) -> Ledger:
-    """Compare. `journals`: capture id -> the last fate in its device's own journal, of devices that saw no image twice."""
-    found = await look(session, project, journals)
+async def check(session: AsyncSession, project: str, journals: Mapping[str, str], after: float = 600) -> Ledger:
+    """Compare. `after`: age in seconds at which events are emitted again. `journals`: capture id -> the last fate in its device's own journal, of devices that saw no image twice."""
+    found = await look(session, project, journals, after)
     return Ledger(**{**dict(found), "doubled": [*found.doubled, *await session.scalars(_SAME, {"project": project})]})
 
 
-async def look(session: AsyncSession, project: str, journals: Mapping[str, str]) -> Ledger:
+async def look(session: AsyncSession, project: str, journals: Mapping[str, str], after: float = 600) -> Ledger:
     """Like `check`, of devices that may well take the same picture twice."""
     about = {"project": project}
     wrong = (await session.execute(_WRONG, about)).all()
@@ -80,6 +89,7 @@ async def look(session: AsyncSession, project: str, journals: Mapping[str, str])
         unsettled=[row.id for row in wrong if row.unsettled],
         disagreeing=[id_ for id_, fate in journals.items() if fate == "stored" and known.get(id_, fate) != fate],
         repeated=list(await session.scalars(_REPEATED, about)),
+        stuck=await reconciler.stuck(session, _WAITS, project, STUCK * after),
     )
 
 

@@ -69,9 +69,7 @@ def progress(run_state: str, progress: documents.Progress) -> str:
         return "waiting for a trainer"
     if run_state != states.RunState.RUNNING:
         return ""
-    if not progress.step:
-        return "begins"
-    return f"{progress.step} {progress.done} of {progress.total}" if progress.total else progress.step
+    return progress.words or "begins"
 
 
 def number(model: str) -> int:

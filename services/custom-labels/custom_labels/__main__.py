@@ -26,7 +26,9 @@ def build(runtime: app.Runtime) -> app.Service:
     running = [reader.run, hosts.run, loops.every(ORDERS, training.tick)]
     router = web.Api(runtime, settings, table).router()
     router.include_router(control.router)
-    return app.Service(running, router)
+    return app.Service(
+        running, router, bodies={"/": web.LARGEST_BODY + 1}
+    )  # one more: AWS has its own error for a larger one
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 import asyncio
 from functools import partial
 
+from fastapi import APIRouter
+
 from ingest import (
     clearing,
     control,
+    dataset_control,
     device_rights,
     grant_publisher,
     handlers,
@@ -54,6 +57,11 @@ class Ingest:
             await self._broker.stop()
 
 
+ROUTES = APIRouter()
+for part in (control.router, dataset_control.router):
+    ROUTES.include_router(part)
+
+
 def build(runtime: app.Runtime) -> app.Service:
     shared, tls = runtime.settings, mqtt.tls_context(runtime.settings)
     client_id = f"{sources.mqtt.client_id(shared)}-grants-{ids.new_id()}"  # its session holds nothing
@@ -62,7 +70,7 @@ def build(runtime: app.Runtime) -> app.Service:
     running = [ingest.run, loops.every(report_retention.PERIOD, partial(report_retention.prune, runtime.sessions))]
     if shared.mqtt_dynamic_security:
         running.append(device_rights.DeviceRights(runtime.sessions, shared, tls).run)
-    return app.Service(running, control.router, measured=metrics.GAUGES, ready=ingest.ready)
+    return app.Service(running, ROUTES, measured=metrics.GAUGES, ready=ingest.ready)
 
 
 if __name__ == "__main__":

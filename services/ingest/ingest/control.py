@@ -1,11 +1,10 @@
 """Control routes of devices: enrol, remove and list them. Those of base data sets are in `dataset_control`."""
 
-from ingest import dataset_control, enrolment
+from ingest import enrolment
 from strop import control
 from strop_contracts import control as documents
 
 router = control.routes("ingest")
-router.include_router(dataset_control.router)
 
 
 @router.get("/projects/{project}/devices")

@@ -6,7 +6,6 @@ Routes that call S3 hold no transaction meanwhile.
 import asyncio
 from collections.abc import Iterable
 
-from fastapi import APIRouter
 from sqlalchemy import func, select
 
 from ingest import dataset_check, dataset_images, enrolment, image_store, object_keys, queries
@@ -15,7 +14,7 @@ from strop_contracts import control as documents
 from strop_contracts import errors, keys
 from strop_wire import topics
 
-router = APIRouter(prefix="/projects/{project}/datasets")
+router = control.routes("ingest", "/projects/{project}/datasets")
 
 _PARALLEL = 8  # objects removed at a time
 

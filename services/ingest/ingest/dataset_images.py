@@ -66,8 +66,7 @@ class DatasetImages:
     async def _store(self, project: str, sha256: str, body: bytes, checked: image_store.Checked) -> None:
         async with self._sessions() as session:
             known = await queries.images.known(session, {(project, sha256)})
-        if not known:
-            await self._images.put(project, sha256, body, checked)
+        await self._images.put_missing(project, sha256, body, checked, known)
         async with self._sessions.begin() as session:
             row = {"project": project, "sha256": sha256, "size": len(body), **asdict(checked)}
             await queries.images.add(session, [row])

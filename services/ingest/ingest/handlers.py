@@ -5,15 +5,18 @@ first time and only answers again.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingest import grant_publisher, queries
 from ingest.sources import base
 from strop import clearing, consumer, db, storage
 from strop_contracts import errors, events, keys, states, tables
+
+log = structlog.get_logger()
 
 
 class Decisions:
@@ -25,22 +28,28 @@ class Decisions:
         self._grants = grants
 
     async def on_images_requested(self, requests: Sequence[events.ImageRequested]) -> None:
-        """Grant the uploads. An image that is stored already is copied to the upload's key: its S3 event does the rest."""
+        """Grant the uploads. An image that is stored already is copied to the upload's key: its S3 event does the rest.
+
+        An image whose row exists without its object is requested like a new one.
+        """
         async with self._sessions.begin() as session:
             captures = await _captures(session, requests)
             decided = await queries.uploads.decide(session, [_granted(capture) for capture in captures])
             known = await queries.images.known(session, {(capture.project, capture.sha256) for capture in captures})
-        copied: list[queries.Decided] = []
-        answered: list[queries.Decided] = []
-        for capture, upload in decided:
-            is_stored = (capture.project, capture.sha256) in known and upload.state == states.UploadState.GRANTED
-            (copied if is_stored else answered).append((capture, upload))
-        await asyncio.gather(*(self._copy(*each) for each in copied))
-        await self._grants.captures(answered)
+        copied = await asyncio.gather(*(self._copy(*each, known) for each in decided))
+        await self._grants.captures(each for each, is_copied in zip(decided, copied, strict=True) if not is_copied)
 
-    async def _copy(self, capture: tables.Capture, upload: tables.Upload) -> None:
+    async def _copy(self, capture: tables.Capture, upload: tables.Upload, known: Collection[tuple[str, str]]) -> bool:
+        """Copy an image that is stored already to the upload's key; False if there is none, or it is not expected."""
+        if (capture.project, capture.sha256) not in known or upload.state != states.UploadState.GRANTED:
+            return False
         assert upload.key, "a granted upload has a key"
-        await self._bucket.copy(keys.image(capture.project, capture.sha256), upload.key)
+        try:
+            await self._bucket.copy(keys.image(capture.project, capture.sha256), upload.key)
+        except storage.NoSuchObject:
+            log.warning("image_missing", project=capture.project, sha256=capture.sha256)
+            return False
+        return True
 
     async def on_images_declined(self, declined: Sequence[events.ImageDeclined]) -> None:
         """Drop the captures with the router's reasons."""

@@ -1,5 +1,6 @@
 """The verified bytes of each image, stored once at `{project}/images/{sha256}`."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from strop import storage
@@ -37,6 +38,13 @@ class ImageStore:
     async def check(self, body: bytes, announced: str | None = None) -> Checked:
         """Call `check` in a thread."""
         return await sandbox.shared().run(check, body, announced)
+
+    async def put_missing(
+        self, project: str, sha256: str, body: bytes, checked: Checked, known: Collection[tuple[str, str]]
+    ) -> None:
+        """Write the bytes unless they are there: an image that is `known` may have lost its object."""
+        if (project, sha256) not in known or await self._bucket.size(keys.image(project, sha256)) is None:
+            await self.put(project, sha256, body, checked)
 
     async def put(self, project: str, sha256: str, body: bytes, checked: Checked) -> None:
         """Write the verified bytes themselves: the object they were read from may have been replaced meanwhile."""

@@ -16,6 +16,9 @@ CAPTURES = Counter("strop_captures_total", "Captures received for the first time
 IMAGES_STORED = Counter("strop_images_stored_total", "Images verified and stored", ["project"])
 IMAGES_REFUSED = Counter("strop_images_refused_total", "Images that arrived and were refused, by reason", ["reason"])
 DEVICES_ONLINE = Gauge("strop_devices_online", "Devices seen within the last five minutes", ["project"])
+IMAGES_MISSING = Gauge(
+    "strop_images_missing", "Images with a row and without an object, as of the last sweep of the bucket", ["project"]
+)
 
 _online = tables.Device.seen_at > func.now() - ONLINE
 GAUGES: gauges.Table = ((DEVICES_ONLINE, gauges.count_by(tables.Device.project).where(_online)),)

@@ -78,11 +78,11 @@ class ObjectChanges:
 
     async def _file_label(self, key: str, sequencer: str, image: object_keys.LabeledImage, at: datetime) -> None:
         """Publish LabelFiled with the folder's label, unless the ground truth equals it: then Strop moved the file."""
-        if await self._bucket.size(key) is None:
+        if (current := await self._bucket.head(key)) is None:
             return  # moved on since
         if key != (target := object_keys.labeled_image(key, image)):
             await self._bucket.copy(key, target)  # whose event follows
-            await self._bucket.delete(key)
+            await self._bucket.delete_unchanged(key, current.etag)
             return
         async with self._sessions.begin() as session:
             capture, _ = (await queries.captures.get(session, [image.capture])).get(image.capture, (None, None))

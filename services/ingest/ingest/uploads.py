@@ -26,12 +26,20 @@ CONCURRENCY = 8
 Known = Collection[tuple[str, str]]
 """Images that are stored, by (project, sha256)."""
 
-Row = tuple[tables.Capture, tables.Upload | None] | None
-"""The capture that a key names, with the decision about its image."""
+Decided = tuple[tables.Capture, tables.Upload | None]
+"""A capture with the decision about its image."""
+
+Row = Decided | None
+"""The capture that a key names."""
 
 
 class Mismatch(ValueError):
     """These are not the bytes that the device announced; the message says why."""
+
+    def __init__(self, reason: str, etag: str) -> None:
+        """`etag`: of the object that was read."""
+        super().__init__(reason)
+        self.etag = etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +107,15 @@ class Uploads:
 
     async def _check(self, key: str, capture: tables.Capture, known: Known) -> image_store.Checked | None:
         try:
-            body = await self._bucket.get(key, limit=capture.size)
+            read = await self._bucket.read(key, limit=capture.size)
         except storage.NoSuchObject:
             return None  # an earlier delivery removed it
         except storage.TooLarge as error:
-            raise Mismatch(f"longer than the announced {capture.size} bytes") from error
-        if reason := rules.mismatch(capture.size, capture.sha256, len(body), storage.digest(body)):
-            raise Mismatch(reason)
-        checked = await self._images.check(body, capture.content_type)
-        if (capture.project, capture.sha256) not in known:
-            await self._images.put(capture.project, capture.sha256, body, checked)
+            raise Mismatch(f"longer than the announced {capture.size} bytes", error.etag) from error
+        if reason := rules.mismatch(capture.size, capture.sha256, len(read.body), storage.digest(read.body)):
+            raise Mismatch(reason, read.etag)
+        checked = await self._images.check(read.body, capture.content_type)
+        await self._images.put_missing(capture.project, capture.sha256, read.body, checked, known)
         return checked
 
     async def _store(self, verified: Sequence[Verified]) -> None:
@@ -128,7 +135,7 @@ class Uploads:
     async def _refuse(self, key: str, row: Row, error: BaseException) -> None:
         """Act on the error of an upload, and raise what the event's outcome depends on."""
         if row and isinstance(error, Mismatch):
-            await self._request_again(key, row[0], str(error))
+            await self._request_again(key, row, error)
         elif row and isinstance(error, decoder.BadImage):
             await self._drop(key, row[0], str(error))
         else:
@@ -136,13 +143,19 @@ class Uploads:
                 metrics.IMAGES_REFUSED.labels("unknown").inc()
             raise error
 
-    async def _request_again(self, key: str, capture: tables.Capture, reason: str) -> None:
-        """Request the image again, or drop the capture after `rules.MAX_ATTEMPTS`."""
+    async def _request_again(self, key: str, row: Decided, error: Mismatch) -> None:
+        """Request the image again, or drop the capture after `rules.MAX_ATTEMPTS`.
+
+        Another delivery of the event may have done so, and the device may have uploaded again, since the object was read:
+        a newer object stays, and one attempt is counted once.
+        """
+        capture, before = row
+        reason = str(error)
         metrics.IMAGES_REFUSED.labels("mismatch").inc()
         log.warning("upload_mismatched", key=key, reason=reason)
-        await self._bucket.delete(key)
+        await self._bucket.delete_unchanged(key, error.etag)
         async with self._sessions.begin() as session:
-            upload = await queries.uploads.count_attempt(session, capture, reason)
+            upload = await queries.uploads.count_attempt(session, capture, reason, before.attempts if before else 0)
         if upload:
             await self._grants.captures([(capture, upload)])
             if upload.state == states.UploadState.DROPPED:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from labeling_queue import kinds, metrics, queries, rules
@@ -48,8 +49,7 @@ async def file(session: AsyncSession, event: events.LabelFiled) -> None:
         return
     if newest and newest.at > event.at:
         session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=event.at))
-        about = {"project": task.project, "capture_id": task.capture_id, "device": task.device}
-        await outbox.add(session, events.ImageLabeled(**about, label=newest.label, author=newest.author))
+        await _announce(session, task, newest.label, newest.author)
     else:
         await _record(session, task, FOLDER, FOLDER, answer)
 
@@ -118,15 +118,21 @@ async def _conclude(session: AsyncSession, task: tables.LabelTask, author: str) 
     conclusion = kinds.of(task).conclude([_given(each) for each in _standing(await queries.history(session, task.id))])
     task.state = states.TaskState.OPEN if conclusion.open else states.TaskState.DONE
     truth = conclusion.truth
-    capture = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
     if truth:
-        about = {"label": truth.label, "author": truth.author}
-        await session.merge(tables.GroundTruth(**capture, **about, sha256=task.sha256, at=truth.at))
-        await outbox.add(session, events.ImageLabeled(**capture, **about))
+        about = {"capture_id": task.capture_id, "project": task.project, "device": task.device, "sha256": task.sha256}
+        await session.merge(tables.GroundTruth(**about, label=truth.label, author=truth.author, at=truth.at))
+        await _announce(session, task, truth.label, truth.author)
     elif before := await session.get(tables.GroundTruth, task.capture_id):
         await session.delete(before)
-        await outbox.add(session, events.ImageLabeled(**capture, label=None, author=author))
+        await _announce(session, task, None, author)
     return conclusion.open
+
+
+async def _announce(session: AsyncSession, task: tables.LabelTask, label: str | None, author: str) -> None:
+    """Publish the ground truth of a task, and note that the copy of its image is to be moved."""
+    task.copy_due_at = func.clock_timestamp()
+    about = {"capture_id": task.capture_id, "project": task.project, "device": task.device}
+    await outbox.add(session, events.ImageLabeled(**about, label=label, author=author))
 
 
 def _standing(history: Sequence[tables.Annotation]) -> list[tables.Annotation]:

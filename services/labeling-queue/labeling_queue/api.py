@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.security import HTTPBearer
 
 from labeling_queue import annotations, kinds, progress, queries, rules, schemas
-from strop import requests
-from strop_contracts import keys, states, tables
+from strop import access, requests
+from strop_contracts import errors, keys, states, tables
+from strop_contracts.states import Role
 from strop_web import auth, shell
 from strop_wire import messages
 
@@ -29,7 +30,7 @@ router = APIRouter(
     dependencies=[Depends(HTTPBearer(auto_error=False, description="`strop token create NAME` makes one."))],
     responses={
         401: _problem("Not signed in: neither a valid Bearer token nor the cookie of the pages."),
-        403: _problem("The pages' cookie came with a request from another site."),
+        403: _problem("You have no role in this project, or the pages' cookie came with a request from another site."),
         422: _problem("The request does not follow this description; `detail` names the field."),
     },
 )
@@ -38,23 +39,34 @@ router = APIRouter(
 Session = requests.Session
 
 
-async def signed_in(request: Request, session: Session) -> auth.Person:
-    person = await auth.find(session, request)
-    if person is None:
+async def signed_in(request: Request, session: Session) -> access.Caller:
+    """Return the caller; 401 without a sign-in, 403 from another site's page or without the role that the route needs."""
+    caller = await auth.find(session, request)
+    if caller is None:
         raise HTTPException(401, auth.HINT, {"WWW-Authenticate": "Bearer"})
-    if person.source == states.AnswerSource.PAGE and request.method != "GET" and not auth.same_origin(request.headers):
+    if caller.source == states.AnswerSource.PAGE and request.method != "GET" and not auth.same_origin(request.headers):
         raise HTTPException(403, "This request came from another site.")
-    return person
+    if refusal := await access.check(session, request, caller):
+        raise errors.Forbidden(refusal)
+    return caller
 
 
-Me = Annotated[auth.Person, Depends(signed_in)]
+Me = Annotated[access.Caller, Depends(signed_in)]
 Project = Annotated[
     str,
     Path(
         description="Name of the project: letters, digits, `_` and `-`.", pattern=schemas.NAME, examples=["beverages"]
     ),
 ]
-Task = Annotated[UUID, Path(description="Id of the label task.")]
+
+
+async def _own_task(task: Annotated[UUID, Path(description="Id of the label task.")], me: Me, session: Session) -> UUID:
+    """Return the id of a task; NotFound if there is none, Forbidden if the caller is no labeler of its project."""
+    me.require(Role.LABELER, await queries.project_of(session, task))
+    return task
+
+
+Task = Annotated[UUID, Depends(_own_task)]
 
 
 Count = Annotated[int, Query(ge=1, le=20, description="How many to lease at once, to show them without waiting.")]
@@ -106,6 +118,7 @@ async def undo(wanted: schemas.Undo, me: Me, session: Session) -> schemas.Undone
 
     The task is open again and leased to you, unless another answer stands (somebody moved the file by hand).
     """
+    me.require(Role.LABELER, wanted.project)
     annotation, task = await annotations.undo(session, wanted.project, me.name, wanted.task)
     rows = await queries.details(session, [task.id]) if task.state == states.TaskState.OPEN else []
     return schemas.Undone(
@@ -147,11 +160,14 @@ async def labels(project: Project, me: Me, session: Session) -> list[str]:
         404: NOT_FOUND,
     },
 )
-async def image(task: Task, request: Request, opened: requests.Runtime) -> Response:
+async def image(
+    task: Annotated[UUID, Path(description="Id of the label task.")], request: Request, opened: requests.Runtime
+) -> Response:
     """It never changes, so browsers keep it."""
     async with opened.sessions() as session:  # not held while the bucket answers
-        await signed_in(request, session)
+        me = await signed_in(request, session)
         found = await queries.image(session, task)
+        me.require(Role.LABELER, found.project)
     body = await opened.storage.get(keys.image(found.project, found.sha256))
     return Response(body, media_type=found.content_type, headers=shell.FOREVER)
 

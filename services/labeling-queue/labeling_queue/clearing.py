@@ -1,8 +1,8 @@
-"""What the labeling queue removes of a deleted project: the rows of its tables, and objects."""
+"""What the labeling queue removes of a deleted project: the rows of its tables, the roles of users in it, and objects."""
 
 from strop import app, clearing
-from strop_contracts import keys, services
+from strop_contracts import keys, services, tables
 
 
 def of(runtime: app.Runtime) -> clearing.Clearing:
-    return clearing.Clearing(runtime, services.LABELING_QUEUE, (keys.LABELED, keys.UPLOADS))
+    return clearing.Clearing(runtime, services.LABELING_QUEUE, (keys.LABELED, keys.UPLOADS), (tables.Membership,))

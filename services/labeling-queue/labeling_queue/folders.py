@@ -25,9 +25,12 @@ class Move:
 
     task_id: UUID
     leased_until: datetime
+    due_at: datetime | None
+    answered_at: datetime | None  # when the latest answer was given or taken back
     original: str
     target: str
-    others: Sequence[str]
+    unlabeled: str
+    labeled: Sequence[str]  # of labels given before
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +55,27 @@ class Folders:
         except TimeoutError:
             raise  # its requests may still have an effect: the lease ends by itself
         except Exception:
-            await self._release(move)
+            await self._release(move, None)
             raise
-        await self._release(move)
+        await self._release(move, move.due_at)
 
     async def _move(self, move: Move) -> None:
         if await self.storage.size(move.target) is None:
             await self.storage.copy(move.original, move.target)
-        for key in move.others:
-            await self.storage.delete(key)
+        if move.unlabeled != move.target:
+            await self.storage.delete(move.unlabeled)
+        for key in move.labeled:
+            await self._delete(key, move.answered_at)
 
-    async def _release(self, move: Move) -> None:
+    async def _delete(self, key: str, answered_at: datetime | None) -> None:
+        """Delete the copy at a key, unless a person moved it there after the latest answer: its event is on its way."""
+        current = await self.storage.head(key)
+        if current and not (answered_at and rules.is_newer(current.modified, answered_at)):
+            await self.storage.delete_unchanged(key, current.etag)
+
+    async def _release(self, move: Move, moved_for: datetime | None) -> None:
         async with self.make.begin() as session:
-            await queries.release_copy(session, move.task_id, move.leased_until)
+            await queries.release_copy(session, move.task_id, move.leased_until, moved_for)
 
 
 async def _lease(session: AsyncSession, capture_id: UUID) -> Move:
@@ -77,7 +88,16 @@ async def _lease(session: AsyncSession, capture_id: UUID) -> Move:
         raise errors.RetryLater(f"the copy of capture {capture_id} is being moved")
     task.copy_leased_until = until = now + LEASE
     truth = await session.get(tables.GroundTruth, capture_id)
+    given = await queries.history(session, task.id)
     target = rules.copy_key(capture, truth.label if truth else None)
-    places = {rules.copy_key(capture, label) for label in {None, *await queries.labels_given(session, capture_id)}}
-    original = keys.image(capture.project, capture.sha256)
-    return Move(task.id, until, original, target, sorted(places - {target}))
+    labeled = {rules.copy_key(capture, each.label) for each in given if each.label} - {target}
+    return Move(
+        task_id=task.id,
+        leased_until=until,
+        due_at=task.copy_due_at,
+        answered_at=max((each.undone_at or each.at for each in given), default=None),
+        original=keys.image(capture.project, capture.sha256),
+        target=target,
+        unlabeled=rules.copy_key(capture, None),
+        labeled=sorted(labeled),
+    )

@@ -29,10 +29,15 @@ async def clock(session: AsyncSession) -> datetime:
     return moment
 
 
-async def release_copy(session: AsyncSession, task_id: UUID, until: datetime) -> None:
-    """End the lease on the copy of a task's image, if it still has this token."""
-    mine = update(Task).where(Task.id == task_id, Task.copy_leased_until == until)
-    await session.execute(mine.values(copy_leased_until=None))
+async def release_copy(session: AsyncSession, task_id: UUID, until: datetime, moved_for: datetime | None) -> None:
+    """End the lease on the copy of a task's image, if it still has this token.
+
+    The copy is due no longer if `moved_for` is still the time since when it was: None if it was not moved.
+    """
+    mine = update(Task).where(Task.id == task_id)
+    await session.execute(mine.where(Task.copy_leased_until == until).values(copy_leased_until=None))
+    if moved_for:
+        await session.execute(mine.where(Task.copy_due_at == moved_for).values(copy_due_at=None))
 
 
 async def require_project(session: AsyncSession, project: str) -> None:
@@ -109,6 +114,13 @@ async def image(session: AsyncSession, task_id: UUID) -> tables.Image:
     return found
 
 
+async def project_of(session: AsyncSession, task_id: UUID) -> str:
+    project: str | None = await session.scalar(select(Task.project).where(Task.id == task_id))
+    if project is None:
+        raise errors.NotFound("There is no such task.")
+    return project
+
+
 async def lock(session: AsyncSession, task_id: UUID) -> tuple[Task, str | None]:
     """Hold the task until the transaction ends; also tells who has it on lease at this moment."""
     holder = case((Task.leased_until > func.now(), Task.leased_by), else_=null())
@@ -126,12 +138,6 @@ async def history(session: AsyncSession, task_id: UUID) -> list[Annotation]:
     """All answers to a task, those taken back too, oldest first."""
     given = select(Annotation).where(Annotation.task_id == task_id).order_by(Annotation.at, Annotation.id)
     return list(await session.scalars(given))
-
-
-async def labels_given(session: AsyncSession, capture_id: UUID) -> set[str]:
-    """Every label that was ever given to the capture, those taken back too."""
-    given = select(Annotation.label).join(Task, Task.id == Annotation.task_id).where(Task.capture_id == capture_id)
-    return set(filter(None, await session.scalars(given)))
 
 
 async def lock_latest(

@@ -96,6 +96,11 @@ def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -
     return any(label == answer.label and filed_at - end < ECHO for label, end in ended.items())
 
 
+def is_newer(written_at: datetime, answered_at: datetime) -> bool:
+    """Whether a file was written so long after the latest answer that it cannot be the echo of our own move."""
+    return written_at - answered_at >= ECHO
+
+
 def copy_key(capture: tables.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
     if label is None:

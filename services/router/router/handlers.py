@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import clearing, metrics, policies, queries, rules
 from strop import app, consumer, outbox
-from strop_contracts import errors, events
+from strop_contracts import errors, events, tables
 
 
 async def on_captures_received(received: Sequence[events.CaptureReceived], session: AsyncSession) -> None:
@@ -22,8 +22,19 @@ async def on_captures_received(received: Sequence[events.CaptureReceived], sessi
 
 
 async def _route(session: AsyncSession, project: str, announced: Sequence[queries.Announced]) -> None:
-    """Decide on one capture after the other: each sees what was decided before, here and by every other router."""
+    """Decide on one capture after the other: each sees what was decided before, here and by every other router.
+
+    A decision that was made before stands, and is published again.
+    """
     await queries.lock(session, project)
+    before = await queries.routes(session, [each.id for each in announced])
+    await outbox.add(session, *(_follows(project, each, before[each.id]) for each in announced if each.id in before))
+    await _decide(session, project, [each for each in announced if each.id not in before])
+
+
+async def _decide(session: AsyncSession, project: str, announced: Sequence[queries.Announced]) -> None:
+    if not announced:
+        return
     version, policy = await policies.newest(session, project)
     lately = await queries.lately(session, project, announced, policy)
     decided = []
@@ -37,7 +48,7 @@ async def _route(session: AsyncSession, project: str, announced: Sequence[querie
         metrics.ROUTES.labels(project, decision.reason).inc()
 
 
-def _follows(project: str, each: queries.Announced, decision: rules.Decision) -> events.Event:
+def _follows(project: str, each: queries.Announced, decision: rules.Decision | tables.Route) -> events.Event:
     if decision.upload:
         return events.ImageRequested(project=project, capture_id=each.id, device=each.device)
     return events.ImageDeclined(project=project, capture_id=each.id, device=each.device, reason=decision.reason)

@@ -43,6 +43,12 @@ async def lock(session: AsyncSession, project: str, about: str = "routes") -> No
     await db.lock(session, f"router:{project}:{about}")
 
 
+async def routes(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, tables.Route]:
+    """The decisions about these captures, by capture; those without one are left out."""
+    found = await session.scalars(select(Route).where(Route.capture_id == any_(literal(list(ids), ARRAY(Uuid)))))
+    return {route.capture_id: route for route in found}
+
+
 async def lately(
     session: AsyncSession, project: str, announced: Sequence[Announced], policy: rules.Policy
 ) -> rules.Lately:

@@ -13,7 +13,7 @@ import numpy as np
 from strop import stats
 from strop_contracts import documents
 from strop_edge import image
-from strop_edge.model import Model
+from strop_edge.model import Model, read
 from trainer import features, rejection
 
 BINS = 10
@@ -42,7 +42,8 @@ def assess(
         return np.empty((0, len(model.labels)), np.float32), None
     if not model.split or model.manifest.input != image.STANDARD:
         return _assess_directly(model, images, progress)
-    with features.Cache(cache / features.FILE, folder / first, model.manifest.files[first].sha256) as store:
+    graph = read(folder, model.manifest)[first]
+    with features.Cache(cache / features.FILE, graph, model.manifest.sha256(first)) as store:
         found = store.get(images, progress)
     check(model, images[:_CHECKED], found[:_CHECKED])
     return model.assess_features(found)

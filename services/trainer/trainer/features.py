@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
@@ -44,10 +44,13 @@ class Unusable(ValueError):
 class Cache:
     """Features of one backbone. Several processes may use the same file."""
 
-    def __init__(self, path: Path, backbone: Path, backbone_sha256: str) -> None:
+    def __init__(
+        self, path: Path, backbone: Path | bytes, backbone_sha256: str, dtype: type[np.floating[Any]] = np.float32
+    ) -> None:
+        """`backbone` is the ONNX file that gives the features, `dtype` their type."""
         self._backbone = backbone
         # A decoder that gives other pixels gives other features.
-        self._vectors = vectors.Vectors(path, f"{backbone_sha256} decoder {decoder.VERSION}")
+        self._vectors = vectors.Vectors(path, f"{backbone_sha256} decoder {decoder.VERSION}", dtype)
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +65,10 @@ class Cache:
         """
         for sha256, reason in self.fill(wanted, progress).items():
             raise Unusable(f"{sha256}: {reason}")
+        return self.read(wanted)
+
+    def read(self, wanted: Sequence[View]) -> Features:
+        """Return features that were computed before; Unusable when one is missing."""
         loaded = [vector for w in wanted if (vector := self._vectors.get(w.sha256, w.view)) is not None]
         if len(loaded) < len(wanted):
             raise Unusable("the cache was damaged while it was read")
@@ -121,7 +128,13 @@ def _run(session: onnxruntime.InferenceSession, picture: Image.Image, batch: Seq
     return found
 
 
-def _session(backbone: Path) -> onnxruntime.InferenceSession:
+def run(graph: bytes, output: str, inputs: dict[str, NDArray[Any]]) -> Features:
+    """Run a graph once and return one of its outputs."""
+    found: Features = _session(graph).run([output], inputs)[0]
+    return found
+
+
+def _session(backbone: Path | bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # each image has a thread of its own already
     options.inter_op_num_threads = 1

@@ -42,7 +42,7 @@ class Result(documents.Document):
     """What the registry stores of a trained model."""
 
     labels: list[str]
-    graphs: tuple[str, ...]  # the ONNX files in the order of their calls
+    shared: str | None  # the file that models have in common
     files: dict[str, messages.ModelFile]  # all files of the package, by name
     evaluations: dict[documents.Origin, documents.Metrics]
     outcomes: dict[documents.Origin, Path]  # files with one `documents.Outcome` a line

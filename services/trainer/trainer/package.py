@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strop_edge import image, model
+from strop_edge import manifest as described
 from strop_image import sandbox
 from strop_wire import messages
 from trainer import jobs
@@ -36,15 +37,21 @@ def write(
         "thresholds": dict(zip(labels, trained.thresholds, strict=True)),
         "assumed_thresholds": dict(zip(labels, trained.assumed, strict=True)),
         "novelty": None if trained.novelty is None else {"threshold": trained.novelty},
-        "files": {name: asdict(_file(folder / name)) for name in trained.graphs},
+        "files": {name: asdict(_file(folder / name)) for name in trained.files},
         "samples": [],
     }
+    if trained.rebuilt:
+        document["rebuilt"] = {name: _rebuilt(each) for name, each in trained.rebuilt.items()}
     manifest.write_text(json.dumps(document))
     loaded = model.Model(folder)
     document["samples"] = [_sample(loaded, path) for path in samples]
     manifest.write_text(json.dumps(document))
     model.Model(folder).self_test()
-    return {name: _file(folder / name) for name in (messages.MANIFEST, *trained.graphs)}
+    return {name: _file(folder / name) for name in (messages.MANIFEST, *trained.files)}
+
+
+def _rebuilt(each: described.Rebuilt) -> dict[str, Any]:
+    return {"base": each.base, "delta": each.delta, **asdict(each.result)}
 
 
 def _input(wanted: image.Input) -> dict[str, Any]:

@@ -112,6 +112,24 @@ async def order(session: AsyncSession, run_id: UUID, project: str, manifest: str
     await session.execute(insert(tables.TrainingRun).values(id=run_id, **values).on_conflict_do_nothing())
 
 
+async def choose(session: AsyncSession, run_id: UUID, backend: str, options: dict[str, Any]) -> None:
+    """Fix how a run trains."""
+    table = tables.TrainingRun
+    await session.execute(update(table).where(table.id == run_id).values(backend=backend, options=options))
+
+
+async def training_settings(session: AsyncSession, project: str) -> tables.TrainingSettings | None:
+    """Return how the models of a project are trained; None if nothing is set."""
+    return await session.get(tables.TrainingSettings, project)
+
+
+async def save_training_settings(session: AsyncSession, project: str, backend: str, options: dict[str, Any]) -> None:
+    """Set how the models of a project are trained."""
+    table, values = tables.TrainingSettings, {"backend": backend, "options": options}
+    new = insert(table).values(project=project, **values)
+    await session.execute(new.on_conflict_do_update(index_elements=[table.project], set_=values))
+
+
 async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> tables.TrainingRun | None:
     """Take a run that nobody works on; None when it is finished or another trainer's lease still holds."""
     table = tables.TrainingRun
@@ -219,6 +237,13 @@ async def reserve_model(session: AsyncSession, run: tables.TrainingRun) -> int:
     )
     await session.execute(update(table).where(table.id == run.id).values(model_version=version))
     return version
+
+
+async def is_deployed(session: AsyncSession, project: str, version: int) -> bool:
+    """Whether a deployment of this model version exists, in whatever state."""
+    table = tables.Deployment
+    found = select(table.id).where(table.project == project, table.model_version == version).limit(1)
+    return await session.scalar(found) is not None
 
 
 async def champion(session: AsyncSession, project: str) -> tables.ModelVersion | None:

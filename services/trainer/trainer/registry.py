@@ -39,7 +39,8 @@ async def register(
         await lease.end(session, state=states.RunState.SUCCEEDED, dataset_version=dataset)
         await _rows(session, run, dataset, version, result, files, outcomes)
         await queries.add_files(session, project, files)
-        await outbox.add(session, events.ModelRegistered(project=project, run_id=run.id, model_version=version))
+        registered = events.ModelRegistered(id=run.id, project=project, run_id=run.id, model_version=version)
+        await outbox.add(session, registered)
         if _state(run, result) == states.ModelState.APPROVED:
             await outbox.add(session, events.ModelApproved(project=project, model_version=version))
     log.info("model registered", project=project, model=version, state=_state(run, result), reasons=result.reasons)
@@ -48,12 +49,14 @@ async def register(
 async def approve(session: AsyncSession, project: str, version: int, by: str) -> None:
     """Roll a model out that the gate left undecided or refused, or that was ordered; the reasons name the person.
 
-    NotFound without such a model; Refused when it is approved already. The caller commits.
+    A model that is approved and not rolled out, because its event was lost, is rolled out. NotFound without such a model;
+    Refused when it was rolled out already. The caller commits.
     """
     model = await _model(session, project, version)
-    if model.state == states.ModelState.APPROVED:
+    if model.state != states.ModelState.APPROVED:
+        _decide(model, states.ModelState.APPROVED, by)
+    elif await queries.is_deployed(session, project, version):
         raise errors.Refused(f"v{version} is approved already; `strop rollback {project} v{version}` returns to it")
-    _decide(model, states.ModelState.APPROVED, by)
     await outbox.add(session, events.ModelApproved(project=project, model_version=version))
 
 
@@ -90,13 +93,12 @@ def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
 
 
 def _files(project: str, folder: str, result: jobs.Result) -> documents.Files:
-    """Name -> sha256, size and key. The first of two graphs is shared by models, so its content names it."""
-    shared = result.graphs[0] if len(result.graphs) > 1 else None
+    """Name -> sha256, size and key. The file that models share is named by its content."""
     return {
         name: documents.StoredFile(
             sha256=file.sha256,
             size=file.size,
-            key=keys.backbone(project, file.sha256) if name == shared else f"{folder}/{name}",
+            key=keys.backbone(project, file.sha256) if name == result.shared else f"{folder}/{name}",
         )
         for name, file in result.files.items()
     }

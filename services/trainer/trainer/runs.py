@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -101,7 +102,8 @@ class Runs:
         async with self._runtime.sessions.begin() as session:
             version = await queries.reserve_model(session, run)
             champion = None if run.manifest else await queries.champion(session, run.project)
-        ordered = {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED} if run.backbone else {}
+            saved = await queries.training_settings(session, run.project)
+        backend, options = self._backend(run, saved)
         return version, jobs.Job(
             project=run.project,
             version=f"v{version}",
@@ -111,9 +113,17 @@ class Runs:
             output=folder / "package",
             champion=await self._champion(champion, folder) if champion else None,
             images=tuple(images),
-            backend="head" if ordered else self._settings.backend,
-            options=ordered or self._settings.options,
+            backend=backend,
+            options=options,
         )
+
+    def _backend(self, run: tables.TrainingRun, saved: tables.TrainingSettings | None) -> tuple[str, dict[str, Any]]:
+        """Return the backend and its options: those of an order, of the run, of the project, or of the service."""
+        if run.backbone:
+            return "head", {"backbone": run.backbone, "known_rejected": KNOWN_REJECTED}
+        if run.backend:
+            return run.backend, run.options or {}
+        return (saved.backend, saved.options) if saved else (self._settings.backend, self._settings.options)
 
     async def _champion(self, model: tables.ModelVersion, folder: Path) -> Path:
         target = folder / "champion"

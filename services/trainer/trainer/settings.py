@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     max_wait: float = Field(1800, ge=0, description="but not longer than this after enough labels were there")
     cooldown: float = Field(600, ge=0, description="pause between the end of one training and the start of the next")
     backend: str = Field(
-        "head", description="how models of fleets are trained: `head`, or `constant`, which learns nothing"
+        "head",
+        description="how models of fleets are trained where a project has no setting: `head`, `finetune`, or `constant`",
     )
     options: dict[str, Any] = Field({}, description="options of the backend, as JSON")
     cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")

@@ -21,6 +21,7 @@ from trainer.backends import base
 
 _SAMPLES = 3
 _PAUSE = 0.3  # seconds between two reports of progress
+_ESTIMATE = 3.0  # seconds of a step after which its rate is stable
 
 Outcomes = dict[documents.Origin, list[documents.Outcome]]
 
@@ -32,7 +33,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     train = [item for item in images if item.part == documents.Part.TRAIN]
     labels = sorted({item.label for item in train})
     job.output.mkdir(parents=True)
-    trained = backend.train(base.Request(train, labels, job.output, job.cache), progress)
+    trained = backend.train(base.Request(train, labels, job.output, job.cache, job.champion), progress)
     files = package.write(job, labels, trained, _samples(train))
     challenger = _judge(job, job.output, images, progress)
     champion = _judge(job, job.champion, images, progress) if job.champion else None
@@ -41,7 +42,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     excluded = [f"{exclusions.describe(left_out, len(job.images))}. The others were used"] if left_out else []
     return jobs.Result(
         labels=labels,
-        graphs=trained.graphs,
+        shared=trained.shared,
         files=files,
         evaluations={
             origin: evaluation.metrics(outcomes, labels, assumed, [each for each in left_out if each.origin == origin])
@@ -117,12 +118,24 @@ class _Reporter:
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._step, self._first, self._done, self._began = "", 0, 0, 0.0
 
     def __call__(self, step: str, done: int, total: int) -> None:
         now = time.monotonic()
+        if step != self._step or done <= self._done:  # another step, or the same one again
+            self._step, self._first, self._began = step, done, now
+        self._done = done
         if done == total or now - self._last > _PAUSE:
             self._last = now
-            print(documents.Progress(step=step, done=done, total=total).model_dump_json(), flush=True)
+            found = documents.Progress(
+                step=step, done=done, total=total, left=self._left(done, total, now - self._began)
+            )
+            print(found.model_dump_json(exclude_none=True), flush=True)
+
+    def _left(self, done: int, total: int, spent: float) -> float | None:
+        """Estimate the seconds that the step still takes, from what it has done since its first report."""
+        moved = done - self._first
+        return round(spent / moved * (total - done), 1) if moved and done < total and spent > _ESTIMATE else None
 
 
 def _end_with(parent: int) -> None:

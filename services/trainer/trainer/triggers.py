@@ -1,5 +1,6 @@
 """When to train. An event schedules the evaluation of a project's trigger; a person requests a run at any time."""
 
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,8 +8,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, loops, outbox
-from strop_contracts import errors, events, states, tables
-from trainer import datasets, queries, rules
+from strop_contracts import control, errors, events, states, tables
+from trainer import backends, datasets, queries, rules
 from trainer.settings import Settings
 
 log = structlog.get_logger()
@@ -23,14 +24,17 @@ class Triggers:
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
         self._make = runtime.sessions
         self._trigger = rules.Trigger(settings.min_labels, settings.debounce, settings.max_wait, settings.cooldown)
-        self._started = False
+        self._every = runtime.settings.reconcile_after
+        self._scheduled: float | None = None  # when all were
 
     async def tick(self) -> None:
-        """Evaluate all triggers at the first call, because settings may have changed; later those that are due."""
-        if not self._started:
+        """Evaluate the triggers that are due; all of them at the first call, because settings may have changed, and at
+        intervals, because an event may have been lost.
+        """
+        if self._scheduled is None or time.monotonic() - self._scheduled > self._every:
             async with self._make.begin() as session:
                 await queries.schedule(session, await queries.projects(session))
-            self._started = True
+            self._scheduled = time.monotonic()
         async with self._make() as session:
             lapsed, due = await queries.lapsed(session), await queries.due(session)
         for run in lapsed:
@@ -60,10 +64,11 @@ class Triggers:
             await queries.postpone(session, check, decision.recheck)
 
 
-async def by_hand(session: AsyncSession, project: str) -> UUID:
-    """Ask for a training run now.
+async def by_hand(session: AsyncSession, project: str, choice: control.TrainingChoice | None = None) -> UUID:
+    """Request a training run now; `choice` says how, if not as usual for the project. The caller commits.
 
-    NotFound without such a project; Refused while another run is unfinished, or when there is too little to learn from.
+    NotFound without such a project; Refused while another run is unfinished, when there is too little to learn from, or when
+    there is no such backend.
     """
     if not await queries.exists(session, project):
         raise errors.NotFound(f"there is no project {project}: create it first")
@@ -77,5 +82,23 @@ async def by_hand(session: AsyncSession, project: str) -> UUID:
     run = await queries.request(session, project, states.RunTrigger.MANUAL)
     if run is None:
         raise errors.Refused(f"a training run of {project} is under way: wait for it")
+    if choice and (choice.backend or choice.options):
+        await _choose(session, project, run, choice)
     await outbox.add(session, events.TrainingRequested(project=project, run_id=run))
     return run
+
+
+async def _choose(session: AsyncSession, project: str, run: UUID, choice: control.TrainingChoice) -> None:
+    """Fix the backend and the options of a run, and of the project's later ones if that is wanted."""
+    saved = await queries.training_settings(session, project)
+    backend = choice.backend or (saved.backend if saved else None)
+    if backend is None:
+        raise errors.Refused("options need a backend: name it, because the project has none of its own")
+    try:
+        backends.check(backend)
+    except ValueError as error:
+        raise errors.Refused(str(error)) from error
+    options = {**(saved.options if saved and saved.backend == backend else {}), **choice.options}
+    await queries.choose(session, run, backend, options)
+    if choice.save:
+        await queries.save_training_settings(session, project, backend, options)

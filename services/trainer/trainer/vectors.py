@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strop_edge import disk
 
-Vector = NDArray[np.float32]
+Vector = NDArray[Any]  # float32, or float16 of activations
 
 _CHECKSUM = 4  # bytes, of CRC-32
 
@@ -29,10 +30,11 @@ create table if not exists features (
 class Vectors:
     """The file, opened or created. Several processes may use it. Raises sqlite3.DatabaseError; `renew` helps if it is damaged."""
 
-    def __init__(self, path: Path, backbone: str) -> None:
+    def __init__(self, path: Path, backbone: str, dtype: type[np.floating[Any]] = np.float32) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._backbone = backbone
+        self._dtype = dtype
         self._database = _open(path)
 
     def close(self) -> None:
@@ -51,7 +53,7 @@ class Vectors:
             row: tuple[bytes] | None = cursor.fetchone()
         if row is None or _sealed(row[0][:-_CHECKSUM]) != row[0]:
             return None
-        return np.frombuffer(row[0][:-_CHECKSUM], np.float32)
+        return np.frombuffer(row[0][:-_CHECKSUM], self._dtype)
 
     def put(self, found: Iterable[tuple[str, str, Vector]]) -> None:
         """Write (sha256, view, vector) in one transaction."""

@@ -3,7 +3,7 @@
 Ids are UUIDv7 made by us or by the device. Times are the server's, except `captured_at`, which is the device's claim.
 """
 
-from strop_contracts.tables.accounts import Token, User
+from strop_contracts.tables.accounts import Membership, Token, User
 from strop_contracts.tables.base import Base
 from strop_contracts.tables.custom_labels import (
     HostedChange,
@@ -16,7 +16,7 @@ from strop_contracts.tables.custom_labels import (
 )
 from strop_contracts.tables.deployer import Deployment, DeploymentDevice
 from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
-from strop_contracts.tables.kernel import DeadLetter, Inbox, Outbox
+from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
 from strop_contracts.tables.trainer import (
@@ -25,12 +25,14 @@ from strop_contracts.tables.trainer import (
     ModelFile,
     ModelVersion,
     TrainingRun,
+    TrainingSettings,
     TriggerCheck,
     TriggerDecision,
 )
 
 __all__ = [
     "Annotation",
+    "AuditEntry",
     "Base",
     "Capture",
     "DatasetItem",
@@ -49,6 +51,7 @@ __all__ = [
     "Image",
     "Inbox",
     "LabelTask",
+    "Membership",
     "ModelFile",
     "ModelVersion",
     "Outbox",
@@ -59,6 +62,7 @@ __all__ = [
     "Route",
     "Token",
     "TrainingRun",
+    "TrainingSettings",
     "TriggerCheck",
     "TriggerDecision",
     "Upload",

@@ -17,6 +17,16 @@ class User(Base):
     at: Mapped[datetime] = created()
 
 
+class Membership(Base):
+    """The role of a user in one project, or in all."""
+
+    __tablename__ = "memberships"
+    user: Mapped[str] = mapped_column(ForeignKey("users.name"), primary_key=True)
+    project: Mapped[str] = mapped_column(primary_key=True)  # or `access.ALL`
+    role: Mapped[states.Role]
+    at: Mapped[datetime] = created()
+
+
 class Token(Base):
     """A credential of a user. Only its hash is stored."""
 

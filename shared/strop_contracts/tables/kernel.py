@@ -28,7 +28,24 @@ class Outbox(Base):
     queue: Mapped[str]
     body: Mapped[str]
     reason: Mapped[str | None]  # set on what goes to a dead-letter queue
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))  # by the queue, which accepted others meanwhile
     at: Mapped[datetime] = created()
+
+
+class AuditEntry(Base):
+    """A change that a user asked for, written before it is made. Services may only add rows."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "at"),)
+    id: Mapped[UUID] = new_id()
+    at: Mapped[datetime] = created()
+    user: Mapped[str]
+    source: Mapped[str]  # "page": a browser; "api": a program or the command
+    address: Mapped[str | None]  # of the client, or of the last proxy before the service
+    method: Mapped[str]
+    path: Mapped[str]
+    project: Mapped[str | None]
+    allowed: Mapped[bool]
 
 
 class DeadLetter(Base):

@@ -17,6 +17,7 @@ class LabelTask(Base):
     __table_args__ = (
         UniqueConstraint("capture_id"),
         Index(None, "project", "priority", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_label_tasks_copy_due", "copy_due_at", postgresql_where=text("copy_due_at is not null")),
         Index("ix_label_tasks_mine", "project", "leased_by", postgresql_where=text("state = 'open'")),
     )
     id: Mapped[UUID] = new_id()
@@ -30,6 +31,7 @@ class LabelTask(Base):
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
     copy_leased_until: Mapped[datetime | None]  # the copy in the folders is being moved
+    copy_due_at: Mapped[datetime | None]  # since when its ground truth differs from its folder; None: it does not
     at: Mapped[datetime] = created()
 
 

@@ -1,6 +1,7 @@
 """The tables that trainer owns."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
@@ -61,6 +62,8 @@ class TrainingRun(Base):
     trigger: Mapped[states.RunTrigger]
     manifest: Mapped[str | None]  # of an order: the key of its images; else the project's labelled images are gathered
     backbone: Mapped[str | None]  # of an order: which; else the fleet's
+    backend: Mapped[str | None]  # requested for this run; else the project's, or the service's
+    options: Mapped[dict[str, Any] | None]  # of that backend
     dataset_version: Mapped[int | None]
     model_version: Mapped[int | None]  # the number that its model will have, once it has begun
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
@@ -71,6 +74,15 @@ class TrainingRun(Base):
     at: Mapped[datetime] = created()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class TrainingSettings(Base):
+    """How the models of a project are trained. Without a row as the service's settings say."""
+
+    __tablename__ = "training_settings"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    backend: Mapped[str]
+    options: Mapped[dict[str, Any]]
 
 
 class ModelVersion(Base):

@@ -13,7 +13,9 @@ from sqlalchemy import select
 from strop import app, tokens
 from strop.settings import Settings
 from strop_contracts import tables, topology
+from strop_contracts.states import Role
 from strop_devstack.platform.stack import Stack
+from tests import users
 
 NAME = f"setup{os.getpid()}"
 
@@ -56,28 +58,31 @@ async def test_short_token_of_the_environment_is_refused(env: dict[str, str]) ->
     assert (done.returncode, "is shorter than 32 characters" in done.stderr) == (1, True)
 
 
-async def test_token_of_another_user_does_not_become_an_operators(env: dict[str, str]) -> None:
+async def test_token_of_another_user_is_not_registered_for_the_admin(env: dict[str, str]) -> None:
     assert (await strop(env, "setup")).returncode == 0
     async with app.runtime(Settings(database_url=env["DATABASE_URL"])) as runtime:
         async with runtime.sessions.begin() as session:
-            token = await tokens.make(session, "a-program", "api")
+            token = await users.token(session, "a-program", "api")
 
         done = await strop(env | {"STROP_TOKEN": token}, "setup")
 
         assert (done.returncode, "belongs to another user" in done.stderr) == (1, True)
         async with runtime.sessions() as session:
-            assert await tokens.user(session, token, "operator") is None
+            assert await tokens.user(session, token, "api") == "a-program"
+            assert not await session.scalar(select(tables.Membership.user).where(tables.Membership.user == "operator"))
 
 
-async def test_operators_token_is_printed_or_taken_from_the_environment(env: dict[str, str]) -> None:
+async def test_admins_token_is_printed_or_taken_from_the_environment(env: dict[str, str]) -> None:
     chosen = "chosen" * 6
-    done = await strop(env | {"STROP_TOKEN": chosen}, "setup", "--operator=ann")
+    done = await strop(env | {"STROP_TOKEN": chosen}, "setup", "--admin=ann")
     assert done.returncode == 0, done.stderr
     printed = done.stdout.strip()
 
     async with app.runtime(Settings(database_url=env["DATABASE_URL"])) as runtime, runtime.sessions() as session:
-        assert await tokens.user(session, printed, "operator") == "ann"
-        assert await tokens.user(session, chosen, "operator") == "operator"
+        for token, user in ((printed, "ann"), (chosen, "operator")):
+            caller = await tokens.caller(session, token, "api", "api")
+            assert caller is not None
+            assert (caller.name, caller.may(Role.ADMIN)) == (user, True)
 
 
 async def test_a_device_without_its_project_is_refused_in_one_line(env: dict[str, str]) -> None:

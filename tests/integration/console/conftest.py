@@ -10,8 +10,9 @@ import pytest
 
 from console import __main__ as main
 from custom_labels import __main__ as api
-from strop import app, tokens
+from strop import app
 from strop.settings import Settings
+from tests import users
 
 
 @pytest.fixture
@@ -60,6 +61,6 @@ async def client(
     runtime: app.Runtime, name: str, *, base_url: str = "http://strop", transport: httpx.ASGITransport | None = None
 ) -> httpx.AsyncClient:
     async with runtime.sessions.begin() as session:
-        token = await tokens.make(session, name, "api")
+        token = await users.token(session, name, "api")
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers, timeout=30)

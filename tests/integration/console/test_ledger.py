@@ -1,7 +1,9 @@
 """The ledger finds what was lost and what was doubled, and what is only on its way."""
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, text, update
 
 from console import ledger
 from ingest import device_messages, refusal_limits
@@ -116,3 +118,16 @@ async def test_two_tasks_of_one_capture_and_two_rollouts_of_one_model_are_found(
 
     assert found.doubled == [capture]
     assert found.repeated == ["v3 was rolled out 2 times"]
+
+
+async def test_a_row_that_waits_although_its_event_was_emitted_again_is_stuck(runtime: app.Runtime) -> None:
+    await made(runtime, 1, "stored")
+    async with runtime.sessions.begin() as session:
+        old = func.now() - timedelta(seconds=3601)
+        await session.execute(update(tables.Upload).values(at=old))
+    async with runtime.sessions() as session:
+        found = await ledger.check(session, factories.PROJECT, {}, 600)
+        later = await ledger.check(session, factories.PROJECT, {}, 6000)
+
+    assert (found.stuck, found.wrong) == (["label task: 1, the oldest for 60 minutes"], True)
+    assert (later.stuck, later.wrong) == ([], False)

@@ -3,8 +3,8 @@
 import httpx
 
 from console import __main__ as main
-from strop import app, tokens
-from tests import judged
+from strop import app
+from tests import judged, users
 from tests.integration.console.conftest import Ask
 
 
@@ -27,7 +27,7 @@ async def test_who_is_not_signed_in_sees_nothing(runtime: app.Runtime) -> None:
 
 async def test_a_sign_in_link_works_once_at_the_consoles_own_address(runtime: app.Runtime) -> None:
     async with runtime.sessions.begin() as session:
-        token = await tokens.make(session, "ada", "once")
+        token = await users.token(session, "ada", "once")
     async with stranger(runtime) as ada, stranger(runtime) as other:
         first = await ada.post("/sign-in", data={"token": token})
         again = await other.post("/sign-in", data={"token": token})

@@ -24,10 +24,10 @@ from ingest import __main__ as ingest
 from ingest import grant_publisher, receiver
 from labeling_queue import __main__ as labeling_queue
 from router import __main__ as router
-from strop import app, consumer, mqtt, outbox, sqs, storage, tokens
+from strop import app, consumer, mqtt, outbox, sqs, storage
 from strop_contracts import events, tables
 from strop_wire import messages, topics
-from tests import factories
+from tests import factories, users
 from trainer import handlers as trainer_handlers
 from trainer import settings as trainer_settings
 from trainer import triggers
@@ -103,12 +103,12 @@ class Bucket(storage.Storage):
         self._endpoint = endpoint
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def get(self, key: str, limit: int | None = None, version: str | None = None) -> bytes:
-        body = await super().get(key, limit, version)
+    async def read(self, key: str, limit: int | None = None, version: str | None = None) -> storage.Content:
+        content = await super().read(key, limit, version)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             await meanwhile()
-        return body
+        return content
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         await super().put(key, body, content_type)
@@ -192,7 +192,7 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
-            issued = {name: await tokens.make(session, name, "api") for name in PEOPLE}
+            issued = {name: await users.token(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
         for name, token in issued.items():
             headers = {"Authorization": f"Bearer {token}"}

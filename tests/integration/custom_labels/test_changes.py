@@ -1,13 +1,14 @@
 """Changes of data sets may come again at any time, and break down at any place."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
-from custom_labels.datasets import changes
-from strop import app
-from strop_contracts import events, states, tables
+from custom_labels.datasets import changes, copies
+from strop import app, db, storage
+from strop_contracts import errors, events, keys, states, tables
 from strop_wire import ids
 from tests import factories, roles
 from tests.integration.custom_labels.conftest import Bucket
@@ -104,3 +105,57 @@ async def test_a_change_whose_data_set_is_gone_is_done(
     runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
 ) -> None:
     await carried.carry_out(events.DatasetChangeRequested(project=factories.PROJECT, change_id=UUID(str(ids.uuid7()))))
+
+
+async def test_a_change_that_is_carried_out_already_is_not_begun_again(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes
+) -> None:
+    event = await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")])
+    async with db.hold(runtime.sessions, f"data set change {event.change_id}"):
+        await carried.carry_out(event)
+        assert await outcome(runtime) == ("CREATE_IN_PROGRESS", None, 0)
+
+    await carried.carry_out(event)
+
+    assert await outcome(runtime) == ("CREATE_COMPLETE", "SUCCESS", 1)
+    async with roles.arranging(runtime)() as session:
+        assert (await session.get_one(tables.HostedChange, event.change_id)).attempts == 1
+
+
+async def test_an_entry_added_while_its_data_set_is_copied_has_its_image_in_the_copy(
+    runtime: app.Runtime, bucket: Bucket, carried: changes.Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await carried.carry_out(await ordered(runtime, bucket, [await bucket.line("a.jpg", "rose")]))
+    late = factories.picture(2)
+    async with runtime.sessions.begin() as session:
+        source = (await session.scalars(select(tables.HostedDataset))).one()
+        await factories.make_project(session, "copies", devices=())
+        target = tables.HostedDataset(project="copies", kind="TRAIN", status="CREATE_IN_PROGRESS")
+        session.add(target)
+        await session.flush()
+        change = await changes.order(session, target, states.ChangeKind.COPY, {"dataset": str(source.id)})
+    images = copies.images
+
+    async def images_then_an_entry(*arguments: Any) -> None:
+        await images(*arguments)
+        monkeypatch.setattr(copies, "images", images)
+        sha256 = storage.digest(late)
+        await runtime.storage.put(keys.image(factories.PROJECT, sha256), late)
+        async with runtime.sessions.begin() as session:
+            about = {"size": len(late), "content_type": "image/jpeg", "width": 64, "height": 48}
+            session.add(tables.HostedImage(project=factories.PROJECT, sha256=sha256, **about))
+            line = {"line": "{}", "labels": ["rose"], "errors": []}
+            session.add(Entry(dataset_id=source.id, source_ref="late", position=1, sha256=sha256, **line))
+
+    monkeypatch.setattr(copies, "images", images_then_an_entry)
+    event = events.DatasetChangeRequested(project="copies", change_id=change)
+    with pytest.raises(errors.RetryLater, match="changed while it was copied"):
+        await carried.carry_out(event)
+
+    await carried.carry_out(event)
+
+    async with roles.arranging(runtime)() as session:
+        copied = list(await session.scalars(select(Entry.sha256).where(Entry.dataset_id == target.id)))
+    assert len(copied) == 2
+    for sha256 in copied:
+        assert await runtime.storage.size(keys.image("copies", str(sha256)))

@@ -9,7 +9,7 @@ from botocore.exceptions import WaiterError
 from sqlalchemy import select
 
 from strop import app, outbox
-from strop_contracts import events, tables
+from strop_contracts import events, states, tables
 from strop_wire import ids
 from tests import factories, judged, roles, wait
 from tests.integration.custom_labels import colours
@@ -306,3 +306,21 @@ async def test_a_fleets_own_model_is_a_version_too(lab: Colours, runtime: app.Ru
     for described in answer["ProjectVersionDescriptions"]:
         assert (described["Status"], described["StatusMessage"]) == ("TRAINING_COMPLETED", "not better")
         assert described["EvaluationResult"] == {"F1Score": 0.75}
+
+
+async def test_a_version_is_not_ordered_while_entries_move_between_its_data_sets(
+    lab: Colours, runtime: app.Runtime
+) -> None:
+    await lab.datasets()
+    async with roles.arranging(runtime).begin() as session:
+        rows = await session.scalars(select(tables.HostedDataset).with_for_update())
+        for row in rows:
+            row.status = states.DatasetStatus.UPDATE_IN_PROGRESS
+        await session.flush()
+        request = {"ProjectArn": lab.arn, "VersionName": "1", "OutputConfig": lab.output}
+        ordering = asyncio.create_task(lab.rekognition.fails("create_project_version", **request))
+        await asyncio.wait([ordering], timeout=0.3)
+        assert not ordering.done()  # it waits for the rows
+
+    assert (await ordering).startswith("ResourceInUseException: The training data set is UPDATE_IN_PROGRESS")
+    assert await versions(runtime) == []

@@ -63,6 +63,7 @@ async def fill(session: AsyncSession) -> None:
                 project=PROJECT, device="line-1", boot=ids.uuid7(), sequence=1, state=factories.state()
             ),
             tables.TriggerDecision(project=PROJECT, train=False, reasons=[]),
+            tables.TrainingSettings(project=PROJECT, backend="head", options={}),
             tables.TriggerCheck(project=PROJECT, due_at=datetime.now(UTC)),
             tables.Policy(project=PROJECT, version=1, body={}),
             tables.ProjectPolicy(project=PROJECT, name="copy", revision="1", document="{}"),

@@ -69,7 +69,7 @@ set -eu
 . "$1"
 echo "$no_proxy"
 strop status | grep -c router
-strop token create me | cut -c1-10
+strop token create me --role labeler | cut -c1-10
 QUEUE=$(aws sqs create-queue --queue-name mine --query QueueUrl --output text)
 aws sqs send-message --queue-url "$QUEUE" --message-body 'by the CLI' > sent
 aws sqs receive-message --queue-url "$QUEUE" --query 'Messages[0].Body' --output text

@@ -155,7 +155,7 @@ def test_a_shell_that_sources_the_file_finds_the_command(state: Path) -> None:
 
 def test_the_token_of_the_file_and_a_made_one_open_the_api(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
     say(strop, state, "projects create open")
-    made = say(strop, state, "token create robot").strip()
+    made = say(strop, state, "token create robot --role labeler").strip()
 
     for token, expected in ((env["STROP_TOKEN"], 200), (made, 200), ("wrong", 401)):
         answer = httpx.get(
@@ -204,7 +204,7 @@ def dead_letter(strop: CliRunner, state: Path) -> str:
 
 
 def test_a_sign_in_link_works_once(strop: CliRunner, state: Path, env: dict[str, str]) -> None:
-    link = say(strop, state, f"token create anna --link {env['STROP_URL']}").strip()
+    link = say(strop, state, f"token create anna --role labeler --link {env['STROP_URL']}").strip()
 
     page, _, token = link.partition("?token=")
     assert httpx.get(link).status_code == 200

@@ -60,7 +60,11 @@ def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
 
 
-@pytest.mark.parametrize("package", [packages.whole("v2"), packages.larger("v2")], ids=["one file", "larger input"])
+@pytest.mark.parametrize(
+    "package",
+    [packages.whole("v2"), packages.larger("v2"), packages.rebuilt("v2")],
+    ids=["one file", "larger input", "rebuilt"],
+)
 def test_a_package_of_another_shape_is_fetched_and_classifies(
     cloud: Cloud, start_agent: Start, feed: Feed, package: packages.Package
 ) -> None:

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import control, object_changes
-from strop import app, storage, tokens
+from ingest import dataset_control, object_changes
+from strop import app, storage
 from strop_contracts import control as documents
 from strop_contracts import tables
-from tests import factories, roles
+from tests import factories, roles, users
 from tests.integration.ingest.bucket import BODY, appear
 
 PATH = "train/can/1 ü+.jpg"
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.usefixtures("enrolled")
 
 @pytest.fixture
 async def client(runtime: app.Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    """An operator's client of the routes of data sets."""
+    """A client of the routes of data sets."""
     async with roles.arranging(runtime).begin() as session:
-        token = await tokens.make(session, "ann", "operator")
-    transport = httpx.ASGITransport(app.web({"ingest": runtime}, {"ingest": app.Service([], control.router)}))
+        token = await users.token(session, "ann")
+    transport = httpx.ASGITransport(app.web({"ingest": runtime}, {"ingest": app.Service([], dataset_control.router)}))
     url = f"http://strop/api/control/ingest/projects/{factories.PROJECT}/datasets/"
     async with httpx.AsyncClient(
         transport=transport, base_url=url, headers={"Authorization": f"Bearer {token}"}

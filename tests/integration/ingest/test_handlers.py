@@ -54,6 +54,18 @@ async def test_a_wanted_image_gets_a_place_even_while_the_broker_is_away(
     assert upload.key == f"bottles/raw_field_data/line-1/{capture.id}.jpg"
 
 
+async def test_an_image_whose_object_is_missing_is_requested_from_the_device(
+    runtime: app.Runtime, decisions: handlers.Decisions, session: AsyncSession
+) -> None:
+    capture = await announced(runtime)
+    async with roles.arranging(runtime).begin() as other:
+        await factories.make_image(other, capture)
+
+    await decisions.on_images_requested([requested(capture)])
+
+    assert (await session.get_one(tables.Upload, capture.id)).state == "granted"
+
+
 async def test_an_unwanted_image_is_dropped_with_the_reason(
     runtime: app.Runtime, decisions: handlers.Decisions, session: AsyncSession
 ) -> None:

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import object_changes
-from strop import app, storage
+from ingest import grant_publisher, object_changes
+from strop import app, mqtt, storage
 from strop_contracts import errors, events, keys, tables, topology
 from strop_wire import messages
 from tests import factories, roles, wait
@@ -56,6 +56,26 @@ async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_
     (happened,) = await wait.outbox(runtime)
     assert isinstance(happened, events.LabelFiled)
     assert happened.label == "50%"
+
+
+class Replaced(storage.Storage):
+    """A bucket in which a person writes a file again while it is copied."""
+
+    def __init__(self, real: storage.Storage) -> None:
+        super().__init__(real._client, real._public, real.bucket)
+
+    async def copy(self, source: str, target: str) -> None:
+        await super().copy(source, target)
+        await self.put(source, factories.picture(2))
+
+
+async def test_a_file_that_is_written_again_while_it_moves_is_not_deleted(runtime: app.Runtime) -> None:
+    _, key = await labeled(runtime, "50% ")
+    grants = grant_publisher.GrantPublisher(runtime.storage, mqtt.Mqtt(runtime.settings.mqtt_url, "away"))
+
+    await appear(object_changes.ObjectChanges(runtime.sessions, Replaced(runtime.storage), grants), key)
+
+    assert await runtime.storage.get(key) == factories.picture(2)
 
 
 async def test_a_file_moved_away_and_back_by_hand_is_a_label_again(

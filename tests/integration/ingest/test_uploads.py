@@ -1,13 +1,14 @@
 """What follows when a device has uploaded an image."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import object_changes, queries, rules
-from strop import app
+from ingest import grant_publisher, object_changes, queries, rules
+from strop import app, mqtt, storage
 from strop_contracts import errors, events, keys, states, tables
 from strop_wire import ids
 from tests import factories, roles, wait
@@ -115,6 +116,95 @@ async def test_what_was_not_announced_is_taken_away_and_may_come_again(
     await runtime.storage.put(key, BODY)
     await appear(files, key)
     assert (await upload_of(session, capture)).state == "stored"
+
+
+class Interrupted(storage.Storage):
+    """Lets something happen once, between the read of an object and what follows from it."""
+
+    def __init__(self, real: storage.Storage, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(real._client, real._public, real.bucket)
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def read(self, key: str, limit: int | None = None, version: str | None = None) -> storage.Content:
+        try:
+            return await super().read(key, limit, version)
+        finally:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            if meanwhile:
+                await meanwhile()
+
+
+def interrupted(runtime: app.Runtime, meanwhile: Callable[[], Awaitable[None]]) -> object_changes.ObjectChanges:
+    broker = mqtt.Mqtt(runtime.settings.mqtt_url, "away")
+    grants = grant_publisher.GrantPublisher(runtime.storage, broker)
+    return object_changes.ObjectChanges(runtime.sessions, Interrupted(runtime.storage, meanwhile), grants)
+
+
+@pytest.mark.parametrize("wrong", [b"wrong", BODY + b"more"], ids=["mismatch", "too long"])
+async def test_good_bytes_that_arrive_during_a_duplicated_event_stay(
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession, wrong: bytes
+) -> None:
+    """Two deliveries read wrong bytes. The first asks again, the device uploads, and the second goes on."""
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, wrong)
+
+    async def first_delivery_and_upload() -> None:
+        await appear(files, key)
+        await runtime.storage.put(key, BODY)
+
+    await appear(interrupted(runtime, first_delivery_and_upload), key)
+
+    assert await runtime.storage.get(key) == BODY
+    assert (await upload_of(session, capture)).attempts == 1
+    await session.rollback()
+    await appear(files, key)
+    assert (await upload_of(session, capture)).state == "stored"
+
+
+async def test_good_bytes_that_are_stored_during_a_mismatch_stay_stored(
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, b"wrong")
+
+    async def upload_and_event() -> None:
+        await runtime.storage.put(key, BODY)
+        await appear(files, key)
+
+    await appear(interrupted(runtime, upload_and_event), key)
+
+    upload = await upload_of(session, capture)
+    assert (upload.state, upload.attempts) == ("stored", 0)
+    assert await runtime.storage.get(key) == BODY
+
+
+async def test_a_drop_during_the_check_of_an_image_stands(
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+
+    async def drop() -> None:
+        async with runtime.sessions.begin() as dropping:
+            await queries.uploads.drop(dropping, capture, "duplicate")
+
+    await appear(interrupted(runtime, drop), key)
+
+    assert (await upload_of(session, capture)).state == "dropped"
+    assert await wait.outbox(runtime) == []
+
+
+async def test_an_upload_restores_an_image_whose_object_is_missing(
+    runtime: app.Runtime, files: object_changes.ObjectChanges, session: AsyncSession
+) -> None:
+    capture, key = await granted(runtime)
+    async with runtime.sessions.begin() as other:
+        await factories.make_image(other, capture)
+    await runtime.storage.put(key, BODY)
+
+    await appear(files, key)
+
+    assert await runtime.storage.get(keys.image(capture.project, capture.sha256)) == BODY
 
 
 async def test_what_never_matches_is_dropped_with_the_reason(

@@ -11,9 +11,9 @@ from sqlalchemy import update
 
 from labeling_queue import __main__ as main
 from labeling_queue import handlers
-from strop import app, tokens
+from strop import app
 from strop_contracts import events, keys, tables
-from tests import factories, roles
+from tests import factories, roles, users
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def ask(runtime: app.Runtime) -> AsyncIterator[Ask]:
 
         async def person(name: str) -> httpx.AsyncClient:
             async with runtime.sessions.begin() as session:
-                token = await tokens.make(session, name, "api")
+                token = await users.token(session, name, "api")
             headers = {"Authorization": f"Bearer {token}"}
             client = httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers)
             return await stack.enter_async_context(client)

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from labeling_queue import __main__ as main
-from strop import app, tokens
+from strop import app
 from strop_contracts import tables
-from tests import factories, roles
+from tests import factories, roles, users
 from tests.integration.labeling_queue.conftest import Store
 
 LABELS = f"/api/projects/{factories.PROJECT}/labels"
@@ -25,7 +25,7 @@ async def browser(runtime: app.Runtime, store: Store) -> AsyncIterator[httpx.Asy
 
 async def token(runtime: app.Runtime, kind: str, user: str = "ada") -> str:
     async with runtime.sessions.begin() as session:
-        return await tokens.make(session, user, kind)
+        return await users.token(session, user, kind)
 
 
 async def expire(runtime: app.Runtime) -> None:

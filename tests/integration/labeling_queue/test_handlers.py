@@ -173,7 +173,6 @@ async def test_a_move_that_is_reported_after_a_newer_answer_changes_nothing(runt
     async with runtime.sessions() as session:
         moved, answered = await session.scalars(select(tables.Annotation).order_by(tables.Annotation.at))
         assert (moved.label, moved.at, moved.undone_at, answered.label) == ("mug", before, before, "can")
-        assert await queries.labels_given(session, capture.id) == {"can", "mug"}  # so the file in its folder goes away
     told = await wait.outbox(runtime)
     assert [event.label for event in told if isinstance(event, events.ImageLabeled)] == ["can", "can"]
 
@@ -301,6 +300,61 @@ class Slow(storage.Storage):
         self.asked.set()
         await self.free.wait()
         await super().copy(source, target)
+
+
+async def due(runtime: app.Runtime) -> bool:
+    async with runtime.sessions() as session:
+        return (await session.scalar(select(tables.LabelTask.copy_due_at))) is not None
+
+
+async def test_a_copy_is_due_from_the_answer_until_it_is_moved(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    seen = [await due(runtime)]
+    await answer(runtime, capture, "can")
+    seen.append(await due(runtime))
+    await move(runtime, capture, "can")
+    seen.append(await due(runtime))
+    await undo(runtime)
+    seen.append(await due(runtime))
+
+    assert seen == [False, True, False, True]
+
+
+async def test_a_copy_stays_due_if_the_answer_changes_during_the_move(runtime: app.Runtime, store: Store) -> None:
+    capture = await store()
+    await answer(runtime, capture, "can")
+    slow = Slow(runtime.storage)
+    event = {"project": capture.project, "capture_id": capture.id, "device": capture.device, "author": "ada"}
+    labeled = events.ImageLabeled(**event, label="can")
+    moving = asyncio.create_task(folders.Folders(runtime.sessions, slow).on_image_labeled(labeled))
+    await slow.asked.wait()
+    await undo(runtime)
+    slow.free.set()
+    await moving
+
+    assert await due(runtime)
+    await move(runtime, capture)
+    assert await copies(runtime) == [f"raw_field_data/{capture.device}"]
+    assert not await due(runtime)
+
+
+async def test_a_file_moved_by_hand_after_the_answer_is_not_deleted(runtime: app.Runtime, store: Store) -> None:
+    """Its event is on its way: without the file it would be ignored, and the label lost."""
+    capture = await store()
+    await answer(runtime, capture, "mug")
+    await undo(runtime)
+    await answer(runtime, capture, "can")
+    await runtime.storage.put(rules.copy_key(capture, "mug"), factories.picture())
+    async with roles.arranging(runtime).begin() as session:
+        earlier = {name: getattr(tables.Annotation, name) - 2 * rules.ECHO for name in ("at", "undone_at")}
+        await session.execute(update(tables.Annotation).values(earlier))
+
+    await move(runtime, capture, "can")
+
+    assert await copies(runtime) == ["labeled_field_data/can", "labeled_field_data/mug"]
+    await file(runtime, capture, "mug")
+    await move(runtime, capture, "mug")
+    assert (await truth(runtime, capture), await copies(runtime)) == ("mug", ["labeled_field_data/mug"])
 
 
 async def test_a_label_for_no_capture_is_invalid(runtime: app.Runtime, store: Store) -> None:

@@ -16,8 +16,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from labeling_queue import __main__ as main
-from strop import app, tokens
-from tests import factories, wait
+from strop import app
+from tests import factories, users, wait
 from tests.integration.labeling_queue.conftest import Store
 
 QUESTIONS = 10
@@ -45,7 +45,7 @@ Site = tuple[str, dict[str, str]]  # the API's address, and the header of a pers
 async def site(runtime: app.Runtime) -> AsyncIterator[Site]:
     """The API on a port of its own: schemathesis asks from another thread."""
     async with runtime.sessions.begin() as session:
-        token = await tokens.make(session, "ada", "api")
+        token = await users.token(session, "ada", "api")
     config = uvicorn.Config(
         app.web({main.NAME: runtime}, {main.NAME: main.build(runtime)}), port=0, log_config=None, access_log=False
     )

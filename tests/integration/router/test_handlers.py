@@ -75,6 +75,23 @@ async def test_an_unwanted_capture_is_declined_with_the_reason(runtime: app.Runt
     assert (happened.capture_id, happened.reason) == (capture.id, "between")
 
 
+async def test_a_decision_that_was_lost_is_published_again_as_it_was(runtime: app.Runtime) -> None:
+    wanted, unwanted = captures(1), captures(1, start=1, margin=0.7)
+    before = await route(runtime, *wanted, *unwanted)
+    published = await wait.outbox(runtime)
+    await set_policy(runtime, low=0.0, high=1.0)
+
+    async with runtime.sessions.begin() as session:
+        await handlers.on_captures_received([received(each) for each in (*wanted, *unwanted)], session)
+
+    again = (await wait.outbox(runtime))[len(published) :]
+    assert sorted(type(each).__name__ for each in again) == ["ImageDeclined", "ImageRequested"]
+    assert [each.reason for each in again if isinstance(each, events.ImageDeclined)] == ["between"]
+    async with roles.arranging(runtime)() as session:
+        after = {str(each.capture_id): each.policy for each in await session.scalars(select(tables.Route))}
+    assert after == {id_: each.policy for id_, each in before.items()}
+
+
 async def test_the_newest_policy_counts_and_is_remembered(runtime: app.Runtime) -> None:
     await set_policy(runtime, low=0.2)
     await set_policy(runtime, low=0.05)

@@ -12,9 +12,10 @@ from console import __main__ as console
 from ingest import control as ingest
 from labeling_queue import control as labeling_queue
 from router import __main__ as router
-from strop import app, gateway, tokens
+from strop import app, gateway, members, tokens
 from strop.settings import Settings
-from tests import factories
+from strop_contracts.states import Role
+from tests import factories, users
 
 POLICY = f"/api/control/router/projects/{factories.PROJECT}/policy"
 
@@ -22,7 +23,7 @@ POLICY = f"/api/control/router/projects/{factories.PROJECT}/policy"
 async def token(runtime: app.Runtime, kind: str) -> dict[str, str]:
     """Return the header of a new token."""
     async with runtime.sessions.begin() as session:
-        return {"Authorization": f"Bearer {await tokens.make(session, 'ann', kind)}"}
+        return {"Authorization": f"Bearer {await users.token(session, 'ann', kind)}"}
 
 
 @pytest.fixture
@@ -36,10 +37,8 @@ async def client(runtime: app.Runtime) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"), [(None, 401), ("session", 401), ("once", 401), ("api", 403), ("operator", 200)]
-)
-async def test_only_tokens_of_operators_are_accepted(
+@pytest.mark.parametrize(("kind", "status"), [(None, 401), ("session", 401), ("once", 401), ("api", 200)])
+async def test_only_tokens_of_programs_are_accepted(
     kind: str | None, status: int, client: httpx.AsyncClient, runtime: app.Runtime
 ) -> None:
     headers = await token(runtime, kind) if kind else {}
@@ -60,6 +59,7 @@ async def test_registered_token_is_accepted_and_registering_is_idempotent(
     for _ in range(2):
         async with runtime.sessions.begin() as session:
             await tokens.register(session, "operator", "chosen")
+            await members.grant(session, "operator", Role.ADMIN)
 
     answer = await client.get("/api/control/labeling-queue/caller", headers={"Authorization": "Bearer chosen"})
 
@@ -67,7 +67,7 @@ async def test_registered_token_is_accepted_and_registering_is_idempotent(
 
 
 async def test_each_service_reports_the_caller(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
-    headers = await token(runtime, "operator")
+    headers = await token(runtime, "api")
 
     answers = [
         await client.get(f"/api/control/{name}/caller", headers=headers) for name in ("ingest", "labeling-queue")
@@ -77,22 +77,20 @@ async def test_each_service_reports_the_caller(client: httpx.AsyncClient, runtim
 
 
 async def test_revoked_tokens_of_a_user_are_refused_at_once(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
-    anns = await token(runtime, "operator")
+    anns = await token(runtime, "api")
     async with runtime.sessions.begin() as session:
-        others = {"Authorization": f"Bearer {await tokens.make(session, 'bo', 'operator')}"}
+        others = {"Authorization": f"Bearer {await users.token(session, 'bo', 'api')}"}
     url = "/api/control/labeling-queue/tokens"
 
     revoked = [await client.post(f"{url}/revoke", json={"user": "ann"}, headers=others) for _ in range(2)]
 
     assert [each.status_code for each in revoked] == [200, 404]
     assert (await client.get(url, headers=anns)).status_code == 401
-    assert [(each["user"], each["kind"]) for each in (await client.get(url, headers=others)).json()] == [
-        ("bo", "operator")
-    ]
+    assert [(each["user"], each["kind"]) for each in (await client.get(url, headers=others)).json()] == [("bo", "api")]
 
 
 async def test_devices_are_enrolled_all_or_none_and_removed(client: httpx.AsyncClient, runtime: app.Runtime) -> None:
-    client.headers.update(await token(runtime, "operator"))
+    client.headers.update(await token(runtime, "api"))
     url = f"/api/control/ingest/projects/{factories.PROJECT}/devices"
 
     refused = await client.post(url, json={"names": ["line-7", factories.DEVICE]})
@@ -128,7 +126,7 @@ async def forwarded(runtime: app.Runtime, settings: Settings, silent: str) -> As
         group.create_task(app.serve(changed, {"router": router.build}, stop=stop, ready=ready))
         await ready.wait()
         transport = httpx.ASGITransport(app.web({"console": opened}, {"console": console.build(opened)}))
-        headers = await token(runtime, "operator")
+        headers = await token(runtime, "api")
         async with httpx.AsyncClient(transport=transport, base_url="http://strop", headers=headers) as client:
             yield client
         stop.set()

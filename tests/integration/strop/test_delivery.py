@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+from botocore.exceptions import ClientError
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import app, consumer, deadletters, loops, sqs
-from strop_contracts import events, tables, topology
+from strop_contracts import errors, events, tables, topology
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, done, received, work
 
@@ -87,9 +88,63 @@ async def test_a_poisonous_message_ends_as_a_dead_letter_and_holds_up_nobody(
         (letter,) = await wait.until(letters)
 
     assert (letter.body, letter.count) == (poison.dumps(), 1)
-    assert letter.reason.startswith("gave up after 2 tries")
+    assert letter.reason == "gave up after 2 tries: ZeroDivisionError: "
     assert tries.pop(str(poison.id)) == 2
     assert list(tries.values()) == [1] * 5
+
+
+class Killed(BaseException):
+    """The process ends here; no error of a handler."""
+
+
+async def test_a_message_that_kills_its_process_takes_no_other_along(
+    runtime: app.Runtime, consume: Consume, send: Send
+) -> None:
+    poison, handled = received(), Counter[str]()
+
+    async def choking(batch: Sequence[events.CaptureReceived], session: AsyncSession) -> None:
+        if poison.id in {event.id for event in batch}:
+            raise Killed
+        handled.update(str(event.id) for event in batch)
+
+    good = [received() for _ in range(39)]
+    await send(poison.dumps(), *(each.dumps() for each in good))
+    crashes = 0
+    while messages := await runtime.queues.receive(SERVICE, wait=1, limit=consumer.BATCH):
+        try:
+            await consume(choking, "batch").take(messages)
+        except Killed:
+            crashes += 1
+            for message in messages:
+                with suppress(ClientError):  # acknowledged before
+                    await runtime.queues.hide(SERVICE, message.receipt, 0)
+
+    assert handled == Counter(str(each.id) for each in good)
+    assert crashes == topology.MAX_RECEIVES
+    assert await runtime.queues.depth(topology.dead_letter(SERVICE)) == 1
+
+
+async def test_a_message_that_is_not_ready_outlasts_a_minute_and_keeps_its_reason(
+    runtime: app.Runtime, consume: Consume, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+    hide = runtime.queues.hide
+
+    async def hidden(name: str, receipt: str, seconds: float) -> None:
+        delays.append(seconds)
+        await hide(name, receipt, 0)
+
+    async def later(event: events.CaptureReceived, session: AsyncSession) -> None:
+        raise errors.RetryLater("the camera sleeps")
+
+    monkeypatch.setattr(runtime.queues, "hide", hidden)
+    await send(received().dumps())
+    async with running(consume(later).run):
+        _, reason = await wait.for_letter(runtime, SERVICE)
+
+    assert reason == "gave up after 12 tries: RetryLater: the camera sleeps"
+    assert len(delays) == topology.MAX_RECEIVES - 1
+    assert sum(delays) > 900
 
 
 async def test_two_copies_share_the_work_and_do_none_twice(runtime: app.Runtime, consume: Consume) -> None:

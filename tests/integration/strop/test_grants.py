@@ -40,6 +40,8 @@ async def test_grants_in_postgres_are_those_declared(template: str) -> None:
     declared = {
         service.role: {table.__tablename__: {"SELECT"} for table in service.reads}
         | {table.__tablename__: {"SELECT", *WRITES} for table in service.writes}
+        | {table.__tablename__: {"INSERT"} for table in service.appends if table not in service.reads}
+        | {table.__tablename__: {"INSERT", "SELECT"} for table in service.appends if table in service.reads}
         for service in services.ALL
     }
 
@@ -57,8 +59,15 @@ async def test_every_table_is_written_by_its_owner_alone(template: str) -> None:
         for own in service.owns:
             assert writers[own.__tablename__] == {service.role}
     owned = {table.__tablename__ for service in services.ALL for table in service.owns}
-    shared = {"inbox", "outbox", "dead_letters", "users", "tokens"}
+    shared = {"inbox", "outbox", "dead_letters", "users", "memberships", "tokens", "audit_log"}
     assert owned | shared == {table.name for table in tables.Base.metadata.sorted_tables}
+
+
+async def test_no_service_changes_or_removes_what_the_audit_log_has(template: str) -> None:
+    privileges = [by_table["audit_log"] for by_table in (await granted(template)).values()]
+
+    assert len(privileges) == len(services.ALL)
+    assert all("INSERT" in each and not each & {"UPDATE", "DELETE", "TRUNCATE"} for each in privileges)
 
 
 async def test_roles_have_no_other_rights(template: str) -> None:

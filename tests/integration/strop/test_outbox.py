@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop import app, consumer, outbox, sqs
+from strop import app, consumer, deadletters, outbox, sqs
 from strop_contracts import events, tables
 from tests import wait
 from tests.integration.strop.conftest import SERVICE, done, received
@@ -60,7 +60,7 @@ async def test_a_dead_letter_carries_its_reason(runtime: app.Runtime) -> None:
 class Crashing(sqs.Queues):
     """Queues whose owner dies just after sending."""
 
-    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, str]:
+    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, sqs.Failure]:
         await super().send(name, messages)
         raise ConnectionResetError("crashed")
 
@@ -106,6 +106,56 @@ async def test_a_row_that_a_queue_refuses_stays_and_does_not_hold_up_the_others(
 
     assert len(await wait.for_events(runtime, SERVICE, 2)) == 2
     assert await left(runtime) == 1
+
+
+async def test_many_refused_rows_become_dead_letters_and_starve_nobody(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        refused = [tables.Outbox(queue=SERVICE, body=f"{n}" + "x" * 300_000) for n in range(outbox.CLAIM)]
+        session.add_all(refused)
+        await session.flush()
+    await happen(runtime, *(received() for _ in range(50)))
+    trouble = outbox.Trouble()
+
+    for _ in range(outbox.REFUSALS + 1):
+        assert not trouble.resting()
+        await outbox.relay_once(runtime.sessions, runtime.queues, trouble)
+
+    assert await runtime.queues.depth(SERVICE) == 50
+    assert await left(runtime) == 0
+    async with runtime.sessions() as session:
+        letters = await deadletters.list_open(session, SERVICE, 1000)
+    assert len(letters) == outbox.CLAIM
+    assert all(letter.reason.startswith("refused by the queue: ") for letter in letters)
+
+
+class Overloaded(sqs.Queues):
+    """Queues that accept no message at present."""
+
+    async def send(self, name: str, messages: Sequence[sqs.Outgoing]) -> dict[int, sqs.Failure]:
+        return dict.fromkeys(range(len(messages)), sqs.Failure(f"InternalError: {name}", permanent=False))
+
+
+async def test_a_row_that_may_be_accepted_later_is_not_counted_as_refused(runtime: app.Runtime) -> None:
+    await happen(runtime, received())
+    overloaded = Overloaded(runtime.queues._client, runtime.settings.queue_prefix)
+
+    for _ in range(outbox.REFUSALS):
+        assert await outbox.relay_once(runtime.sessions, overloaded) == 0
+
+    assert await outbox.relay_once(runtime.sessions, runtime.queues) == 1
+
+
+async def test_a_refused_dead_letter_keeps_its_reason(runtime: app.Runtime) -> None:
+    async with runtime.sessions.begin() as session:
+        await outbox.bury(session, SERVICE, [("x" * 300_000, "no such line")])
+
+    for _ in range(outbox.REFUSALS):
+        await outbox.relay_once(runtime.sessions, runtime.queues)
+
+    async with runtime.sessions() as session:
+        (letter,) = await deadletters.list_open(session, None, 10)
+    assert letter.service == SERVICE
+    assert letter.reason.startswith("no such line; refused by the queue: ")
 
 
 async def test_a_row_that_is_refused_does_not_slow_its_queue_down(runtime: app.Runtime) -> None:

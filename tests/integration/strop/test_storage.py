@@ -57,6 +57,31 @@ async def test_what_is_not_there_is_said_by_name(runtime: app.Runtime) -> None:
     await runtime.storage.delete("gone")
 
 
+async def test_an_object_that_was_read_is_deleted_unless_it_was_replaced(runtime: app.Runtime) -> None:
+    await runtime.storage.put("a", BODY)
+    read = await runtime.storage.read("a")
+    await runtime.storage.put("a", BODY * 2)
+
+    assert not await runtime.storage.delete_unchanged("a", read.etag)
+    assert await runtime.storage.get("a") == BODY * 2
+    assert await runtime.storage.delete_unchanged("a", (await runtime.storage.read("a")).etag)
+    assert not await runtime.storage.delete_unchanged("a", read.etag)
+
+
+@pytest.mark.parametrize("body", [b"", BODY, BODY * 2], ids=["empty", "read", "too large"])
+async def test_every_read_returns_the_etag(runtime: app.Runtime, body: bytes) -> None:
+    await runtime.storage.put("a", body)
+
+    try:
+        etag = (await runtime.storage.read("a", limit=len(BODY))).etag
+    except storage.TooLarge as error:
+        etag = error.etag
+
+    found = await runtime.storage.head("a")
+    assert found
+    assert etag == found.etag
+
+
 async def test_a_copy_is_independent(runtime: app.Runtime) -> None:
     await runtime.storage.put("a b", BODY)
 

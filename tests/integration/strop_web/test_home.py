@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from strop import app
 from strop_contracts import tables
+from strop_contracts.states import Role
 from tests import judged, roles
 from tests.integration.strop_web.conftest import Ask
 
@@ -42,6 +43,18 @@ async def test_home_shows_the_state_of_a_project(ask: Ask, runtime: app.Runtime)
     assert "first <small>hosted</small>" in page
     assert "<dt>Devices</dt><dd>2</dd>" in page
     assert re.search("<dt>Images</dt><dd>(<a [^>]*>)?6<", page)
+
+
+async def test_a_labeler_sees_own_projects_and_no_link_that_the_role_does_not_open(
+    ask: Ask, runtime: app.Runtime
+) -> None:
+    await judged.arrange(runtime)
+    await judged.arrange(runtime, project="not-mine")
+
+    page = (await (await ask(together=True, role=Role.LABELER, project=judged.PROJECT)).get("/")).text
+
+    assert f"/label/{judged.PROJECT}" in page
+    assert not [each for each in ("not-mine", "/console/", "/dead-letters") if each in page]
 
 
 async def test_home_sends_as_many_statements_for_many_projects(ask: Ask, runtime: app.Runtime) -> None:

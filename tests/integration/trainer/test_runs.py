@@ -310,7 +310,7 @@ def packaged(folder, text):
         (folder / name).write_bytes(body)
     files = {name: messages.ModelFile(storage.digest(body), len(body)) for name, body in bodies.items()}
     about = {"labels": [], "reasons": [], "state": "approved", "evaluations": {}, "outcomes": {}}
-    return folder, jobs.Result(graphs=("backbone.onnx", "head.onnx"), files=files, **about)
+    return folder, jobs.Result(shared="backbone.onnx", files=files, **about)
 
 
 async def test_a_late_upload_does_not_change_a_registered_model(lab, tmp_path):

@@ -38,6 +38,21 @@ async def test_enough_labels_ask_for_a_training_and_say_why(lab, ticking):
     assert await lab.announced("TrainingRequested") == [{"project": labs.PROJECT, "run_id": str(run.id)}]
 
 
+async def test_labels_whose_event_was_lost_are_counted_within_the_limit(lab, monkeypatch):
+    monkeypatch.setattr(lab.runtime.settings, "reconcile_after", 0.01)
+    ticking = triggers.Triggers(lab.runtime, lab.settings)
+    await ticking.tick()
+    await lab.field("ring", count=5, audits=0)
+    async with roles.arranging(lab.runtime).begin() as session:
+        await session.execute(delete(tables.TriggerCheck))
+
+    async def requested():
+        await ticking.tick()
+        return await lab.all(tables.TrainingRun)
+
+    assert len(await wait.until(requested)) == 1
+
+
 async def test_not_yet_is_a_row_too_and_only_one_while_nothing_changes(lab, ticking):
     for _ in range(3):
         await ticking.tick()

@@ -24,7 +24,7 @@ def failing(status: int, **body: Any) -> api.Api:
     ("status", "body", "message"),
     [
         (401, {"detail": "expired"}, f"does not accept the token, which is unknown or expired: .*strop login {URL}"),
-        (403, {"detail": "the token of ann is not an operator's"}, "token of ann is not .*: `strop token create NAME"),
+        (403, {"detail": "ann needs the role admin"}, "^ann needs the role admin$"),
         (404, {"detail": "there is no project p"}, "^there is no project p$"),
         (404, {"detail": "Not Found"}, "has no control API .*check STROP_URL"),
         (404, {"content": b"<html>\n</html>"}, "has no control API .*check STROP_URL"),

@@ -53,3 +53,15 @@ def test_model_version_is_read_with_and_without_its_v() -> None:
 def test_version_given_twice_is_refused() -> None:
     with pytest.raises(errors.Refused, match="once"):
         registry.rollback("p", version=1, to=2)
+
+
+def test_options_are_json_or_text() -> None:
+    found = registry.options(["lr=1e-3", "mix=false", "strengths=[3, 10]", "backbone=lite0"])
+
+    assert found == {"lr": 0.001, "mix": False, "strengths": [3, 10], "backbone": "lite0"}
+
+
+@pytest.mark.parametrize(("values", "reason"), [(["lr"], "not NAME=VALUE"), (["lr=1", "lr=2"], "once")])
+def test_malformed_and_repeated_options_are_refused(values: list[str], reason: str) -> None:
+    with pytest.raises(errors.Refused, match=reason):
+        registry.options(values)

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from strop_edge import delta
 from strop_wire import messages
 
 LABELS = ("red", "green", "blue")
@@ -181,6 +182,24 @@ def whole(version: str = "v1", scale: float = 10.0, **changes: Any) -> Package:
     return package(
         version, scale, **{"parts": {"model.onnx": head(scale, joined=True)}, "graphs": ["model.onnx"], **changes}
     )
+
+
+def rebuilt(version: str = "v1", scale: float = 10.0, **changes: Any) -> Package:
+    """Its first graph is not a file: a device rebuilds it from the shared backbone and a delta, which turns the directions a little."""
+    start = BACKBONE.index(DIRECTIONS.tobytes())
+    end, shape = start + DIRECTIONS.nbytes, DIRECTIONS.shape
+    steps = np.random.default_rng(3).integers(-7, 8, shape)
+    pieces = [["copy", 0, start], ["tune", start, *shape], ["copy", end, len(BACKBONE) - end]]
+    shipped = delta.pack(pieces, np.full(shape[0], 1e-3, np.float32).tobytes() + delta.packed(steps))
+    graph = delta.rebuild(BACKBONE, shipped, len(BACKBONE))
+    result = {"sha256": hashlib.sha256(graph).hexdigest(), "size": len(graph)}
+    about = {
+        "parts": {"backbone.onnx": BACKBONE, "tail.delta": shipped, "head.onnx": head(scale)},
+        "graphs": ["tuned.onnx", "head.onnx"],
+        "rebuilt": {"tuned.onnx": {"base": "backbone.onnx", "delta": "tail.delta", **result}},
+        "samples": [],
+    }
+    return package(version, scale, **{**about, **changes})
 
 
 def larger(version: str = "v1", scale: float = 10.0, **changes: Any) -> Package:

@@ -250,3 +250,39 @@ def test_a_crop_is_the_middle_of_the_scaled_image() -> None:
 def test_a_manifest_over_the_limit_is_refused() -> None:
     with pytest.raises(manifest.BadModel, match="over the limit"):
         manifest.Manifest.loads(b" " * (manifest.MAX_BYTES + 1))
+
+
+def test_a_graph_is_rebuilt_from_the_shared_file_and_a_delta(tmp_path: Path) -> None:
+    package = packages.rebuilt()
+    loaded = model.Model(package.write(tmp_path / "tuned"))
+    untuned = model.Model(packages.package().write(tmp_path / "untuned"))
+    pixels = image.load(packages.GREEN)[np.newaxis]
+
+    moved = loaded.features(pixels) - untuned.features(pixels)
+
+    assert 0.001 < np.abs(moved).max() < 0.1
+    assert loaded.rank(loaded.predict(pixels)[0])[0].label == "green"
+
+
+REBUILT = {"base": "backbone.onnx", "delta": "tail.delta", "sha256": "0" * 64, "size": 1}
+
+
+@pytest.mark.parametrize(
+    ("rebuilt", "reason"),
+    [
+        ({"tuned.onnx": {**REBUILT, "size": len(packages.BACKBONE)}}, "tuned.onnx: sha256 is"),
+        ({"tuned.onnx": REBUILT}, "tuned.onnx: delta: the pieces have"),
+        ({"tuned.onnx": {**REBUILT, "delta": "head.onnx"}}, "tuned.onnx: delta: it does not begin"),
+        ({"tuned.onnx": {**REBUILT, "base": "trunk.onnx"}}, "rebuilt: trunk.onnx missing in files"),
+        ({"tuned.onnx": {**REBUILT, "base": 3}}, "base"),
+        ({"head.onnx": REBUILT}, "head.onnx is also a file"),
+        ({"../tuned.onnx": REBUILT}, "plain file name"),
+        ({"other.onnx": REBUILT}, "graphs: tuned.onnx missing in files"),
+        ([REBUILT], "files: expected"),
+    ],
+)
+def test_a_graph_that_cannot_be_rebuilt_is_refused(tmp_path: Path, rebuilt: Any, reason: str) -> None:
+    folder = packages.rebuilt(rebuilt=rebuilt).write(tmp_path)
+
+    with pytest.raises(manifest.BadModel, match=reason):
+        model.Model(folder)

@@ -9,12 +9,14 @@ import pytest
 import yaml
 from prometheus_client import Histogram
 
+from strop_contracts import waits
 from tests import metrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
 BOARD = json.loads((FOLDER / "strop.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
+ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in ALERTS]
 
 
 def series() -> dict[str, set[str]]:
@@ -41,6 +43,14 @@ def test_an_expression_asks_for_what_exists(expression: str) -> None:
     named += re.findall(r"[{,](\w+)(?:=~|!=|!~|=)", expression)
     assert {label for names in named for label in re.findall(r"\w+", names)} <= labels
     assert expression.count("(") == expression.count(")")
+
+
+def test_alerts_have_another_threshold_for_slow_kinds() -> None:
+    slow = "|".join(wait.kind for kinds in waits.BY_SERVICE.values() for wait in kinds if wait.slow)
+    expected = {f'kind!~"{slow}"', f'kind=~"{slow}"'}
+
+    waiting = [rule["expr"] for rule in ALERTS if "strop_waiting_oldest_seconds" in rule["expr"]]
+    assert {match for expr in waiting for match in re.findall(r"kind[!=]~\"[^\"]*\"", expr)} == expected
 
 
 def test_a_legend_names_labels_that_are_left() -> None:
@@ -82,6 +92,8 @@ def test_the_source_and_the_folder_are_provisioned() -> None:
     compose = yaml.safe_load((FOLDER.parents[1] / "docker-compose.yml").read_text())
     mounts = compose["services"]["grafana"]["volumes"]
     assert f"./deploy/grafana/strop.json:{provider['options']['path']}/strop.json:ro" in mounts
+    (rules,) = read("prometheus.yml")["rule_files"]
+    assert f"./deploy/grafana/alerts.yml:{rules}:ro" in compose["services"]["prometheus"]["volumes"]
     (job,) = read("prometheus.yml")["scrape_configs"]
     (found,) = job["dns_sd_configs"]
     running = {name for name, each in compose["services"].items() if each.get("environment", {}).get("MQTT_URL")}

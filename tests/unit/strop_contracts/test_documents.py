@@ -58,3 +58,17 @@ def test_a_column_returns_the_document_that_was_written() -> None:
 def test_a_column_refuses_another_document() -> None:
     with pytest.raises(ValidationError):
         base.Document(documents.Files).process_bind_param({"model.json": {"size": 0}}, DIALECT)
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        ({}, ""),
+        ({"step": "head"}, "head"),
+        ({"step": "head", "done": 1, "total": 3}, "head 1 of 3"),
+        ({"step": "tuning", "done": 32, "total": 960, "left": 61.4}, "tuning 32 of 960, 61 s left"),
+        ({"step": "tuning", "done": 32, "total": 960, "left": 400}, "tuning 32 of 960, 7 min left"),
+    ],
+)
+def test_progress_is_written_for_people(progress: dict[str, object], words: str) -> None:
+    assert documents.Progress.model_validate(progress).words == words

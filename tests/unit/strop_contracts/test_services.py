@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from strop_contracts import events, services, tables
+from strop_contracts import events, services, tables, waits
 from strop_contracts.tables import accounts
 from tests.conftest import ROOT
 
@@ -31,11 +31,29 @@ def test_every_service_folder_is_declared() -> None:
 
 def test_every_table_has_one_owner() -> None:
     owned = [table for service in services.ALL for table in service.owns]
-    shared = {table for service in services.ALL for table in service.writes} - set(owned)
+    shared = {table for service in services.ALL for table in (*service.writes, *service.appends)} - set(owned)
 
     assert len(owned) == len(set(owned))
     assert {*owned, *shared} == {mapper.class_ for mapper in tables.Base.registry.mappers}
     assert {table.__module__.rpartition(".")[2] for table in shared} == {"kernel", "accounts"}
+
+
+def waiting(service: services.Service) -> list[waits.Wait]:
+    """What a service reconciles; the console reads all, for its ledger."""
+    every = [wait for kinds in waits.BY_SERVICE.values() for wait in kinds]
+    return every if service is services.CONSOLE else list(waits.BY_SERVICE.get(service.name, ()))
+
+
+def tables_of(wait: waits.Wait) -> set[type[tables.Base]]:
+    names = set(re.findall(r"\b(\w+)\.", str(wait.rows)))  # each column is written with its table
+    return {mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__tablename__ in names}
+
+
+@each
+def test_a_service_may_read_what_its_waits_name(service: services.Service) -> None:
+    granted = {*service.writes, *service.reads}
+
+    assert all(tables_of(wait) <= granted for wait in waiting(service))
 
 
 @each
@@ -48,7 +66,8 @@ def test_a_service_is_granted_the_tables_that_its_code_names(service: services.S
     named |= {mapper.class_ for mapper in tables.Base.registry.mappers if mapper.class_.__tablename__ in in_sql}
 
     assert named <= {*service.writes, *service.reads}
-    by_kernel: set[type[tables.Base]] = {accounts.Token}  # of control routes, see `strop.control`
+    by_kernel: set[type[tables.Base]] = {accounts.Token, accounts.Membership}  # see `strop.control`
+    by_kernel |= {table for wait in waiting(service) for table in tables_of(wait)}
     if events.ProjectDeleted in service.consumes:
         by_kernel |= {tables.Project}  # see `strop.clearing`
     assert set(service.reads) <= named | by_kernel

@@ -1,6 +1,7 @@
 """What every backend must do, whatever it learns."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from tests.unit.trainer import lab
 from trainer import backends, jobs, training
 from trainer.backends import base
 
+TRAINABLE = [name for name in backends.NAMES if name != "finetune"]  # needs PyTorch: tests/finetune
+
 
 def run(cache: Path, output: Path, images: list[dict[str, object]], **changes: object) -> jobs.Result:
     job = json.loads(lab.job(cache, output, images)) | changes
     return training.run(jobs.Job.model_validate_json(json.dumps(job, default=str)), lambda *_: None)
 
 
-@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("backend", TRAINABLE)
 def test_its_package_is_loaded_evaluated_and_judged(tmp_path: Path, cache: Path, backend: str) -> None:
     images = lab.items(tmp_path / "images")
     images[-1]["sha256"] = "f" * 64  # no cache has its features
@@ -27,8 +30,8 @@ def test_its_package_is_loaded_evaluated_and_judged(tmp_path: Path, cache: Path,
     loaded = Model(tmp_path / "v1" / "package")
     loaded.self_test()
     assert loaded.labels == ("ring", "square", "stripes")
-    assert loaded.manifest.graphs == result.graphs
-    assert result.files.keys() == {"model.json", *result.graphs}
+    assert result.files == {**loaded.manifest.files, "model.json": result.files["model.json"]}
+    assert set(loaded.manifest.graphs) <= result.files.keys()
     assert json.loads((tmp_path / "v1/package/model.json").read_bytes())["backend"] == backend
     assert result.evaluations["base"].images == 8  # type: ignore[index]
     assert [each.reason for each in result.evaluations["base"].skipped] == [  # type: ignore[index]
@@ -36,7 +39,7 @@ def test_its_package_is_loaded_evaluated_and_judged(tmp_path: Path, cache: Path,
     ]
 
 
-@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("backend", TRAINABLE)
 def test_the_same_images_give_the_same_files(tmp_path: Path, cache: Path, backend: str) -> None:
     images = lab.items(tmp_path / "images")
 
@@ -64,7 +67,7 @@ def test_a_champion_of_another_backend_is_compared(tmp_path: Path, cache: Path) 
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("tail", {}, "expected one of head, constant, got 'tail'"),
+        ("tail", {}, "expected one of head, finetune, constant, got 'tail'"),
         ("constant", {"strengths": [1]}, "has no option strengths"),
         ("head", {"strength": 1}, "strength Extra inputs are not permitted"),
         ("head", {"strengths": []}, "strengths Tuple should have at least 1 item"),
@@ -81,3 +84,15 @@ def test_the_values_to_choose_from_are_options(tmp_path: Path, cache: Path) -> N
     run(cache, tmp_path / "v1" / "package", images, options={"strengths": [5], "weights": []})
 
     assert json.loads((tmp_path / "v1/package/model.json").read_bytes())["strength"] == 5
+
+
+def test_without_pytorch_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    with pytest.raises(base.CannotTrain, match=r"needs PyTorch.*extra `finetune`"):
+        backends.build("finetune", {})
+
+
+def test_bad_options_of_fine_tuning_are_refused_without_pytorch() -> None:
+    with pytest.raises(base.CannotTrain, match="lr Input should be greater than 0"):
+        backends.build("finetune", {"lr": -1})

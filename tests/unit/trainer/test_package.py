@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from strop_edge import image, manifest, model
+from strop_wire import messages
 from tests.unit.trainer import lab
-from trainer import backbone, gaussian, head, jobs, package
+from trainer import backbone, evaluation, features, gaussian, head, jobs, package
 from trainer.backends import base
+from trainer.tuning import graphs, shipping
 
 LABELS = ["ring", "square"]
 
@@ -107,6 +109,47 @@ def test_a_head_that_does_not_fit_its_labels_is_no_package(folder, made):
 
     with pytest.raises(manifest.BadModel, match="3 labels"):
         package.write(job(folder), [*LABELS, "stripes"], three, [])
+
+
+@pytest.fixture
+def rebuilt(tmp_path, trained, backbone_file):
+    """A package whose first graph has another tail than the backbone, as the backend `finetune` leaves it."""
+    folder = tmp_path / "rebuilt"
+    folder.mkdir()
+    original = backbone_file.read_bytes()
+    tensors = {name: value * np.float32(1.01) for name, value in graphs.tail(original).items()}
+    shipment = shipping.ship(original, tensors, average=False)
+    files = {"backbone.onnx": original, "tail.delta": shipment.delta, "head.onnx": head.export(trained)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    result = messages.ModelFile(hashlib.sha256(shipment.graph).hexdigest(), len(shipment.graph))
+    about = (trained.thresholds, trained.assumed, trained.novelty)
+    parts = {"tuned.onnx": manifest.Rebuilt("backbone.onnx", "tail.delta", result)}
+    return folder, base.Trained(("tuned.onnx", "head.onnx"), image.STANDARD, *about, rebuilt=parts)
+
+
+def test_a_rebuilt_graph_is_described_and_only_its_parts_are_shipped(rebuilt, pictures):
+    folder, made = rebuilt
+
+    files = package.write(job(folder), LABELS, made, pictures)
+
+    loaded = model.Model(folder)
+    assert set(files) == {"model.json", "backbone.onnx", "tail.delta", "head.onnx"}
+    assert loaded.manifest.rebuilt == made.rebuilt
+    assert made.shared == "backbone.onnx"
+
+
+def test_a_rebuilt_graph_is_evaluated_from_cached_features(rebuilt, pictures, tmp_path):
+    folder, made = rebuilt
+    package.write(job(folder), LABELS, made, pictures)
+    shown = [features.View(image.sha256(path.read_bytes()), path) for path in pictures]
+    loaded = model.Model(folder)
+
+    for _ in ("computed", "cached"):
+        probabilities, _ = evaluation.assess(loaded, folder, shown, tmp_path / "cache", lambda *_: None)
+
+        wanted = loaded.predict(np.stack([loaded.prepare(path.read_bytes()) for path in pictures]))
+        assert np.allclose(probabilities, wanted, atol=1e-4)
 
 
 def test_of_the_input_only_what_differs_from_the_default_is_written(folder, made):

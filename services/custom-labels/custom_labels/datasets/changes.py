@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels import buckets
 from custom_labels.datasets import copies, loading, manifest
-from strop import app, outbox
+from strop import app, db, outbox
 from strop_contracts import documents, events, keys, states
 from strop_contracts.tables import HostedChange as Change
 from strop_contracts.tables import HostedDataset as Dataset
@@ -61,6 +61,15 @@ class Changes:
         self._intake = loading.Intake(runtime.storage)
 
     async def carry_out(self, event: events.DatasetChangeRequested) -> None:
+        """Carry a change out, unless it is done or another call is in the middle of it.
+
+        A crash there frees the lock; the event is emitted again as long as the change is not done.
+        """
+        async with db.hold(self._runtime.sessions, f"data set change {event.change_id}") as lock:
+            if lock:
+                await self._carry_out(event)
+
+    async def _carry_out(self, event: events.DatasetChangeRequested) -> None:
         found = await self._begin(event.change_id)
         if found is None:
             return
@@ -227,7 +236,8 @@ async def _end(
         change.dataset_id,
         *([UUID(change.source["dataset"])] if change.kind == states.ChangeKind.DISTRIBUTE else []),
     ]
-    for dataset in await session.scalars(select(Dataset).where(Dataset.id.in_(touched)).with_for_update()):
+    locked_rows = select(Dataset).where(Dataset.id.in_(touched)).order_by(Dataset.id).with_for_update()
+    for dataset in await session.scalars(locked_rows):
         verb = dataset.status.partition("_")[0]  # CREATE or UPDATE
         dataset.status, dataset.code = states.DatasetStatus(f"{verb}_{ended}"), code
         dataset.updated_at = func.now()

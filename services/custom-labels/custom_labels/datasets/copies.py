@@ -3,14 +3,14 @@
 import asyncio
 from uuid import UUID
 
-from sqlalchemy import Text, any_, func, insert, literal, select, update
+from sqlalchemy import Text, any_, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from custom_labels.datasets import loading, manifest, splitting
 from strop import app
-from strop_contracts import keys, tables
+from strop_contracts import errors, keys, tables
 from strop_contracts.tables import HostedEntry as Entry
 from strop_contracts.tables import HostedImage as Image
 
@@ -43,7 +43,11 @@ async def images(runtime: app.Runtime, source: UUID, target: tables.HostedDatase
 
 
 async def entries(session: AsyncSession, source: UUID, target: tables.HostedDataset) -> None:
-    """Copy all entries, also those with errors."""
+    """Copy all entries, also those with errors; RetryLater if one was added since `images` copied their images."""
+    copied = exists().where(Image.project == target.project, Image.sha256 == Entry.sha256)
+    new = select(Entry.sha256).where(Entry.dataset_id == source, Entry.sha256.is_not(None), ~copied).limit(1)
+    if await session.scalar(new):
+        raise errors.RetryLater("the source data set was changed while it was copied", delay=1)
     columns = ("source_ref", "position", "line", "labels", "sha256", "errors")
     rows = select(literal(target.id), *(getattr(Entry, name) for name in columns)).where(Entry.dataset_id == source)
     await session.execute(insert(Entry).from_select(["dataset_id", *columns], rows))

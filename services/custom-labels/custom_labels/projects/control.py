@@ -9,15 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import control
 from strop_contracts import control as documents
 from strop_contracts import errors, tables
+from strop_contracts.states import Role
 from strop_wire import topics
 
 router = control.routes("custom-labels")
 
 
 @router.get("/projects")
-async def show(session: control.Session) -> list[documents.Project]:
-    """List all projects by name."""
-    return [documents.Project(name=each.name, at=each.at) for each in await projects(session)]
+async def show(session: control.Session, caller: control.Caller) -> list[documents.Project]:
+    """List the caller's projects by name."""
+    own = [each for each in await projects(session) if caller.may(Role.REVIEWER, each.name)]
+    return [documents.Project(name=each.name, at=each.at) for each in own]
 
 
 @router.post("/projects", status_code=201)

@@ -40,7 +40,9 @@ async def create(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     if name := await call.session.scalar(training.limit(1)):
         raise faults.LimitExceededException(f"Version {name} of this project is being trained: one at a time.")
     own = select(Dataset).where(Dataset.project == project.name, Dataset.version_id.is_(None))
-    found = {dataset.kind: dataset for dataset in await call.session.scalars(own)}
+    # Locked: entries that move from one to the other meanwhile would be in both, or in neither.
+    locked = own.order_by(Dataset.id).with_for_update(read=True)
+    found = {dataset.kind: dataset for dataset in await call.session.scalars(locked)}
     made = _row(request, project.name, states.VersionStatus.TRAINING_IN_PROGRESS)
     made.results = results.asked(request)
     call.session.add(made)

@@ -28,9 +28,6 @@ from strop_wire import ids
 
 log = structlog.get_logger()
 
-BACKBONE = "lite0+lite2"
-"""What hosted models are made of: a name that the trainer knows."""
-
 
 class Training:
     """Orders models, and takes in how that ended."""
@@ -57,7 +54,7 @@ class Training:
             project=version.project,
             run_id=version.run_id,
             manifest=keys.order(version.project, version.id),
-            backbone=BACKBONE,
+            backbone=events.HOSTED_BACKBONE,
         )
         await outbox.add(session, ordered)
 

@@ -53,13 +53,18 @@ async def mark_stored(session: AsyncSession, keys: Mapping[UUID, str]) -> dict[U
     return {upload.capture_id: upload for upload in await session.scalars(statement, rows)}
 
 
-async def count_attempt(session: AsyncSession, capture: tables.Capture, reason: str) -> tables.Upload | None:
-    """Count an arrival that did not match, and drop the capture when that was the last attempt."""
+async def count_attempt(
+    session: AsyncSession, capture: tables.Capture, reason: str, before: int
+) -> tables.Upload | None:
+    """Count an arrival that did not match, and drop the capture when that was the last attempt.
+
+    None, and no change, unless `before` attempts are counted at present and the image is still expected.
+    """
     table = tables.Upload
     last = table.attempts + 1 >= rules.MAX_ATTEMPTS
     return await session.scalar(
         update(table)
-        .where(table.capture_id == capture.id, table.state == states.UploadState.GRANTED)
+        .where(table.capture_id == capture.id, table.state == states.UploadState.GRANTED, table.attempts == before)
         .values(
             attempts=table.attempts + 1,
             state=case((last, states.UploadState.DROPPED), else_=table.state),

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import structlog
 
-from ingest import grant_publisher, object_changes, object_keys
+from ingest import bucket_sweep, grant_publisher, object_changes, object_keys
 from ingest.sources import base
 from strop import app, traces
 from strop_contracts import errors, events
@@ -24,12 +24,14 @@ class S3Source:
 
     def __init__(self, runtime: app.Runtime, grants: grant_publisher.GrantPublisher) -> None:
         self._changes = object_changes.ObjectChanges(runtime.sessions, runtime.storage, grants)
+        self._sweep = bucket_sweep.BucketSweep(runtime)
 
     def ready(self) -> bool:
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Return at once: the consumer of ingest's queue does the work."""
+        """Look for objects whose notification was lost; the consumer of ingest's queue handles notifications."""
+        await self._sweep.run(stop)
 
     @staticmethod
     def owns(body: Mapping[str, Any]) -> bool:

@@ -55,10 +55,13 @@ function inLine(work) {
 
 // --- asking ---
 
-async function refill() {
+// Requests tasks, then shows the `failure` that led here, which explains more than that the image has changed.
+async function refill(failure = "") {
   looked = Date.now();
   const count = Math.min(20, Math.max(AHEAD, state.queue.length) + away.size);
-  const tasks = await call(`${path}/tasks/next?count=${count}`, {});
+  const tasks = await call(`${path}/tasks/next?count=${count}`, {}).catch((error) => {
+    throw failure ? new Error(failure) : error;
+  });
   const before = state.queue[0];
   const mine = new Set(tasks.map((task) => task.id));
   const held = new Set(state.queue.map((task) => task.id));
@@ -67,8 +70,9 @@ async function refill() {
   for (const task of state.queue.filter((held) => held.broken)) prepare(task); // it may have been the connection
   if (before && before !== state.queue[0]) {
     on.jump();
-    on.tell("Your lease of this image expired, and another labeler has it now.");
+    failure ||= "Another person has this image now. This is the next one.";
   }
+  if (failure) on.tell(failure);
 }
 
 function prepare(task) {
@@ -130,25 +134,28 @@ function leave(name, undo) {
 
 function send(task, action, body, done) {
   inLine(async () => {
+    let failure = "";
     try {
       await call(`/api/tasks/${task.id}/${action}`, body);
       task.img = null; // of what this page did in hours only the names are kept
       done();
     } catch (error) {
-      bringBack(task, error);
+      failure = bringBack(task, error);
     } finally {
       away.delete(task.id);
     }
-    if (state.queue.length < AHEAD - 1 && !state.trouble) await refill();
+    if (state.queue.length < AHEAD - 1 && !state.trouble) await refill(failure);
+    else if (failure) on.tell(failure);
   });
 }
 
+// Returns what to tell the person.
 function bringBack(task, error) {
   forget((act) => act.task === task);
-  if (error.status === 409) return on.tell(error.message);
+  if (error.status === 409) return error.message;
   state.queue.unshift(task);
   on.jump();
-  on.tell(`Not saved: ${error.message} The image is back in front of you.`);
+  return `Not saved: ${error.message} The image is back in front of you.`;
 }
 
 // --- taking back: always what this page did last, then the answers before it ---
@@ -171,8 +178,7 @@ async function takeBack(act) {
     act.leaving = false;
     if (![404, 409].includes(error.status)) throw error;
     forget((other) => other === act); // somebody else has the image, or it was taken back elsewhere
-    on.tell(error.message);
-    await refill();
+    await refill(error.message);
   }
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer.backends import base
 
-NAMES = ("head", "constant")
+NAMES = ("head", "finetune", "constant")
 
 
 def check(name: str) -> str:

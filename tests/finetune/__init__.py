@@ -1,0 +1,1 @@
+"""Tests that need PyTorch, the extra `finetune`: `make finetune-test`."""
