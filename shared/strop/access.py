@@ -41,7 +41,7 @@ async def check(session: AsyncSession, request: Request, caller: Caller) -> str 
     rule = access.ROUTES.get(f"{method} {path}")
     project: str | None = request.path_params.get("project")
     if rule is None:
-        refusal: str | None = f"no role is declared for {method} {path}, so nobody may call it"
+        refusal: str | None = f"no role is declared for {method} {path}, so it is refused"
     else:
         refusal = _refusal(caller, rule, project)
     if rule is None or rule.audited:

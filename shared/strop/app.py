@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 ABOUT = """\
 The HTTP side of Strop: label tasks, for the pages and for programs. Programs send `Authorization: Bearer TOKEN`;
-`strop token create NAME` makes a token. What devices say, over MQTT, is in docs/wire.md and docs/asyncapi.yaml.
+`strop token create NAME` makes a token. docs/wire.md and docs/asyncapi.yaml describe the MQTT messages of devices.
 """
 
 
@@ -292,7 +292,7 @@ async def _answers(opened: Runtime) -> bool:
         async with opened.sessions() as session:
             await asyncio.wait_for(session.execute(text("select 1")), 2)
     except Exception:
-        log.exception("the database does not answer")
+        log.exception("database_unreachable")
         return False
     return True
 

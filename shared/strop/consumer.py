@@ -65,7 +65,7 @@ Taken = tuple[sqs.Incoming, events.Event]
 
 
 class Consumer:
-    """Reads one service's queue until the stop is set, and then finishes the messages in hand."""
+    """Reads one service's queue until the stop is set, and then finishes the messages in progress."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""What became of the messages nobody could handle: each service reads its dead-letter queue into rows, people decide.
+"""Dead letters: each service reads its dead-letter queue into rows, and operators retry or drop them.
 
-A letter is known by its body, so the same message given up again is the same row, open again, with its count one higher.
+A letter is identified by its body: the same message that fails again is the same row, open again, with its count one higher.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ KEEP = timedelta(days=90)
 
 
 async def read(make: db.Sessions, queues: sqs.Queues, service: str, stop: asyncio.Event) -> None:
-    """Turn the service's dead letters into rows until told to stop, and keep the number of open ones in the metrics."""
+    """Turn the service's dead letters into rows until `stop`, and keep the number of open ones in the metrics."""
     while not stop.is_set():
         try:
             await _gauge(make, service)
             received = await queues.receive_until(stop, topology.dead_letter(service))
             await asyncio.shield(take(make, queues, service, received))
         except Exception:
-            log.exception("cannot read dead letters, trying again", service=service)
+            log.exception("dead_letter_read_failed", service=service)
             await loops.pause(1, stop)
 
 

@@ -20,7 +20,7 @@ PRUNE_EVERY = 600.0
 """Seconds between looks for what may be forgotten."""
 
 FORGET = 10_000
-"""Claims forgotten in one transaction: a moment's work, so nobody waits for it."""
+"""Claims deleted in one transaction: few, so that it is short."""
 
 
 async def claim(session: AsyncSession, consumer: str, event_id: str) -> bool:
@@ -55,7 +55,7 @@ _CLAIM = (
 
 
 async def prune(make: db.Sessions) -> int:
-    """Forget claims that nobody can ask for any more; returns how many. One copy of all services does it at a time."""
+    """Delete claims of events that cannot be delivered any more; returns how many. One process does it at a time."""
     forgotten = 0
     while True:
         async with db.tick(make, "inbox: prune") as session:

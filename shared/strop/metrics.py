@@ -15,7 +15,7 @@ CAPTURE_SECONDS = Histogram(
 """Several services observe it, each its own stage."""
 MQTT_DROPPED = Counter("strop_mqtt_dropped_total", "MQTT messages at QoS 0 dropped because too many waited")
 DEAD_LETTERS = Gauge("strop_dead_letters", "Dead letters that wait for a decision", ["service"])
-QUEUE_MESSAGES = Gauge("strop_queue_messages", "Messages in a service's queue, those in hand too", ["service"])
+QUEUE_MESSAGES = Gauge("strop_queue_messages", "Messages in a service's queue, with those in progress", ["service"])
 OUTBOX_MESSAGES = Gauge("strop_outbox_messages", "Messages that wait to be sent to a queue; counted up to 100,000")
 OUTBOX_OLDEST_SECONDS = Gauge("strop_outbox_oldest_seconds", "Age of the oldest of these")
 WAITING_OLDEST_SECONDS = Gauge(

@@ -111,7 +111,7 @@ async def _send(queues: sqs.Queues, queue: str, rows: Sequence[tables.Outbox]) -
         async with asyncio.timeout(SEND):
             failed = await queues.send(queue, [sqs.Outgoing(row.body, row.reason) for row in rows])
     except Exception:
-        log.exception("cannot send, trying again", queue=queue, rows=len(rows))
+        log.exception("outbox_send_failed", queue=queue, rows=len(rows))
         return Sent()
     accepted = [row for index, row in enumerate(rows) if index not in failed]
     traces.sent(queue, ((row.body, row.at) for row in accepted if row.reason is None))
@@ -135,7 +135,7 @@ async def _refused(session: AsyncSession, refused: Sequence[tuple[tables.Outbox,
 
 
 async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle: float = 0.1) -> None:
-    """Send until told to stop; look again after `idle` seconds, unless many are waiting.
+    """Send until `stop`; check again after `idle` seconds, unless many are waiting.
 
     So what happens within one pause leaves together: fewer and fuller batches for the queue and for who reads it.
     """
@@ -148,6 +148,6 @@ async def relay(make: db.Sessions, queues: sqs.Queues, stop: asyncio.Event, idle
             # While much waits for a queue in trouble, looking past it takes a while each time.
             pause = idle if sent or not trouble.resting() else 1.0
         except Exception:
-            log.exception("relay failed, trying again")
+            log.exception("relay_failed")
             pause = 1.0
         await loops.pause(pause, stop)

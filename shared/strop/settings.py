@@ -1,4 +1,4 @@
-"""What every service can be told, by environment variables. AWS credentials and endpoints are botocore's own variables."""
+"""The settings of every service: environment variables. AWS credentials and endpoints are botocore's own variables."""
 
 import os
 

@@ -151,7 +151,7 @@ class Queues:
         return [_incoming(message) for message in answer.get("Messages", [])]
 
     async def receive_until(self, stop: asyncio.Event, name: str, wait: int = 20, limit: int = BATCH) -> list[Incoming]:
-        """Long-poll, but leave at once when told to stop (a message received by then comes back by its visibility)."""
+        """Long-poll, but return at once on `stop` (a message received by then is delivered again after its visibility timeout)."""
         polling = asyncio.ensure_future(self.receive(name, wait, limit))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait((polling, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -169,7 +169,7 @@ class Queues:
         await asyncio.gather(*(self._client.delete_message_batch(QueueUrl=url, Entries=each) for each in cut))
 
     async def hide(self, name: str, receipt: str, seconds: float) -> None:
-        """Let the message come back after `seconds`: later for work in hand, sooner for a retry."""
+        """Set the visibility timeout of a message: longer for work in progress, shorter for a retry."""
         await self._client.change_message_visibility(
             QueueUrl=await self.url(name), ReceiptHandle=receipt, VisibilityTimeout=max(0, min(43_200, round(seconds)))
         )

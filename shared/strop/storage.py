@@ -29,7 +29,7 @@ class NoSuchObject(errors.NotFound):
 
 
 class TooLarge(ValueError):
-    """The object has more bytes than a read was to take; the message says so, to follow its name."""
+    """The object has more bytes than the limit of a read; the message follows the object's name."""
 
     def __init__(self, message: str, etag: str) -> None:
         super().__init__(message)
@@ -219,7 +219,7 @@ def digest(body: bytes) -> str:
 
 
 def _translated(error: Any, key: str) -> BaseException:
-    """NoSuchObject for a missing key (S3 says 404, NoSuchKey or NotFound, by operation), else the error itself."""
+    """NoSuchObject for a missing key (404, NoSuchKey or NotFound, by operation), else the error itself."""
     if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
         return NoSuchObject(f"no object at {key}")
     found: BaseException = error

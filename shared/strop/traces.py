@@ -114,7 +114,7 @@ def stop() -> None:
 
 
 def arrived(service: str, captures: Iterable[UUID], since: int) -> None:
-    """Tell the first span of each capture: from the arrival of its announcement (ns since 1970) to now."""
+    """Export the first span of each capture: from the arrival of its announcement (ns since 1970) to now."""
     if _tracing:
         tracer = _tracing.tracer(service)
         for capture in captures:

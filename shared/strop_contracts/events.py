@@ -57,7 +57,7 @@ class ImageRequested(Event):
 
 
 class ImageDeclined(Event):
-    """The router does not want the image of a capture: ingest tells the device to drop it."""
+    """The router does not want the image of a capture: ingest publishes `drop` to the device."""
 
     capture_id: UUID
     device: str
@@ -124,7 +124,7 @@ class TrainingFailed(Event):
 
 
 class DatasetChangeRequested(Event):
-    """A hosted data set is to take in entries: the row `change_id` says which."""
+    """A change of a hosted data set is requested: the row `change_id` has its entries."""
 
     change_id: UUID
 
@@ -168,7 +168,7 @@ class DeviceReported(Event):
 
 
 def loads(text: str) -> Event:
-    """Read an envelope; InvalidMessage says what is wrong with it."""
+    """Read an envelope; InvalidMessage has the fault."""
     try:
         data = json.loads(text)
         kind = Event.registry[data["name"]]

@@ -1,6 +1,6 @@
 """One declaration per service: its tables, its events, its port, its image. Grants, routes and wiring are made from it.
 
-A service owns the tables of the module `tables/<package>.py`: nobody else writes them. Tests compare the grants in
+A service owns the tables of the module `tables/<package>.py`: no other service writes them. Tests compare the grants in
 PostgreSQL, the import rules, the Dockerfile and docker-compose.yml with this file.
 """
 
@@ -20,7 +20,7 @@ def _of(module: str) -> Tables:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the rest of the system must know of a service."""
+    """The declaration of a service."""
 
     name: str  # of its folder, queue, image and container
     consumes: tuple[type[events.Event], ...] = ()  # its queue receives them; without any it has no queue

@@ -25,7 +25,7 @@ VISIBILITY = 60
 
 MAX_RECEIVES = 12
 """After so many receives SQS itself moves a message to the dead-letter queue: with the growing delays of retries a quarter of an
-hour, so that a database that is away for some minutes makes no dead letters."""
+hour, so that some minutes without a database make no dead letters."""
 
 
 def queues(service: str) -> tuple[str, ...]:

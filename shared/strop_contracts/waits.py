@@ -1,4 +1,4 @@
-"""Who waits for which event, by service: the states that a lost event would leave as they are for ever.
+"""The events that rows wait for, by service: states that a lost event would never leave.
 
 `strop.reconciler` emits the event of a row again once the row is older than a limit, `strop ledger` names the rows that stay,
 and a gauge shows the oldest one of each kind. Every event of `events` is here, or in ELSEWHERE; a test compares them.

@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 FILES = (
     *("*.md", "docs/**/*.md", "services/*/README.md", "edge/README.md", "benchmarks/README.md", "deploy/**/*.md"),
     *("cli/**/*.py", "devstack/**/*.py", "edge/**/*.py", "benchmarks/*.py"),
-    *("shared/strop_image/*.py", "shared/strop_web/*.py", "shared/strop_wire/*.py"),
-    *("services/deployer/**/*.py", "services/labeling-queue/**/api.py", "services/labeling-queue/**/static/*.js"),
+    *("shared/**/*.py", "services/custom-labels/**/*.py", "services/deployer/**/*.py", "services/ingest/**/*.py"),
+    *("services/labeling-queue/**/*.py", "services/labeling-queue/**/static/*.js", "services/router/**/*.py"),
 )
 
 BANNED = {

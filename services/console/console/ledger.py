@@ -94,5 +94,5 @@ async def look(session: AsyncSession, project: str, journals: Mapping[str, str],
 
 
 def _was_announced(fate: str) -> bool:
-    """What a device itself dropped may have gone before the cloud heard of it; it is counted there."""
+    """A capture that a device dropped may be missing in the tables; the device counts it."""
     return fate != "kept" and (not fate.startswith("dropped:") or fate.startswith("dropped:cloud:"))

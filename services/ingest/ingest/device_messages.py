@@ -140,7 +140,7 @@ async def _first_this_hour(session: AsyncSession, device: rules.Device) -> bool:
     Nothing is lost: its captures stay in its spool and are announced until it is enrolled.
     """
     log.warning("device_not_enrolled", project=device[0], device=device[1])
-    return await inbox.claim(session, "ingest-strangers", f"{'/'.join(device)} {datetime.now(UTC):%Y-%m-%dT%H}")
+    return await inbox.claim(session, "ingest-not-enrolled", f"{'/'.join(device)} {datetime.now(UTC):%Y-%m-%dT%H}")
 
 
 # --- captures ---

@@ -34,7 +34,7 @@ Row = Decided | None
 
 
 class Mismatch(ValueError):
-    """These are not the bytes that the device announced; the message says why."""
+    """The bytes differ from the announcement; the message has the difference."""
 
     def __init__(self, reason: str, etag: str) -> None:
         """`etag`: of the object that was read."""

@@ -70,7 +70,7 @@ async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTa
 
 
 async def lease(session: AsyncSession, project: str, person: str, count: int) -> list[UUID]:
-    """Lease up to `count` tasks: those the person has already (renewed), then the next that nobody has.
+    """Lease up to `count` tasks: those that the labeler holds already (renewed), then the next free ones.
 
     One statement, so two people never get the same task: free rows that another transaction locks are skipped. The person's own
     rows are waited for instead: an event handler may lock one for a moment, and the page would report it as taken by another person.
@@ -122,7 +122,7 @@ async def project_of(session: AsyncSession, task_id: UUID) -> str:
 
 
 async def lock(session: AsyncSession, task_id: UUID) -> tuple[Task, str | None]:
-    """Hold the task until the transaction ends; also tells who has it on lease at this moment."""
+    """Lock the task until the transaction ends; also returns the holder of its lease."""
     holder = case((Task.leased_until > func.now(), Task.leased_by), else_=null())
     found = (await session.execute(select(Task, holder).where(Task.id == task_id).with_for_update())).first()
     if found is None:

@@ -22,14 +22,14 @@ UNSURE = messages.Policy().low
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person said of one image; `label` is set when `answer` is "label", and only then."""
+    """An answer to one image; `label` is set when `answer` is "label", and only then."""
 
     answer: states.AnswerKind
     label: str | None = None
 
 
 def read_answer(answer: str, label: str | None) -> Answer:
-    """Check an answer from outside; Malformed says what is wrong."""
+    """Check an answer of a request; Malformed has the fault."""
     try:
         kind = states.AnswerKind(answer)
     except ValueError:
@@ -90,7 +90,7 @@ def check_open(state: str, person: str, holder: str | None) -> None:
 def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
     """Whether a file that appeared in a label's folder is the late echo of our own move.
 
-    We move a file to where its ground truth says. When the answer is taken back or replaced before the bucket's event
+    We move a file to the folder of its ground truth. When the answer is taken back or replaced before the bucket's event
     about the move comes in, that event would file the old label again. `ended`: until when each earlier label stood.
     """
     return any(label == answer.label and filed_at - end < ECHO for label, end in ended.items())

@@ -55,7 +55,7 @@ class Policy(BaseModel):
 
 
 def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
-    """A policy with some values changed; Refused says which value is wrong."""
+    """Return a policy with some values changed; Refused names a wrong value."""
     if unknown := sorted(set(changes) - set(Policy.model_fields)):
         raise errors.Refused(f"a policy has no {', '.join(unknown)}; it has {', '.join(Policy.model_fields)}")
     try:
@@ -67,7 +67,7 @@ def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What the decision needs to know of a capture."""
+    """The facts of a capture for the decision."""
 
     reason: str  # why the device kept it
     audit: bool

@@ -61,7 +61,7 @@ class DeadLetter(Base):
     sha256: Mapped[str]  # of the body: what makes two letters the same
     body: Mapped[str]
     reason: Mapped[str]  # of the last time
-    count: Mapped[int] = mapped_column(server_default=text("1"))  # how often it was given up
+    count: Mapped[int] = mapped_column(server_default=text("1"))  # how often it failed
     first_at: Mapped[datetime] = created()
     last_at: Mapped[datetime] = created()
     state: Mapped[states.LetterState] = mapped_column(server_default=text("'open'"))

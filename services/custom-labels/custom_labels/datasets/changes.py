@@ -1,7 +1,7 @@
 """Changes of a data set: ordered in a request, carried out when their event comes, as often as it takes.
 
 An update is applied as a whole or not at all. A new data set is written batch by batch (it may have 250,000 lines), and
-nobody reads it before it is complete. Repeating a change writes the same rows again.
+it is not read before it is complete. Repeating a change writes the same rows again.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from strop_contracts.tables import HostedEntry as Entry
 log = structlog.get_logger()
 
 BATCH = 256
-"""Lines that are taken in and written at a time."""
+"""Lines that are processed and written at a time."""
 
 ATTEMPTS = 7
 """A change that broke down this often has failed; SQS would give its message up one receive later."""
@@ -152,7 +152,7 @@ class Changes:
             whole.bad += taken.bad
             async with self._runtime.sessions.begin() as session:
                 await loading.write(session, dataset, taken)
-        log.info("manifest taken in", project=dataset.project, lines=total, bad=whole.bad.total())
+        log.info("manifest_processed", project=dataset.project, lines=total, bad=whole.bad.total())
         return whole
 
     async def _update(self, change: Change, dataset: Dataset) -> None:
@@ -177,7 +177,7 @@ class Changes:
     async def _fail(self, change: Change, code: states.DatasetCode, message: str) -> None:
         async with self._runtime.sessions.begin() as session:
             await _end(session, change, code, message)
-        log.warning("change of a data set failed", change=str(change.id), reason=message)
+        log.warning("dataset_change_failed", change=str(change.id), reason=message)
 
 
 class _Seen:

@@ -260,7 +260,7 @@ async def _copy_files(call: Call, source: Version, made: Version) -> documents.F
 
 
 async def find(call: Call, arn: str, *, lock: bool = False) -> Version:
-    """Look a version up by its ARN; with `lock`, nobody else changes it until the transaction ends."""
+    """Look a version up by its ARN; with `lock`, no other transaction changes it until this one ends."""
     parsed = arns.parse(call.settings, arn)
     if parsed is not None and parsed.kind == "version":
         wanted = select(Version).where(Version.project == parsed.project, Version.name == parsed.name)

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Training:
-    """Orders models, and takes in how that ended."""
+    """Orders models, and processes the outcomes."""
 
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
         self._runtime = runtime
@@ -113,7 +113,7 @@ class Training:
         )
         version.model_version, version.files, version.trained_at = model.version, model.files, run.finished_at
         version.results = {**version.results, **results.trained(version, run, trained.answers)}
-        log.info("hosted model trained", project=version.project, version=version.name)
+        log.info("hosted_model_trained", project=version.project, version=version.name)
 
     async def _trained(
         self, version: Version, model: tables.ModelVersion, found: tables.Evaluation
@@ -142,9 +142,9 @@ def _validation(version: Version, rows: dict[states.DatasetKind, Sequence[Row]])
         name: evaluation.statistics([(row.labels, row.errors, bool(row.sha256)) for row in rows.get(kind, [])])
         for kind, name in parts.items()
     }
-    told = json.dumps({"statistics": statistics, "errors": []}).encode()
+    summary = json.dumps({"statistics": statistics, "errors": []}).encode()
     return [
-        (results.key(version, "ManifestSummary"), told),
+        (results.key(version, "ManifestSummary"), summary),
         *(
             (results.key(version, f"{parts[kind].title()}ManifestWithValidation"), _shown(found))
             for kind, found in rows.items()
@@ -204,4 +204,4 @@ async def _add_fleets(session: AsyncSession, model: tables.ModelVersion) -> None
 
 def _fail(version: Version, reason: str) -> None:
     version.status, version.message = states.VersionStatus.TRAINING_FAILED, reason
-    log.warning("hosted model was not trained", project=version.project, version=version.name, reason=reason)
+    log.warning("hosted_model_training_failed", project=version.project, version=version.name, reason=reason)

@@ -20,7 +20,7 @@ export const state = {
   trouble: "", // "", "offline" or "signed out"
 };
 
-// The page puts its own here: something changed; something to tell; another image jumped in front.
+// The page puts its own here: something changed; a message; another image is first now.
 export const on = { change() {}, tell(message, good) {}, jump() {} };
 
 const away = new Set(); // ids of tasks whose answer is on its way
@@ -55,7 +55,7 @@ function inLine(work) {
 
 // --- asking ---
 
-// Asks for tasks. Then it tells the `failure` that led here, which explains more than that the image on show has changed.
+// Requests tasks, then shows the `failure` that led here, which explains more than that the image has changed.
 async function refill(failure = "") {
   looked = Date.now();
   const count = Math.min(20, Math.max(AHEAD, state.queue.length) + away.size);
@@ -149,7 +149,7 @@ function send(task, action, body, done) {
   });
 }
 
-// Returns what to tell the person.
+// Returns the message for the labeler.
 function bringBack(task, error) {
   forget((act) => act.task === task);
   if (error.status === 409) return error.message;
