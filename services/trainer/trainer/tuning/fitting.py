@@ -60,16 +60,19 @@ class Fitting:
     def run(self, data: Data) -> Fitted:
         learned, asked = held_out(data)
         if len(asked) < _FEWEST:
-            return self._fit(data, None, self.options.epochs)
+            return self._fit(data, None, self.options)
         held = data.of(asked).images
-        found = self._fit(data.of(learned), held, None)
+        found = self._fit(data.of(learned), held, self.options)
         found = replace(found, scores=self._scores(found, held))
         if not self.options.refit:
             return found
-        return replace(self._fit(data, None, found.tuned.epochs, found.first.strength), scores=found.scores)
+        again = self.options.model_copy(update={"epochs": found.tuned.epochs})
+        return replace(self._fit(data, None, again, found.first.strength), scores=found.scores)
 
-    def _fit(self, data: Data, held: loop.Images | None, last: int | None, strength: float | None = None) -> Fitted:
-        """Tune; early stopping by `held` images, or `last` epochs. `strength` of the head is chosen if it is not given."""
+    def _fit(
+        self, data: Data, held: loop.Images | None, options: settings.Options, strength: float | None = None
+    ) -> Fitted:
+        """Tune; with `held` images until they gain nothing. `strength` of the head is chosen if it is not given."""
         begun = self._head(data, self.start, strength)
         scale = np.float32(1 / begun.temperature)
         step = "tuning" if held else "tuning on all images"
@@ -78,10 +81,9 @@ class Fitting:
             (begun.weights * scale, begun.bias * scale),
             data.images,
             held,
-            self.options,
+            options,
             self.folder / ("held-out.pt" if held else "all.pt"),
             lambda done, total: self.progress(step, done, total),
-            last,
         )
         shipment = shipping.ship(self.backbone, tuned.tensors, average=self.options.mix)
         tuned = replace(tuned, tensors=shipment.tensors)

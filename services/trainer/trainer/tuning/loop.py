@@ -118,22 +118,20 @@ def tune(
     options: settings.Options,
     checkpoint: Path,
     progress: Callable[[int, int], None],
-    last: int | None = None,
 ) -> Tuned:
-    """Tune tail and classifier. With `held` images, stop early and take the epoch that was best on them; else the last one.
+    """Tune tail and classifier. If `held` images gain nothing for `patience` epochs, stop and take the epoch that was best on them.
 
-    `last` ends the run after so many of the epochs, with their learning rates. `progress` is called with (done, total) images.
-    The checkpoint stays; the caller removes it.
+    Otherwise the last epoch is taken: its learning rate has fallen to 0, and earlier ones were measured to be worse (0024).
+    `progress` is called with (done, total) images of all epochs. The checkpoint stays; the caller removes it.
     """
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     device = tail.device()
     network = _Network(start, *classifier, options, device)
     epoch, best = _load(checkpoint, network)
-    last = last or options.epochs
-    total = last * len(images.labels)
+    total = options.epochs * len(images.labels)
     balance = torch.from_numpy(_balance(images.labels, len(classifier[1]))).to(device)
-    while epoch < last and not (best.tuned and epoch - best.tuned.epochs >= options.patience):
+    while epoch < options.epochs and not (best.tuned and epoch - best.tuned.epochs >= options.patience):
         for done in _epoch(network, images, balance, epoch, options, device):
             progress(epoch * len(images.labels) + done, total)
         epoch += 1
@@ -144,7 +142,7 @@ def tune(
         _save(checkpoint, network, epoch, best)
     progress(total, total)
     assert best.tuned
-    return best.tuned
+    return network.averaged(epoch) if epoch == options.epochs else best.tuned
 
 
 def _epoch(

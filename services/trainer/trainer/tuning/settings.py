@@ -14,7 +14,7 @@ class Options(BaseModel):
     smoothing: float = Field(0.1, ge=0, lt=1)  # of the labels
     batch: int = Field(32, ge=2, le=1024)  # images
     epochs: PositiveInt = 6  # at most
-    patience: PositiveInt = 2  # epochs without a lower loss on held-out images after which it stops
+    patience: PositiveInt = 3  # epochs without a lower loss on held-out images after which it stops
     warmup: int = Field(20, ge=0)  # steps
     average: float = Field(0.98, ge=0, lt=1)  # how much of the averaged weights a step keeps
     seed: int = Field(0, ge=0)
