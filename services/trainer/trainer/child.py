@@ -16,7 +16,7 @@ Outcome = TypeVar("Outcome", bound=jobs.Judged)
 
 
 class Failed(Exception):
-    """The run cannot succeed; the message says why."""
+    """The run cannot succeed; the message is the reason."""
 
 
 class Died(Exception):
@@ -47,11 +47,11 @@ async def run(
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        said = (await words).decode(errors="replace").strip().splitlines()
+        output = (await words).decode(errors="replace").strip().splitlines()
     if code < 0:
         raise Died(f"the training process was killed by signal {-code}")
     if code == jobs.TRY_AGAIN:
-        raise Died(said[-1] if said else "the training process could not go on")
+        raise Died(output[-1] if output else "the training process could not go on")
     if code:
-        raise Failed(said[-1] if said else f"the training process ended with code {code}")
+        raise Failed(output[-1] if output else f"the training process ended with code {code}")
     return kind.model_validate_json(result.read_bytes())

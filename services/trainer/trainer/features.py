@@ -38,7 +38,7 @@ class View:
 
 
 class Unusable(ValueError):
-    """An image has no features; the message names it and says why."""
+    """An image has no features; the message names it and the reason."""
 
 
 class Cache:

@@ -44,7 +44,7 @@ class Lease:
             await self.prove(session)
 
     async def prove(self, session: AsyncSession) -> None:
-        """Prolong, in the caller's transaction: until its end nobody else can take the run."""
+        """Prolong, in the caller's transaction: until its end no other trainer can take the run."""
         if not await queries.renew(session, self._run_id, self._token, self._seconds, self._progress):
             raise Lost
 
@@ -67,6 +67,6 @@ class Lease:
 
 
 async def take(make: db.Sessions, run_id: UUID, seconds: float) -> tables.TrainingRun | None:
-    """Take a run that nobody works on, in a transaction of its own; None when it is done or in other hands."""
+    """Take a run without a valid lease, in a separate transaction; None if it is done or leased."""
     async with make.begin() as session:
         return await queries.lease(session, run_id, ids.uuid7(), seconds)

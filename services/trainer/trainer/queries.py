@@ -218,7 +218,7 @@ async def save_training_settings(session: AsyncSession, project: str, backend: s
 
 
 async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float) -> tables.TrainingRun | None:
-    """Take a run that nobody works on; None when it is finished or another trainer's lease still holds."""
+    """Take a run; None if it is finished, or another trainer's lease is valid."""
     table = tables.TrainingRun
     free = (table.state == states.RunState.REQUESTED) | (
         (table.state == states.RunState.RUNNING) & (table.leased_until < func.now())
@@ -239,7 +239,7 @@ async def lease(session: AsyncSession, run_id: UUID, token: UUID, seconds: float
 
 
 async def renew(session: AsyncSession, run_id: UUID, token: UUID, seconds: float, progress: documents.Progress) -> bool:
-    """Prolong the lease and tell the progress; False when another trainer took the run over."""
+    """Prolong the lease and store the progress; False if another trainer has taken the run."""
     values = {"leased_until": func.now() + timedelta(seconds=seconds), "progress": progress}
     return await _mine(session, run_id, token, values)
 

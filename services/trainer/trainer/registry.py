@@ -117,7 +117,7 @@ def _decide(model: tables.ModelVersion, state: states.ModelState, by: str, reaso
 
 
 def _state(run: tables.TrainingRun, result: jobs.Result) -> states.ModelState:
-    """What is ordered is for whoever ordered it: no fleet gets it unless a person says so."""
+    """An ordered model is for its caller: no fleet gets it unless a person approves it."""
     if run.manifest:
         return states.ModelState.HOSTED
     return result.state

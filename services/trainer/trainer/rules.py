@@ -30,7 +30,7 @@ def base_parts(items: Iterable[tuple[str, str]]) -> dict[str, str]:
 def field_parts(shots: Iterable[Shot], known: Mapping[str, str]) -> dict[str, str]:
     """Part of each field image, by sha256; `shots` in the order they were labelled, `known` are the base images.
 
-    Every audit goes to the golden set, for ever, and everything else to training: audits alone are an honest sample of what
+    Every audit goes to the golden set, permanently, and everything else to training: audits alone are an unbiased sample of what
     devices see. An image that is a near copy of an earlier one on the other side is set aside, so that near copies never
     straddle, and what comes later never moves what is there: a part is the same in every later dataset version.
     """

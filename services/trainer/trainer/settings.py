@@ -1,4 +1,4 @@
-"""What the trainer can be told, beside what every service can."""
+"""The settings of the trainer, beside those of every service."""
 
 from pathlib import Path
 from typing import Any

@@ -2,7 +2,7 @@
 
 The file (PyTorch's format before 1.6) is five pickles (magic number, protocol, sizes, the tensors' shapes, the keys of
 the storages in order of the file), then each storage as an 8-byte count and its numbers. A pickle can run anything, so
-the unpickler here knows only the four names such a file needs.
+the unpickler here accepts only the four names that such a file needs.
 """
 
 import pickle
