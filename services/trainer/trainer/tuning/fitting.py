@@ -58,6 +58,7 @@ class Fitting:
     progress: base.Progress
 
     def run(self, data: Data) -> Fitted:
+        tail.limit(self.options.threads)
         learned, asked = held_out(data)
         if len(asked) < _FEWEST:
             return self._fit(data, None, self.options)

@@ -124,7 +124,7 @@ def tune(
     Otherwise the last epoch is taken: its learning rate has fallen to 0, and earlier ones were measured to be worse (0024).
     `progress` is called with (done, total) images of all epochs. The checkpoint stays; the caller removes it.
     """
-    torch.set_num_threads(options.threads)
+    tail.limit(options.threads)
     torch.manual_seed(options.seed)
     device = tail.device()
     network = _Network(start, *classifier, options, device)

@@ -32,6 +32,11 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def limit(threads: int) -> None:
+    """Compute with so many threads; another number rounds otherwise."""
+    torch.set_num_threads(threads)
+
+
 def names() -> list[str]:
     """The convolutions of the tail."""
     return [f"_blocks.{block}.{conv}" for block in BLOCKS for conv in list(_NORMS)[:3]] + ["_conv_head"]
