@@ -21,6 +21,9 @@ from strop_devstack.demo.story import Story
 
 PROJECT = "demo"
 
+PATIENCE = 900
+"""Seconds a step may take. A training of a thousand photographs took 270 s on a machine with a load of 10."""
+
 
 class Failed(errors.StropError):
     """The demo cannot continue; the message has the reason and the place of the logs."""
@@ -155,9 +158,9 @@ class Demo:
     @property
     def _patience(self) -> float | None:
         """Seconds a step may take; people may take their time."""
-        return 600 if self.labeler else None
+        return PATIENCE if self.labeler else None
 
-    async def _until(self, done: Callable[[], Awaitable[str | None]], patience: float | None = 300) -> str:
+    async def _until(self, done: Callable[[], Awaitable[str | None]], patience: float | None = PATIENCE) -> str:
         """Wait until `done` returns a note, and refresh the figures meanwhile; Failed if a process ends, or after `patience` seconds."""
         try:
             async with asyncio.timeout(patience):
