@@ -37,8 +37,8 @@ def settings(prepared: Prepared) -> dict[str, str]:
     """What the demo sets otherwise than a real deployment: quick stages, and triggers that fit the number of images."""
     return {
         "STROP_TRAINER_MIN_LABELS": str(max(10, round(prepared.field * 0.2))),
-        "STROP_TRAINER_DEBOUNCE": "4",
-        "STROP_TRAINER_MAX_WAIT": "20",
+        "STROP_TRAINER_DEBOUNCE": "6",
+        "STROP_TRAINER_MAX_WAIT": "600",  # all labels that come without a pause count, also on a slow machine
         "STROP_TRAINER_COOLDOWN": "0",
         "STROP_DEPLOYER_STAGES": "[0.25, 1.0]",
         "STROP_DEPLOYER_STAGE_TIMEOUT": "60",

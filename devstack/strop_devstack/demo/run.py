@@ -115,7 +115,7 @@ class Demo:
         """Wait for the trigger; when nothing more comes that could pull it, ask by hand."""
         note = await progress.triggered(self.runtime, PROJECT)
         if note is None and self.labeler and await progress.idle(self.runtime, PROJECT, self.fleet.figures):
-            await asyncio.sleep(6)  # longer than the trigger's own wait for quiet
+            await asyncio.sleep(8)  # longer than the trigger's own wait for quiet
             if (note := await progress.triggered(self.runtime, PROJECT)) is None:
                 await actions.train(self.runtime, PROJECT)
         return note
