@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strop_cli import api, connection
-from strop_contracts import access, control
+from strop_cli import api, connection, users
+from strop_contracts import access, control, errors
 from strop_contracts.states import Role
 
 cli = typer.Typer(no_args_is_help=True, help="Tokens for programs and this command, sign-in links for people.")
@@ -22,7 +22,10 @@ def create(
         typer.Option(help="Address of the pages: print a one-time sign-in link for it; its button signs in."),
     ] = None,
     role: Annotated[
-        Role | None, typer.Option(help="Also give the user this role; see `strop users --help`. Needed for a new user.")
+        Role | None,
+        typer.Option(
+            help="Give the user this role first, instead of the one there; needed for a new user. See `strop users --help`."
+        ),
     ] = None,
     project: Annotated[
         str, typer.Option(help="Where that role counts; without it in all projects.", show_default=False)
@@ -33,10 +36,14 @@ def create(
     state: connection.State = None,
 ) -> None:
     """Print a token for programs or this command, or with --link a sign-in link for a person. Neither is shown again."""
-    given = {"user": user, "kind": "once" if link else "api", "role": role, "project": project, "days": days}
-    body = control.NewToken.model_validate(given)
+    users.require_name(user)
+    if project != access.ALL and role is None:
+        raise errors.Refused("--project says where --role counts: give both")
+    body = control.NewToken.model_validate({"kind": "once" if link else "api", "days": days})
     with api.opened(state) as client:
-        token = client.send("POST", control.Token, "labeling-queue", "tokens", body=body).token
+        if role:
+            users.grant(client, user, role, project)
+        token = client.send("POST", control.Token, "labeling-queue", "users", user, "tokens", body=body).token
     print(f"{link.rstrip('/')}/sign-in?token={token}" if link else token)
 
 
@@ -54,6 +61,6 @@ def list_(state: connection.State = None) -> None:
 @cli.command()
 def revoke(user: str, state: connection.State = None) -> None:
     """Revoke all tokens, sign-in links and sessions of a user at once."""
-    body = control.Revocation(user=user)
     with api.opened(state) as client:
-        print(f"{client.send('POST', control.Count, 'labeling-queue', 'tokens', 'revoke', body=body).count} revoked")
+        count = client.send("DELETE", control.Count, "labeling-queue", "users", user, "tokens").count
+    print(f"{count} revoked")

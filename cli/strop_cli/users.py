@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from strop_cli import api, connection
-from strop_contracts import access, control
+from strop_contracts import access, control, errors
 from strop_contracts.states import Role
 
 _HELP = """Users and their roles, in one project or in all.
@@ -29,9 +29,20 @@ def add(
     state: connection.State = None,
 ) -> None:
     """Give a user a role."""
-    body = control.Membership(user=user, role=role, project=project)
+    require_name(user)
     with api.opened(state) as client:
-        client.change("PUT", "labeling-queue", "users", body=body)
+        grant(client, user, role, project)
+
+
+def require_name(user: str) -> None:
+    """Raise Refused if this cannot be the name of a user, which is part of the path of requests."""
+    if not 0 < len(user) <= 200 or "/" in user:
+        raise errors.Refused(f"user: {user!r} is not a name of 1 to 200 characters without a slash")
+
+
+def grant(client: api.Api, user: str, role: Role, project: str) -> None:
+    """Give a user a role in a project, or in all (`access.ALL`)."""
+    client.change("PUT", "labeling-queue", "users", user, "roles", project, role)
 
 
 @cli.command("list")
@@ -53,9 +64,9 @@ def remove(
     state: connection.State = None,
 ) -> None:
     """Withdraw a user's roles."""
-    body = control.Withdrawal(user=user, project=project)
+    path = ("users", user) if project is None else ("users", user, "roles", project)
     with api.opened(state) as client:
-        client.send("POST", control.Count, "labeling-queue", "users", "remove", body=body)
+        client.change("DELETE", "labeling-queue", *path)
 
 
 def audit(

@@ -40,7 +40,8 @@ def upgrade() -> None:
     op.execute(
         """
         insert into memberships ("user", project, role)
-        select name, '*', case when exists (select from tokens t where t."user" = name and t.kind = 'operator')
+        select name, '*', case when exists (select from tokens t where t."user" = name and t.kind = 'operator'
+               and (t.expires_at is null or t.expires_at > now()))
                then 'admin' else 'labeler' end
           from users
         """

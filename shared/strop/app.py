@@ -71,7 +71,9 @@ class Service:
     measured: gauges.Table = ()  # gauges of its own tables
     ready: Callable[[], bool] = field(default=lambda: True)  # more than the database, such as a broker's connection
     errors: Mapping[int, ErrorHandler] = field(default_factory=dict)  # by HTTP status, of all addresses of the port
-    bodies: Mapping[str, int] = field(default_factory=dict)  # largest bodies in bytes by path, see `http_limits`
+    bodies: Mapping[str, int] = field(
+        default_factory=dict
+    )  # largest bodies in bytes by pattern of paths, see `http_limits`
 
 
 Build = Callable[[Runtime], Service]
@@ -159,7 +161,6 @@ async def serve(
                 host=settings.host,
                 port=settings.port,
                 http=http_limits.TimedProtocol,
-                limit_concurrency=http_limits.CONNECTIONS,
                 log_config=None,
                 access_log=False,
             )
@@ -263,7 +264,7 @@ def web(runtimes: Mapping[str, Runtime], built: Mapping[str, Service]) -> FastAP
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     bodies = {path: size for service in built.values() for path, size in service.bodies.items()}
-    api.add_middleware(http_limits.BodyLimit, larger={control.PREFIX: CONTROL_BODY, **bodies})
+    api.add_middleware(http_limits.BodyLimit, larger={f"{control.PREFIX}/*": CONTROL_BODY, **bodies})
     urls = next(iter(runtimes.values())).settings.control_urls
     gateway.mount(api, urls, built)
     return api

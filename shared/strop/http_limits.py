@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import h11
@@ -13,18 +14,24 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 BODY = 2**20
 """Largest body in bytes, where a service declares no other for the path."""
 
+FIRST_BYTE = 10.0
+"""Seconds for a client to begin its first request."""
+
 REQUEST_TIMEOUT = 120.0
-"""Seconds for a client to send a whole request, from its connection or the first byte of the next request on."""
+"""Seconds for a client to send a whole request, from its first byte on."""
+
+READ_TIMEOUT = 120.0
+"""Seconds in which a client reads nothing of a response that waits for it."""
 
 CONNECTIONS = 500
-"""Open connections of a process; each further one gets 503."""
+"""Open connections of a process; each further one is closed at once."""
 
 
 class BodyLimit:
     """ASGI middleware that answers 413 to a body above the limit of its path, before more of it is read."""
 
     def __init__(self, app: ASGIApp, larger: Mapping[str, int]) -> None:
-        """`larger`: bytes by path, which stands for all paths below it too."""
+        """`larger`: bytes by pattern of paths, as `fnmatch` has it."""
         self._app = app
         self._larger = larger
 
@@ -32,9 +39,7 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         path = scope["path"]
-        limit = max(
-            (size for top, size in self._larger.items() if path == top or path.startswith(f"{top}/")), default=BODY
-        )
+        limit = max((size for pattern, size in self._larger.items() if fnmatchcase(path, pattern)), default=BODY)
         left = limit
         refusal = HTTPException(413, f"The body is larger than {limit} bytes.", {"Connection": "close"})
 
@@ -58,30 +63,43 @@ def _announced(scope: Scope) -> int:
 
 
 class TimedProtocol(H11Protocol):
-    """Uvicorn's HTTP/1.1, which also closes a connection whose request is not complete in time."""
+    """Uvicorn's HTTP/1.1 with limits: of connections, of the time for a request, and of the time a client reads nothing."""
 
     _late: asyncio.TimerHandle | None = None
+    _blocked: asyncio.TimerHandle | None = None
+    _due: float | None = None  # loop time at which the request must be complete
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._watch()
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+        else:
+            self._late = self.loop.call_later(FIRST_BYTE, transport.abort)
 
     def data_received(self, data: bytes) -> None:
+        if self._due is None:
+            self._due = self.loop.time() + REQUEST_TIMEOUT
         super().data_received(data)
-        self._watch()
+        _stop(self._late)
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+            self._late = self.loop.call_at(self._due, self.transport.abort)
+        else:
+            self._due = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._blocked = self.loop.call_later(READ_TIMEOUT, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        _stop(self._blocked)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._stop()
+        _stop(self._late)
+        _stop(self._blocked)
 
-    def _watch(self) -> None:
-        """Start the timer while a request is incomplete, and stop it once it is complete."""
-        if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
-            self._stop()
-        elif self._late is None:
-            self._late = self.loop.call_later(REQUEST_TIMEOUT, self.transport.close)
 
-    def _stop(self) -> None:
-        if self._late:
-            self._late.cancel()
-            self._late = None
+def _stop(timer: asyncio.TimerHandle | None) -> None:
+    if timer:
+        timer.cancel()

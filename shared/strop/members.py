@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from strop import clearing
 from strop_contracts import access, errors, tables
 from strop_contracts.states import Role
 
@@ -17,8 +18,8 @@ async def grant(session: AsyncSession, user: str, role: Role, project: str = acc
 
     NotFound if there is no such project; Refused if it would leave no admin.
     """
-    if project != access.ALL and await session.get(tables.Project, project) is None:
-        raise errors.NotFound(f"there is no project {project}")
+    if project != access.ALL:
+        await _require_project(session, project)
     await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
     row = insert(Member).values(user=user, project=project, role=role)
     await session.execute(row.on_conflict_do_update(index_elements=["user", "project"], set_={"role": role}))
@@ -43,6 +44,15 @@ async def members(session: AsyncSession) -> Sequence[tables.Membership]:
 async def exists(session: AsyncSession, user: str) -> bool:
     """Return whether a user has a role anywhere."""
     return bool(await session.scalar(select(Member.user).where(Member.user == user).limit(1)))
+
+
+async def _require_project(session: AsyncSession, project: str) -> None:
+    """Raise NotFound unless the project exists and is not being deleted; its deletion then waits for this transaction."""
+    await clearing.lock(session, project, shared=True)
+    deletion = select(tables.Project.deletion_id).where(tables.Project.name == project)
+    found = (await session.execute(deletion)).first()
+    if found is None or found[0] is not None:
+        raise errors.NotFound(f"there is no project {project}")
 
 
 async def _require_admin(session: AsyncSession) -> None:

@@ -48,7 +48,7 @@ async def register(session: AsyncSession, user: str, token: str) -> None:
     await session.execute(insert(tables.User).values(name=user).on_conflict_do_nothing())
     row = insert(tables.Token).values(sha256=_digest(token), user=user, kind="api")
     mine = row.on_conflict_do_update(
-        index_elements=[tables.Token.sha256], set_={"kind": "api"}, where=tables.Token.user == user
+        index_elements=[tables.Token.sha256], set_={"kind": "api", "expires_at": None}, where=tables.Token.user == user
     )
     if await session.scalar(mine.returning(tables.Token.user)) is None:
         raise errors.Refused(f"this token belongs to another user, and cannot become that of {user}")

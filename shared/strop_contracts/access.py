@@ -38,6 +38,7 @@ _LABELING = "/api/projects/{project}"
 _PROJECT = "/console/projects/{project}"
 _VERSION = _PROJECT + "/versions/{version}"
 _CONTROL = "/api/control"
+_USER = _CONTROL + "/labeling-queue/users/{user}"
 _BASE_SET = _CONTROL + "/ingest/projects/{project}/datasets/{dataset}"
 
 ROUTES = dict(
@@ -142,12 +143,14 @@ ROUTES = dict(
             Role.ADMIN,
             Scope.ALL,
             f"POST {_CONTROL}/custom-labels/projects",
-            f"POST {_CONTROL}/labeling-queue/tokens",
             f"GET {_CONTROL}/labeling-queue/tokens",
-            f"POST {_CONTROL}/labeling-queue/tokens/revoke",
             f"GET {_CONTROL}/labeling-queue/users",
-            f"PUT {_CONTROL}/labeling-queue/users",
-            f"POST {_CONTROL}/labeling-queue/users/remove",
+            # The path has all that is changed, so that the audit log has it too.
+            f"PUT {_USER}/roles/{{project}}/{{role}}",
+            f"DELETE {_USER}/roles/{{project}}",
+            f"DELETE {_USER}",
+            f"POST {_USER}/tokens",
+            f"DELETE {_USER}/tokens",
             f"GET {_CONTROL}/labeling-queue/audit",
         ),
         *_rules(

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from strop_contracts import access
 from strop_contracts.states import Role
 
 PREFIX = "/api/control"
@@ -17,9 +16,6 @@ class Document(BaseModel):
     """Unknown fields are ignored, so that a command and a service of different versions understand each other."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-_USER = Field(min_length=1, max_length=200)
 
 
 class Caller(Document):
@@ -184,10 +180,7 @@ class Signature(Document):
 
 
 class NewToken(Document):
-    user: str = _USER
     kind: Literal["once", "api"]
-    role: Role | None = None  # given to the user as well
-    project: str = access.ALL  # of that role
     days: int | None = Field(None, ge=1, le=3650)  # until it expires
 
 
@@ -204,25 +197,12 @@ class TokenInfo(Document):
     expires_at: datetime | None
 
 
-class Revocation(Document):
-    """Revokes all tokens, links and sessions of a user."""
-
-    user: str
-
-
 class Membership(Document):
     """The role of a user in one project, or in all (`access.ALL`)."""
 
-    user: str = _USER
-    role: Role
-    project: str = access.ALL
-
-
-class Withdrawal(Document):
-    """Withdraws the role of a user in a project, or all roles and tokens."""
-
     user: str
-    project: str | None = None
+    role: Role
+    project: str
 
 
 class AuditEntry(Document):

@@ -72,10 +72,11 @@ TRAINING = Wait(
 )
 
 _rollout = tables.Deployment
+_approved = func.greatest(Model.at, Model.judged_at, Model.decided_at)  # by the gate, a later judgement or a person
 ROLLOUT = Wait(
     "rollout",
     events.ModelApproved,
-    select(Model.at.label("since"), Model.project, Model.version.label("model_version")).where(
+    select(_approved.label("since"), Model.project, Model.version.label("model_version")).where(
         Model.state == states.ModelState.APPROVED,
         _missing(
             _rollout,

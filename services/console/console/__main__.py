@@ -22,7 +22,7 @@ def build(runtime: app.Runtime) -> app.Service:
         routes=page_context.lend(tools, web.router),
         ready=lambda: rekognition.ready,
         errors=failures.HANDLERS,
-        bodies={"/console/projects": try_model.LARGEST_UPLOAD + 2**20},  # images to try
+        bodies={"/console/projects/*/try": try_model.LARGEST_UPLOAD + 2**20},  # images to try
     )
 
 

@@ -23,24 +23,28 @@ async def decide(
     version: str,
     verdict: Literal["approve", "reject"],
     request: Request,
-    session: page_context.Session,
     runtime: page_context.Runtime,
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Approve or refuse a model. The trainer stores the person, the reason and the time."""
-    found = await queries.version(session, project, version)
+    async with runtime.sessions() as session:  # none is held while the trainer answers
+        found = await queries.version(session, project, version)
     if found.made is None:
         raise errors.NotFound(f"{version} has no model yet.")
-    if not reason.strip():
-        without = "Give a reason: it is recorded with your name."
-        return await render(request, session, project, version, trouble=without)
     try:
+        body = _signature(reason)
         trainer = TrainerApi(runtime, request.state.me.name, project)
-        body = control.Signature(reason=reason.strip()[:500])
         await trainer.send("POST", body, "models", str(found.made.version), verdict)
     except errors.Refused as error:
-        return await render(request, session, project, version, trouble=str(error))
+        async with runtime.sessions() as session:
+            return await render(request, session, project, version, trouble=str(error))
     return RedirectResponse(f"/console/projects/{project}/versions/{version}", 303, shell.SAFE)
+
+
+def _signature(reason: str) -> control.Signature:
+    if not reason.strip():
+        raise errors.Refused("Give a reason: it is recorded with your name.")
+    return control.Signature(reason=reason.strip()[:500])
 
 
 @pages.get("/projects/{project}/versions/{version}/compare")
@@ -69,20 +73,18 @@ async def compare(
 
 
 @pages.get("/projects/{project}/training")
-async def training(
-    project: str, request: Request, session: page_context.Session, runtime: page_context.Runtime
-) -> Response:
+async def training(project: str, request: Request, runtime: page_context.Runtime) -> Response:
     """Show what asks for the next training, and the settings of triggers and gate."""
-    await queries.require_project(session, project)
+    async with runtime.sessions() as session:
+        await queries.require_project(session, project)
     return await _training(request, runtime, project)
 
 
 @pages.post("/projects/{project}/training")
-async def change(
-    project: str, request: Request, session: page_context.Session, runtime: page_context.Runtime
-) -> Response:
+async def change(project: str, request: Request, runtime: page_context.Runtime) -> Response:
     """Change settings of triggers and gate: those whose value differs."""
-    await queries.require_project(session, project)
+    async with runtime.sessions() as session:
+        await queries.require_project(session, project)
     form = {name: str(value).strip() for name, value in (await request.form()).items()}
     try:
         trainer = TrainerApi(runtime, request.state.me.name, project)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import Request, Response
 
 from console import page_context, plots, queries, rules
+from strop_contracts import errors
 
 pages = page_context.router()
 
@@ -41,6 +42,8 @@ async def render(
     chosen: str | None = part or next(iter(scores), None)
     if chosen is None:
         return page_context.page(request, "no_evaluation.html", status, **shown)
+    if chosen not in scores:
+        raise errors.NotFound(f"{version} was not evaluated on {rules.PART_NAMES[chosen]}.")
     row = await queries.evaluation(session, found, chosen)
     mixups = rules.mixups(row.metrics.confusion)
     size = len(row.metrics.confusion.labels)

@@ -1,26 +1,20 @@
 """Control routes of users: their roles, their tokens, and the log of what they changed."""
 
 from datetime import timedelta
+from typing import Annotated
 
+from fastapi import Path, Query
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import control, members, tokens
 from strop_contracts import access, errors, tables
 from strop_contracts import control as documents
+from strop_contracts.states import Role
 
 router = control.routes("labeling-queue")
 
-
-@router.post("/tokens", status_code=201)
-async def create_token(wanted: documents.NewToken, session: control.Session) -> documents.Token:
-    """Create a token, which is not shown again. 409 for a user without a role, unless the request gives one."""
-    if wanted.role:
-        await members.grant(session, wanted.user, wanted.role, wanted.project)
-    elif not await members.exists(session, wanted.user):
-        raise errors.Refused(f"{wanted.user} has no role yet: repeat the command with --role labeler, or another role")
-    lifetime = timedelta(days=wanted.days) if wanted.days else None
-    return documents.Token(token=await tokens.make(session, wanted.user, wanted.kind, lifetime))
+User = Annotated[str, Path(min_length=1, max_length=200)]
 
 
 @router.get("/tokens")
@@ -32,14 +26,6 @@ async def show_tokens(session: control.Session) -> list[documents.TokenInfo]:
     ]
 
 
-@router.post("/tokens/revoke")
-async def revoke(wanted: documents.Revocation, session: control.Session) -> documents.Count:
-    """Delete all tokens, links and sessions of a user; 404 if there is none."""
-    if not (count := await tokens.revoke(session, wanted.user)):
-        raise errors.NotFound(f"{wanted.user} has no token")
-    return documents.Count(count=count)
-
-
 @router.get("/users")
 async def show_users(session: control.Session) -> list[documents.Membership]:
     """List the roles of all users."""
@@ -49,29 +35,52 @@ async def show_users(session: control.Session) -> list[documents.Membership]:
     ]
 
 
-@router.put("/users", status_code=204)
-async def grant(wanted: documents.Membership, session: control.Session) -> None:
+@router.put("/users/{user}/roles/{project}/{role}", status_code=204)
+async def grant(user: User, project: str, role: Role, session: control.Session) -> None:
     """Give a user, who is created if missing, a role in a project or in all; it replaces the one before."""
-    await members.grant(session, wanted.user, wanted.role, wanted.project)
+    await members.grant(session, user, role, project)
 
 
-@router.post("/users/remove")
-async def withdraw(wanted: documents.Withdrawal, session: control.Session) -> documents.Count:
-    """Withdraw a user's role in a project, or all of them together with the user's tokens; 404 if there is none."""
-    count = await members.withdraw(session, wanted.user, wanted.project)
-    if wanted.project is None:
-        count += await tokens.revoke(session, wanted.user)
-    if not count:
-        raise errors.NotFound(f"{wanted.user} has no role {_where(wanted.project)}")
+@router.delete("/users/{user}/roles/{project}", status_code=204)
+async def withdraw(user: str, project: str, session: control.Session) -> None:
+    """Withdraw a user's role in a project, or that in all; 404 if there is none."""
+    if not await members.withdraw(session, user, project):
+        raise errors.NotFound(f"{user} has no role {'in all projects' if project == access.ALL else f'in {project}'}")
+
+
+@router.delete("/users/{user}", status_code=204)
+async def remove(user: str, session: control.Session) -> None:
+    """Withdraw all roles of a user, and delete all tokens, links and sessions; 404 if there is none."""
+    if not await members.withdraw(session, user) + await tokens.revoke(session, user):
+        raise errors.NotFound(f"{user} has no role and no token")
+
+
+@router.post("/users/{user}/tokens", status_code=201)
+async def create_token(user: User, wanted: documents.NewToken, session: control.Session) -> documents.Token:
+    """Create a token, which is not shown again. 409 for a user without a role."""
+    if not await members.exists(session, user):
+        raise errors.Refused(f"{user} has no role yet: repeat the command with --role labeler, or another role")
+    lifetime = timedelta(days=wanted.days) if wanted.days else None
+    return documents.Token(token=await tokens.make(session, user, wanted.kind, lifetime))
+
+
+@router.delete("/users/{user}/tokens")
+async def revoke(user: str, session: control.Session) -> documents.Count:
+    """Delete all tokens, links and sessions of a user; 404 if there is none."""
+    if not (count := await tokens.revoke(session, user)):
+        raise errors.NotFound(f"{user} has no token")
     return documents.Count(count=count)
 
 
 @router.get("/audit")
 async def audit(
-    session: control.Session, user: str | None = None, project: str | None = None, limit: int = 50
+    session: control.Session,
+    user: str | None = None,
+    project: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
 ) -> list[documents.AuditEntry]:
     """List what was changed, or tried, the newest first."""
-    return await _entries(session, user, project, min(limit, 10_000))
+    return await _entries(session, user, project, limit)
 
 
 async def _entries(
@@ -84,9 +93,3 @@ async def _entries(
     if project is not None:
         wanted = wanted.where(log.project == project)
     return [documents.AuditEntry.model_validate(row, from_attributes=True) for row in await session.scalars(wanted)]
-
-
-def _where(project: str | None) -> str:
-    return (
-        "and no token" if project is None else "in all projects" if project == access.ALL else f"in project {project}"
-    )

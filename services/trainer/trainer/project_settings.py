@@ -15,6 +15,10 @@ from trainer.settings import Settings
 _GATE = gate.Limits()
 
 
+_LONGEST = 1e7
+"""Largest number of hours or seconds: infinite ones are neither JSON nor an interval of PostgreSQL."""
+
+
 class ProjectSettings(BaseModel):
     """When a project trains, when a model is judged again, and what the gate demands."""
 
@@ -27,10 +31,14 @@ class ProjectSettings(BaseModel):
     new_label_images: int = Field(
         20, ge=0, description="images of a label that no model has, which start a training; 0: off"
     )
-    every_hours: float = Field(0, ge=0, description="hours after which any new label starts a training; 0: no schedule")
-    debounce: float = Field(60, ge=0, description="seconds without a new label before a run starts")
-    max_wait: float = Field(1800, ge=0, description="seconds that debounce delays a run at most")
-    cooldown: float = Field(600, ge=0, description="seconds between the end of a training and the start of the next")
+    every_hours: float = Field(
+        0, ge=0, le=_LONGEST, description="hours after which any new label starts a training; 0: no schedule"
+    )
+    debounce: float = Field(60, ge=0, le=_LONGEST, description="seconds without a new label before a run starts")
+    max_wait: float = Field(1800, ge=0, le=_LONGEST, description="seconds that debounce delays a run at most")
+    cooldown: float = Field(
+        600, ge=0, le=_LONGEST, description="seconds between the end of a training and the start of the next"
+    )
     judge_audits: int = Field(
         20, ge=0, description="new labelled audits after which an undecided model is judged again; 0: off"
     )

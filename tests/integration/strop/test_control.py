@@ -82,7 +82,9 @@ async def test_revoked_tokens_of_a_user_are_refused_at_once(client: httpx.AsyncC
         others = {"Authorization": f"Bearer {await users.token(session, 'bo', 'api')}"}
     url = "/api/control/labeling-queue/tokens"
 
-    revoked = [await client.post(f"{url}/revoke", json={"user": "ann"}, headers=others) for _ in range(2)]
+    path = "/api/control/labeling-queue/users/ann/tokens"
+
+    revoked = [await client.delete(path, headers=others) for _ in range(2)]
 
     assert [each.status_code for each in revoked] == [200, 404]
     assert (await client.get(url, headers=anns)).status_code == 401

@@ -128,18 +128,21 @@ if (matchMedia("(max-width: 48rem)").matches) {
 const drop = $("drop");
 let line = Promise.resolve();
 
+const LARGEST = 25 * 2 ** 20; // bytes, as in try_model.py
+
 async function tryImage(file) {
+  if (file.size > LARGEST) return $("answers").prepend(failed("This file is too large: choose an image of at most 25 MB."));
   const form = new FormData();
   form.append("image", file, file.name);
   const response = await fetch(drop.action, { method: "POST", body: form }).catch(() => null);
   const page = new DOMParser().parseFromString(response ? await response.text() : "", "text/html");
-  const result = page.querySelector("#answers .answer") ?? page.querySelector("main .message") ?? failed();
+  const result = page.querySelector("#answers .answer") ?? page.querySelector("main .message") ?? failed("No connection: the image was not sent. Try again.");
   $("answers").prepend(document.adoptNode(result));
 }
 
-function failed() {
+function failed(textContent) {
   const box = Object.assign(document.createElement("article"), { className: "card answer" });
-  box.append(Object.assign(document.createElement("p"), { className: "trouble", textContent: "No connection: the image was not sent. Try again." }));
+  box.append(Object.assign(document.createElement("p"), { className: "trouble", textContent }));
   return box;
 }
 
