@@ -37,7 +37,8 @@ class PageRoute(APIRoute):
             except CrossSite:
                 return shell.trouble(request, 403, _CROSS_SITE)
             except tuple(_STATUS) as error:
-                return shell.trouble(request, _STATUS[type(error)], str(error))
+                status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+                return shell.trouble(request, status, str(error))
             except RequestValidationError as error:
                 return shell.trouble(request, 422, describe(error.errors()))
 
