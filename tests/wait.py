@@ -23,6 +23,12 @@ async def until(look: Callable[[], Awaitable[T | None]]) -> T:
     return found
 
 
+async def within(awaitable: Awaitable[T], seconds: float = PATIENCE) -> T:
+    """Await something, for so many seconds at most."""
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
 async def for_events(runtime: app.Runtime, service: str, count: int = 1) -> list[events.Event]:
     """Take this many events from a service's queue."""
     taken: list[events.Event] = []

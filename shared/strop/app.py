@@ -290,8 +290,8 @@ def _answer_with(status: int) -> ErrorHandler:
 
 async def _answers(opened: Runtime) -> bool:
     try:
-        async with opened.sessions() as session:
-            await asyncio.wait_for(session.execute(text("select 1")), 2)
+        async with asyncio.timeout(2), opened.sessions() as session:
+            await session.execute(text("select 1"))
     except Exception:
         log.exception("database_unreachable")
         return False

@@ -41,7 +41,9 @@ class BodyLimit:
         path = scope["path"]
         limit = max((size for pattern, size in self._larger.items() if fnmatchcase(path, pattern)), default=BODY)
         left = limit
-        refusal = HTTPException(413, f"This request is too large: its body may have {limit} bytes.", {"Connection": "close"})
+        refusal = HTTPException(
+            413, f"This request is too large: its body may have {limit} bytes.", {"Connection": "close"}
+        )
 
         async def limited() -> Message:
             nonlocal left

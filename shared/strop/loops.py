@@ -16,7 +16,8 @@ Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 async def pause(seconds: float, stop: asyncio.Event) -> None:
     """Wait for this many seconds, or until `stop` is set."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 @contextmanager

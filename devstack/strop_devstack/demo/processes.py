@@ -119,7 +119,8 @@ class Fleet:
         assert self.process.stdin
         self.process.stdin.write(b"stop\n")
         await self.process.stdin.drain()
-        await asyncio.wait_for(self.process.wait(), 60)
+        async with asyncio.timeout(60):
+            await self.process.wait()
         while (journals := self.figures.journals) is None:
             await asyncio.sleep(0.05)
         return {capture: fate for journal in journals.values() for capture, fate in journal.items()}
@@ -149,7 +150,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), STOP)
+        async with asyncio.timeout(STOP):
+            await process.wait()
         return
     process.kill()
     await process.wait()

@@ -97,7 +97,8 @@ class Device:
                 continue
             self.announced.add(said.id)
             with suppress(TimeoutError):
-                await asyncio.wait_for(settled.wait(), repeat)
+                async with asyncio.timeout(repeat):
+                    await settled.wait()
 
     async def _hear(self) -> None:
         while True:

@@ -56,7 +56,7 @@ class PahoDevice:
         client.connect(address.hostname or "", address.port or 1883)
         client.loop_start()
         try:
-            await asyncio.wait_for(ready.wait(), wait.PATIENCE)
+            await wait.within(ready.wait(), wait.PATIENCE)
             yield self
         finally:
             client.disconnect()
@@ -64,12 +64,12 @@ class PahoDevice:
 
     async def hears(self) -> messages.Desired:
         """The next `desired`."""
-        desired = await asyncio.wait_for(self._heard.get(), wait.PATIENCE)
+        desired = await wait.within(self._heard.get(), wait.PATIENCE)
         assert desired is not None, "an empty message"
         return desired
 
     async def hears_empty(self) -> None:
-        assert await asyncio.wait_for(self._heard.get(), wait.PATIENCE) is None
+        assert await wait.within(self._heard.get(), wait.PATIENCE) is None
 
     def nothing_heard(self) -> bool:
         return self._heard.empty()

@@ -56,7 +56,8 @@ def test_a_crashed_service_is_restarted_and_all_stop_cleanly(tmp_path: Path) -> 
         after = services(running.pid)
         assert {name for name in PACKAGES if after[name] != before[name]} == {"router"}
         assert re.search(
-            r'"service": "router", "code": -9, .*"event": "service ended', (tmp_path / "logs/services.log").read_text()
+            r'"service": "router", "code": -9, .*"event": "service_restarted',
+            (tmp_path / "logs/services.log").read_text(),
         )
 
         running.send_signal(signal.SIGINT)

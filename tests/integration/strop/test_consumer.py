@@ -193,7 +193,7 @@ async def test_messages_stay_in_the_queue_while_what_they_need_is_away(
 
     await wait.until(lambda: empty(runtime))
     stop.set()
-    await asyncio.wait_for(running, wait.PATIENCE)
+    await wait.within(running, wait.PATIENCE)
 
     assert (attempts, looks) == (2, 20)
     assert await done(runtime) == 1
@@ -225,7 +225,7 @@ async def test_a_queue_that_is_away_does_not_end_the_consumer(
 
     await wait.until(lambda: empty(runtime))
     stop.set()
-    await asyncio.wait_for(running, wait.PATIENCE)
+    await wait.within(running, wait.PATIENCE)
 
     assert queues.failures == 2
     assert await done(runtime) == 1
@@ -246,11 +246,11 @@ async def test_a_stop_finishes_the_message_in_hand(
 
     await send(received().dumps())
     running = asyncio.create_task(consume(slow).run(stop))
-    await asyncio.wait_for(begun.wait(), wait.PATIENCE)
+    await wait.within(begun.wait(), wait.PATIENCE)
 
     stop.set()
     release.set()
-    await asyncio.wait_for(running, wait.PATIENCE)
+    await wait.within(running, wait.PATIENCE)
 
     assert await done(runtime) == 1
     assert await empty(runtime)
@@ -263,6 +263,6 @@ async def test_a_stop_does_not_wait_for_the_end_of_a_long_poll(runtime: app.Runt
     begun = time.monotonic()
 
     stop.set()
-    await asyncio.wait_for(running, wait.PATIENCE)
+    await wait.within(running, wait.PATIENCE)
 
     assert time.monotonic() - begun < 10

@@ -209,7 +209,7 @@ async def test_the_reader_keeps_the_number_of_open_letters_in_the_metrics(
 
     await wait.until(counted)
     stop.set()
-    await asyncio.wait_for(reading, wait.PATIENCE)
+    await wait.within(reading, wait.PATIENCE)
 
 
 async def test_what_a_handler_refuses_is_handled_after_its_retry(runtime: app.Runtime, stop: asyncio.Event) -> None:

@@ -173,5 +173,5 @@ async def test_two_copies_share_the_work_and_do_none_twice(runtime: app.Runtime,
 async def test_a_limit_that_is_no_whole_number_of_batches_is_not_exceeded(runtime: app.Runtime) -> None:
     assert not await runtime.queues.send(SERVICE, [sqs.Outgoing("{}") for _ in range(30)])
 
-    assert len(await asyncio.wait_for(runtime.queues.receive(SERVICE, 1, 15), wait.PATIENCE)) == 10
-    assert len(await asyncio.wait_for(runtime.queues.receive(SERVICE, 1, 100), wait.PATIENCE)) == 20
+    assert len(await wait.within(runtime.queues.receive(SERVICE, 1, 15), wait.PATIENCE)) == 10
+    assert len(await wait.within(runtime.queues.receive(SERVICE, 1, 100), wait.PATIENCE)) == 20

@@ -38,7 +38,7 @@ async def speaker(url: str) -> AsyncIterator[mqtt.Mqtt]:
 
 
 async def connected(link: mqtt.Mqtt) -> None:
-    await asyncio.wait_for(link.connected.wait(), wait.PATIENCE)
+    await wait.within(link.connected.wait(), wait.PATIENCE)
 
 
 async def hear(link: mqtt.Mqtt, count: int) -> list[mqtt.Message]:

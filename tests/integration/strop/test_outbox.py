@@ -228,7 +228,7 @@ async def test_a_relay_sends_until_it_is_told_to_stop(runtime: app.Runtime, stop
     await happen(runtime, received())
     await wait.for_events(runtime, SERVICE)
     stop.set()
-    await asyncio.wait_for(relaying, wait.PATIENCE)
+    await wait.within(relaying, wait.PATIENCE)
 
     await happen(runtime, received())
     assert await left(runtime) == 1

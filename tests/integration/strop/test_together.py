@@ -135,7 +135,7 @@ async def test_a_running_consumer_takes_more_than_one_batch_of_the_queue(
 
     await wait.until(lambda: empty(runtime))
     stop.set()
-    await asyncio.wait_for(running, wait.PATIENCE)
+    await wait.within(running, wait.PATIENCE)
 
     assert max(team.sizes) > sqs.BATCH
     assert await done(runtime) == 60

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from strop_contracts import tables
-from tests import roles
+from tests import roles, wait
 from tests.integration.trainer import lab as labs
 from trainer import child, triggers
 
@@ -92,7 +92,7 @@ async def test_a_killed_trainer_loses_no_run_and_makes_no_second_model(lab, tmp_
                 await asyncio.sleep(0.05)
     finally:
         second.terminate()
-        await asyncio.wait_for(second.wait(), 30)
+        await wait.within(second.wait(), 30)
 
     assert second.returncode == 0
     assert (await lab.run(run_id)).attempts == 2

@@ -95,7 +95,7 @@ async def test_a_connection_whose_request_is_incomplete_is_closed(sent: bytes, h
     writer.write(sent)
 
     with suppress(ConnectionError):
-        assert await asyncio.wait_for(reader.read(), wait.PATIENCE) == b""
+        assert await wait.within(reader.read(), wait.PATIENCE) == b""
     writer.close()
 
 
@@ -116,7 +116,7 @@ async def test_a_connection_above_the_limit_is_closed_and_others_are_served(monk
         further, writer = await asyncio.open_connection("127.0.0.1", port(server))
 
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(further.read(), wait.PATIENCE) == b""
+            assert await wait.within(further.read(), wait.PATIENCE) == b""
         opened[0][1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await opened[0][0].readline() == b"HTTP/1.1 200 OK\r\n"
         for _, each in [*opened, (further, writer)]:

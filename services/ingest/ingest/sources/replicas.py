@@ -31,6 +31,9 @@ CHECK = 1.0
 CHECK_TIMEOUT = 10.0
 SCAN = 5.0
 """Seconds between two scans for sessions without a replica."""
+GRACE = 10.0
+"""Seconds for which a number must be free before its session is ended. A restart of the database frees the numbers of replicas that
+run; each takes one again within about 2 s. Its session must not be unsubscribed meanwhile: the broker would drop messages."""
 RECHECK = 60.0
 """Seconds after which a session that was ended is checked again. A replica may have had the number between two scans."""
 QUIET = 2.0
@@ -57,7 +60,7 @@ class Replicas:
         """`base`: the client id of the first replica; the others append their number."""
         self._sessions, self._connect, self._receiver = sessions, connect, received
         self._client_ids = [base, *(f"{base}-{number}" for number in range(1, LIMIT))]
-        self._ended: dict[str, float] = {}  # when each free session was ended, monotonic seconds
+        self._due: dict[str, float] = {}  # when each free session is ended next, monotonic seconds
 
     async def run(self, receive: Receive, stop: asyncio.Event) -> None:
         """Receive under a number until `stop` is set. When the lock is lost, receiving ends and a number is taken anew."""
@@ -88,15 +91,14 @@ class Replicas:
             await asyncio.sleep(SCAN)
 
     async def scan(self) -> None:
-        """Consume and end the sessions whose number is free, unless that was done less than RECHECK ago."""
-        free = await self._free()
-        recent = time.monotonic() - RECHECK
-        self._ended = {client_id: at for client_id, at in self._ended.items() if client_id in free and at > recent}
-        for client_id in free - self._ended.keys():
+        """Consume and end the sessions whose number is free for longer than GRACE, unless that was done less than RECHECK ago."""
+        now = time.monotonic()
+        self._due = {client_id: self._due.get(client_id, now + GRACE) for client_id in await self._free()}
+        for client_id in [each for each, due in self._due.items() if due <= now]:
             async with db.hold(self._sessions, client_id) as lock:
                 if lock:
                     await self._end(client_id)
-                    self._ended[client_id] = time.monotonic()
+                    self._due[client_id] = time.monotonic() + RECHECK
 
     async def _free(self) -> set[str]:
         """Return the client ids whose lock is free; the locks that this takes end with its transaction."""
@@ -109,14 +111,16 @@ class Replicas:
     async def _end(self, client_id: str) -> None:
         """Consume what a session holds, then end it."""
         async with self._connect(client_id, leaving=True) as connection:
-            await asyncio.wait_for(connection.connected.wait(), mqtt.CONNECT_TIMEOUT)
+            async with asyncio.timeout(mqtt.CONNECT_TIMEOUT):
+                await connection.connected.wait()
             if connection.resumed:
                 count = await self._drain(connection)
                 if connection.session != 1 or not connection.connected.is_set():
                     raise mqtt.NotConnected(f"the connection was lost, so {client_id} may not be empty")
                 log.info("session_drained", client_id=client_id, messages=count)
         async with self._connect(client_id, filters=()) as clean:  # without filters: ends the session
-            await asyncio.wait_for(clean.connected.wait(), mqtt.CONNECT_TIMEOUT)
+            async with asyncio.timeout(mqtt.CONNECT_TIMEOUT):
+                await clean.connected.wait()
 
     async def _drain(self, connection: mqtt.Mqtt) -> int:
         """Consume until the session is empty; returns the number of messages."""

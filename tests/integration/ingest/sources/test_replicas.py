@@ -44,6 +44,11 @@ class Replica:
 
 
 @pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "GRACE", 0.0)
+
+
+@pytest.fixture
 def client_ids(runtime: app.Runtime) -> list[str]:
     base = mqtt_source.client_id(runtime.settings)
     return [base, f"{base}-1", f"{base}-2"]
@@ -68,7 +73,7 @@ async def cut_connections(runtime: app.Runtime) -> None:
 async def session_exists(runtime: app.Runtime, client_id: str) -> bool:
     settings = runtime.settings
     async with mqtt.connect(settings.mqtt_url, client_id, mqtt_source.filters(settings)) as connection:
-        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+        await wait.within(connection.connected.wait(), wait.PATIENCE)
         resumed = connection.resumed
     await device.forget(settings.mqtt_url, client_id)
     return resumed
@@ -107,13 +112,13 @@ async def test_a_replica_that_lost_its_lock_stops_and_takes_a_number_anew(
     assert [first, second] == [client_ids[0]] * 2
 
 
-@pytest.mark.usefixtures("enrolled")
+@pytest.mark.usefixtures("enrolled", "no_grace")
 async def test_messages_of_a_replica_that_is_gone_are_stored_and_its_session_ends(
     runtime: app.Runtime, client_ids: list[str], phone: device.Device
 ) -> None:
     settings, gone = runtime.settings, client_ids[2]
     async with mqtt.connect(settings.mqtt_url, gone, mqtt_source.filters(settings)) as connection:
-        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+        await wait.within(connection.connected.wait(), wait.PATIENCE)
     for number in range(20):
         await phone.say(factories.announcement(f"{number}".encode()))
 
@@ -123,29 +128,43 @@ async def test_messages_of_a_replica_that_is_gone_are_stored_and_its_session_end
     assert not await session_exists(runtime, gone)
 
 
-@pytest.mark.usefixtures("enrolled")
+@pytest.mark.usefixtures("enrolled", "no_grace")
 async def test_a_session_that_lived_between_two_scans_is_drained_by_a_later_scan(
     runtime: app.Runtime, client_ids: list[str], phone: device.Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(replicas, "RECHECK", 0.0)
     settings, replica = runtime.settings, Replica(runtime).replicas
     await replica.scan()
     async with mqtt.connect(settings.mqtt_url, client_ids[2], mqtt_source.filters(settings)) as connection:
-        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+        await wait.within(connection.connected.wait(), wait.PATIENCE)
     await phone.say(factories.announcement(b"late"))
 
-    monkeypatch.setattr(replicas, "RECHECK", 0.0)
     await replica.scan()
 
     assert await captures(runtime) == 1
 
 
+async def test_a_number_that_has_just_become_free_is_left_alone(
+    runtime: app.Runtime, client_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "GRACE", 60.0)
+    settings = runtime.settings
+    async with mqtt.connect(settings.mqtt_url, client_ids[1], mqtt_source.filters(settings)) as connection:
+        await wait.within(connection.connected.wait())
+        await Replica(runtime).replicas.scan()
+
+        assert (connection.session, connection.connected.is_set()) == (1, True)
+    await device.forget(settings.mqtt_url, client_ids[1])
+
+
+@pytest.mark.usefixtures("no_grace")
 async def test_the_session_of_a_running_replica_is_left_alone(runtime: app.Runtime) -> None:
     settings = runtime.settings
     async with (
         Replica(runtime).running() as client_id,
         mqtt.connect(settings.mqtt_url, client_id, mqtt_source.filters(settings)) as connection,
     ):
-        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+        await wait.within(connection.connected.wait(), wait.PATIENCE)
         await Replica(runtime).replicas.scan()
 
         assert connection.session == 1
@@ -153,14 +172,14 @@ async def test_the_session_of_a_running_replica_is_left_alone(runtime: app.Runti
     await device.forget(settings.mqtt_url, client_id)
 
 
-@pytest.mark.usefixtures("enrolled")
+@pytest.mark.usefixtures("enrolled", "no_grace")
 async def test_a_scan_of_numbers_without_a_session_takes_no_message(runtime: app.Runtime, phone: device.Device) -> None:
     settings = runtime.settings
     async with (
         Replica(runtime).running() as client_id,
         mqtt.connect(settings.mqtt_url, client_id, mqtt_source.filters(settings)) as connection,
     ):
-        await asyncio.wait_for(connection.connected.wait(), wait.PATIENCE)
+        await wait.within(connection.connected.wait(), wait.PATIENCE)
         scanning = asyncio.create_task(Replica(runtime).replicas.scan())
         sent = received = 0
         while not scanning.done():
@@ -180,7 +199,7 @@ async def test_no_message_is_lost_when_the_database_restarts_and_a_replica_is_re
     runtime: app.Runtime, client_ids: list[str], phone: device.Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replicas, "SCAN", 0.1)
-    monkeypatch.setattr(replicas, "RECHECK", 5.0)  # a replica may stop between two scans, which take seconds
+    monkeypatch.setattr(replicas, "GRACE", 10.0)  # both lose their numbers and take them again
     settings = runtime.settings.model_copy(update={"mqtt_client_id": None})
     shared = app.Runtime(settings, runtime.sessions, runtime.queues, runtime.storage)
 
