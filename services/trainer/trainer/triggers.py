@@ -90,7 +90,7 @@ async def report(session: AsyncSession, project: str, settings: Settings) -> con
 
 
 async def by_hand(session: AsyncSession, project: str, choice: control.TrainingChoice | None = None) -> UUID:
-    """Request a training run now; `choice` says how, if not as usual for the project. The caller commits.
+    """Request a training run now; `choice` is how, if not as the project has it set. The caller commits.
 
     NotFound without such a project; Refused while another run is unfinished, when there is too little to learn from, or when
     there is no such backend.

@@ -1,4 +1,4 @@
-"""Every event is emitted again by somebody when it is lost, with all of its fields."""
+"""Every lost event is emitted again by one service, with all of its fields."""
 
 from collections import Counter
 
