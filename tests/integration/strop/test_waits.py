@@ -57,7 +57,8 @@ async def requested_run(session: AsyncSession) -> Fields:
 
 
 async def approved_model(session: AsyncSession) -> Fields:
-    (await factories.make_model(session, 3)).at = LONG_AGO
+    model = await factories.make_model(session, 3)
+    model.at = model.judged_at = LONG_AGO
     return {"model_version": 3}
 
 
