@@ -12,7 +12,7 @@ from pathlib import Path
 
 from strop import app, tokens
 from strop.settings import Settings
-from strop_cli import connection, envfile, installation, isolation
+from strop_cli import connection, envfile, installation, isolation, model_keys
 from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
@@ -32,6 +32,7 @@ def run(state: Path, port: int | None, *, apart: bool) -> None:
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     with Stack(folder.home(state)) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
         folder.adopt(state)
+        model_keys.make(stack.state)
         env = stack.env() | _env(stack, port, apart=apart)
         os.environ.update(env)
         # Web pages served from this machine, such as those of a development server; the signature protects the API.
@@ -65,6 +66,8 @@ def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
         # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
         "AWS_ENDPOINT_URL": hosted,
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
+        "STROP_TRAINER_MODEL_KEY": str(stack.state / model_keys.PRIVATE),
+        "STROP_MODEL_KEYS": str(stack.state / model_keys.PUBLIC),
         "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
 
