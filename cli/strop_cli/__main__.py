@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from strop_cli import (
+    backup,
     certs,
     datasets,
     devices,
@@ -40,6 +41,8 @@ cli = typer.Typer(
 )
 cli.command()(setup.setup)
 cli.command()(login.login)
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")

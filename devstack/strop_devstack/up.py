@@ -12,6 +12,7 @@ from pathlib import Path
 
 from strop import app, tokens
 from strop.settings import Settings
+from strop_cli import backup as backups
 from strop_cli import connection, envfile, installation, isolation, model_keys
 from strop_contracts import services
 from strop_devstack import processes
@@ -25,8 +26,11 @@ PROGRAMS = Path(__file__).parent / "platform" / "programs"
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
-def run(state: Path, port: int | None, *, apart: bool) -> None:
-    """Run the platform and all services until SIGINT; with `apart` each service has a process of its own."""
+def run(state: Path, port: int | None, *, apart: bool, backup: Path | None = None) -> None:
+    """Run the platform and all services until SIGINT; with `apart` each service has a process of its own.
+
+    `backup`: restored before the services start; Refused if there are projects.
+    """
     isolation.clean(os.environ)
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
@@ -38,6 +42,8 @@ def run(state: Path, port: int | None, *, apart: bool) -> None:
         # Web pages served from this machine, such as those of a development server; the signature protects the API.
         os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
         installation.migrate(env["DATABASE_URL"])
+        if backup:
+            asyncio.run(backups.restored(backup, Settings()))
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
 
