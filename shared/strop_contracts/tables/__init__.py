@@ -14,7 +14,14 @@ from strop_contracts.tables.custom_labels import (
     ProjectPolicy,
     ProjectVersion,
 )
-from strop_contracts.tables.deployer import Deployment, DeploymentDevice
+from strop_contracts.tables.deployer import (
+    Deployment,
+    DeploymentDevice,
+    RolloutBaseline,
+    RolloutCheck,
+    RolloutDecision,
+    RolloutPolicy,
+)
 from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
@@ -61,6 +68,10 @@ __all__ = [
     "ProjectPolicy",
     "ProjectSettings",
     "ProjectVersion",
+    "RolloutBaseline",
+    "RolloutCheck",
+    "RolloutDecision",
+    "RolloutPolicy",
     "Route",
     "Token",
     "TrainingRun",
