@@ -22,7 +22,17 @@ from strop_contracts.tables.deployer import (
     RolloutDecision,
     RolloutPolicy,
 )
-from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
+from strop_contracts.tables.ingest import (
+    Capture,
+    DatasetItem,
+    Device,
+    DeviceReport,
+    DeviceUsage,
+    Image,
+    Upload,
+    UsageDay,
+    UsageHour,
+)
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
@@ -50,6 +60,7 @@ __all__ = [
     "DeploymentDevice",
     "Device",
     "DeviceReport",
+    "DeviceUsage",
     "Evaluation",
     "GroundTruth",
     "HostedChange",
@@ -79,5 +90,7 @@ __all__ = [
     "TriggerCheck",
     "TriggerDecision",
     "Upload",
+    "UsageDay",
+    "UsageHour",
     "User",
 ]
