@@ -15,7 +15,17 @@ from strop_contracts.tables.custom_labels import (
     ProjectVersion,
 )
 from strop_contracts.tables.deployer import Deployment, DeploymentDevice
-from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
+from strop_contracts.tables.ingest import (
+    Capture,
+    DatasetItem,
+    Device,
+    DeviceReport,
+    DeviceUsage,
+    Image,
+    Upload,
+    UsageDay,
+    UsageHour,
+)
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
@@ -43,6 +53,7 @@ __all__ = [
     "DeploymentDevice",
     "Device",
     "DeviceReport",
+    "DeviceUsage",
     "Evaluation",
     "GroundTruth",
     "HostedChange",
@@ -68,5 +79,7 @@ __all__ = [
     "TriggerCheck",
     "TriggerDecision",
     "Upload",
+    "UsageDay",
+    "UsageHour",
     "User",
 ]
