@@ -67,6 +67,7 @@ ROUTES = dict(
             Role.REVIEWER,
             Scope.PROJECT,
             f"GET {_PROJECT}",
+            f"GET {_PROJECT}/models",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
             f"GET {_PROJECT}/try",

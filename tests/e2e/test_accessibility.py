@@ -35,6 +35,7 @@ VISITED = {
     "/console": "/console",
     "/console/import": "/console/import",
     "/console/projects/{project}": CONSOLE,
+    "/console/projects/{project}/models": f"{CONSOLE}/models",
     "/console/projects/{project}/training": f"{CONSOLE}/training",
     "/console/projects/{project}/try": f"{CONSOLE}/try",
     "/console/projects/{project}/data": f"{CONSOLE}/data",
@@ -49,7 +50,8 @@ VISITED = {
 
 OTHERS = {
     "without images": "/console/projects/empty/data",
-    "without models": "/console/projects/empty",
+    "without models": "/console/projects/empty/models",
+    "without anything": "/console/projects/empty",
     "not judged": f"{CONSOLE}/versions/waiting",
     "nothing found": f"{CONSOLE}/data?q=nothing",
     "unknown project": "/label/nowhere",
@@ -207,7 +209,7 @@ async def test_console_pages(browser: Browser, runtime: app.Runtime, url: str, d
 
 @pytest.mark.parametrize("device", DEVICES)
 async def test_answers_of_a_model(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
-    async with visits.visit(browser, runtime, url, CONSOLE, **device) as page:
+    async with visits.visit(browser, runtime, url, f"{CONSOLE}/models", **device) as page:
         auditor = Auditor(page)
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator(".state.good")).to_have_text("Running")

@@ -6,9 +6,9 @@ from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console import comparison, page_context, queries
+from console.control_api import ControlApi
 from console.evaluation_page import PartName, render
-from console.trainer_api import TrainerApi
-from strop_contracts import control, documents, errors
+from strop_contracts import control, documents, errors, services
 from strop_web import shell
 
 pages = page_context.router()
@@ -33,7 +33,7 @@ async def decide(
         raise errors.NotFound(f"{version} has no model yet.")
     try:
         body = _signature(reason)
-        trainer = TrainerApi(runtime, request.state.me.name, project)
+        trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
         await trainer.send("POST", body, "models", str(found.made.version), verdict)
     except errors.Refused as error:
         async with runtime.sessions() as session:
@@ -87,7 +87,7 @@ async def change(project: str, request: Request, runtime: page_context.Runtime) 
         await queries.require_project(session, project)
     form = {name: str(value).strip() for name, value in (await request.form()).items()}
     try:
-        trainer = TrainerApi(runtime, request.state.me.name, project)
+        trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
         settings = await trainer.get(control.ProjectSettings, "settings")
         if changes := _changes(settings, form):
             await trainer.send("PATCH", control.PolicyChanges(values=changes), "settings")
@@ -105,7 +105,7 @@ def _changes(settings: control.ProjectSettings, form: dict[str, str]) -> dict[st
 
 
 async def _training(request: Request, runtime: page_context.Runtime, project: str, trouble: str = "") -> Response:
-    trainer = TrainerApi(runtime, request.state.me.name, project)
+    trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
     triggers = settings = None
     try:
         triggers = await trainer.get(control.Triggers, "triggers")

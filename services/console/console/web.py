@@ -10,6 +10,7 @@ from console import (
     decisions,
     evaluation_page,
     imports,
+    overview_page,
     page_context,
     queries,
     result_gallery,
@@ -60,6 +61,7 @@ router.include_router(home.router)
 router.include_router(control.router)
 for part in (
     pages,
+    overview_page.pages,
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,
