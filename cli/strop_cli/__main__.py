@@ -24,6 +24,7 @@ from strop_cli import (
     projects,
     registry,
     roles,
+    rollout,
     setup,
     status,
     tokens,
@@ -47,6 +48,7 @@ cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
 cli.add_typer(registry.cli, name="models")
+cli.add_typer(rollout.cli, name="rollout")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")

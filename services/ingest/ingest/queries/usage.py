@@ -1,0 +1,61 @@
+"""Counts of devices: their maximum for each boot, and sums by the hour. The caller holds the locks of the devices."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ingest import usage
+from strop import db
+from strop_contracts import tables
+from strop_wire import reports
+
+HourKey = tuple[str, str, str, int, datetime]
+"""Project, device, model, policy and hour."""
+
+
+async def get(session: AsyncSession, boots: Collection[usage.Boot]) -> dict[usage.Key, tuple[int, reports.Usage]]:
+    """Return what is stored of these boots, with the highest sequence number."""
+    rows = await session.scalars(_USAGE, _arrays(boots))
+    return {(row.project, row.device, row.boot, row.model, row.policy): (row.sequence, row.usage) for row in rows}
+
+
+async def put(session: AsyncSession, stored: Mapping[usage.Key, tuple[int, reports.Usage]], at: datetime) -> None:
+    names = ("project", "device", "boot", "model", "policy")
+    rows = [
+        {**dict(zip(names, key, strict=True)), "sequence": sequence, "at": at, "usage": counts}
+        for key, (sequence, counts) in sorted(stored.items(), key=lambda each: each[0])
+    ]
+    await db.replace_many(session, tables.DeviceUsage, rows)
+
+
+async def add_to_hours(session: AsyncSession, more: Mapping[HourKey, Mapping[str, Any]]) -> None:
+    """Add counts to the rows of their hours."""
+    rows = await session.scalars(_HOURS, _arrays(more))
+    stored = {(row.project, row.device, row.model, row.policy, row.hour): usage.columns(row) for row in rows}
+    names = ("project", "device", "model", "policy", "hour")
+    added = [
+        {**dict(zip(names, key, strict=True)), **(usage.total(stored[key], new) if key in stored else new)}
+        for key, new in sorted(more.items(), key=lambda each: each[0])
+    ]
+    await db.replace_many(session, tables.UsageHour, added)
+
+
+def _among(*columns: InstrumentedAttribute[Any]) -> Any:
+    """Return the condition that columns are one of the rows that `_arrays` passes."""
+    arrays = [bindparam(f"c{i}", type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+    listed = func.unnest(*arrays).table_valued(*(f"c{i}" for i in range(len(columns)))).render_derived()
+    return tuple_(*columns).in_(select(*listed.c))
+
+
+def _arrays(rows: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {f"c{i}": list(column) for i, column in enumerate(zip(*rows, strict=True))}
+
+
+_STORED, _HOUR = tables.DeviceUsage, tables.UsageHour
+_USAGE = select(_STORED).where(_among(_STORED.project, _STORED.device, _STORED.boot))
+_HOURS = select(_HOUR).where(_among(_HOUR.project, _HOUR.device, _HOUR.model, _HOUR.policy, _HOUR.hour))
