@@ -1,7 +1,7 @@
 """Geometry of the small charts that pages draw as SVG. Coordinates are percent of the width and of the height. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,39 @@ class Bars:
             if count
         ]
         return cls("".join(bars), most)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two measures over the same looks, in one box that both fill; a look without a value leaves a gap."""
+
+    new: str
+    old: str
+    zero: float  # where the value 0 lies
+
+    @classmethod
+    def of(cls, new: Sequence[float | None], old: Sequence[float | None]) -> "Pair | None":
+        """Return the two paths; None without a value."""
+        known = [value for value in (*new, *old) if value is not None]
+        if not known:
+            return None
+        low, high = min(*known, 0.0), max(*known, 0.0)
+        span = (high - low) or 1.0
+
+        def down(value: float) -> float:
+            return round(100 * (high - value) / span, 2)
+
+        return cls(_path(new, down), _path(old, down), down(0.0))
+
+
+def _path(values: Sequence[float | None], down: Callable[[float], float]) -> str:
+    """Return a path over evenly spaced looks."""
+    step, parts, gap = 100 / max(len(values) - 1, 1), list[str](), True
+    for place, value in enumerate(values):
+        if value is not None:
+            parts.append(f"{'M' if gap else 'L'}{place * step:.2f} {down(value)}{'h0.01' if gap else ''}")
+        gap = value is None
+    return "".join(parts)
 
 
 @dataclass(frozen=True)

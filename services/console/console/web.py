@@ -14,6 +14,7 @@ from console import (
     page_context,
     queries,
     result_gallery,
+    rollouts_page,
     try_model,
     versions,
 )
@@ -62,6 +63,7 @@ router.include_router(control.router)
 for part in (
     pages,
     overview_page.pages,
+    rollouts_page.pages,
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,

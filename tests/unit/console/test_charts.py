@@ -57,3 +57,16 @@ def test_a_line_without_points_is_left_out() -> None:
     assert chart
     assert [line.name for line in chart.lines] == ["v2"]
     assert chart.lines[0].marks[0].title == "v2, 2026-11-29 12:00 UTC: 80.0 % (80.0 to 80.0)"
+
+
+def test_a_pair_shares_one_scale_and_leaves_a_gap_without_a_value() -> None:
+    pair = charts.Pair.of([0.0, None, 0.4], [-0.1, 0.0, 0.1])
+
+    assert pair
+    assert pair.zero == 80
+    assert pair.new == "M0.00 80.0h0.01M100.00 0.0h0.01"
+    assert pair.old == "M0.00 100.0h0.01L50.00 80.0L100.00 60.0"
+
+
+def test_a_pair_without_values_is_none() -> None:
+    assert charts.Pair.of([None], [None]) is None
