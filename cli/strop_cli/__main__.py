@@ -18,6 +18,7 @@ from strop_cli import (
     devices,
     dlq,
     doctor,
+    fleet,
     ledger,
     login,
     plugins,
@@ -46,6 +47,7 @@ cli.command()(backup.backup)
 cli.command()(backup.restore)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
+cli.command()(fleet.fleet)
 cli.add_typer(datasets.cli, name="datasets")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)

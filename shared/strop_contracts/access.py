@@ -151,6 +151,7 @@ ROUTES = dict(
             Scope.PROJECT,
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices",
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices/remove",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/devices/group",
         ),
         *_rules(
             Role.ADMIN,
