@@ -84,6 +84,7 @@ ROUTES = dict(
             "GET /console/images/{project}/{sha256}",
             "GET /console/thumbnails/{project}/{sha256}",
             f"GET {_CONTROL}/console/projects/{{project}}/models",
+            f"GET {_CONTROL}/console/projects/{{project}}/fleet",
             f"POST {_CONTROL}/console/projects/{{project}}/ledger",
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
