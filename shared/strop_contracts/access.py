@@ -69,6 +69,8 @@ ROUTES = dict(
             Scope.PROJECT,
             f"GET {_PROJECT}",
             f"GET {_PROJECT}/models",
+            f"GET {_PROJECT}/fleet",
+            f"GET {_PROJECT}/fleet/{{device}}",
             f"GET {_PROJECT}/rollouts",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
