@@ -17,6 +17,7 @@ from strop_cli import (
     devices,
     dlq,
     doctor,
+    labels,
     ledger,
     login,
     plugins,
@@ -43,6 +44,7 @@ cli.command()(login.login)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.add_typer(datasets.cli, name="datasets")
+cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)

@@ -17,7 +17,7 @@ from strop_contracts.tables.custom_labels import (
 from strop_contracts.tables.deployer import Deployment, DeploymentDevice
 from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
-from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
+from strop_contracts.tables.labeling_queue import Annotation, FiledLabel, FolderLabel, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
 from strop_contracts.tables.trainer import (
     DatasetVersion,
@@ -44,6 +44,8 @@ __all__ = [
     "Device",
     "DeviceReport",
     "Evaluation",
+    "FiledLabel",
+    "FolderLabel",
     "GroundTruth",
     "HostedChange",
     "HostedDataset",
