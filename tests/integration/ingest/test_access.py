@@ -1,20 +1,17 @@
 """Rights at the broker: the shipped configuration, a real Mosquitto, and certificates as `strop certs` makes them."""
 
 import asyncio
-import socket
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from ingest import device_rights, enrolment
 from ingest.sources import mqtt as mqtt_source
-from strop import app, metrics, mqtt
-from strop_cli import authorities, certs
+from strop import app, mqtt
+from strop_cli import certs
 from strop_wire import topics
 from tests import factories, roles, wait
 from tests.integration.ingest.access import (
@@ -29,18 +26,6 @@ from tests.integration.ingest.access import (
     knock,
     until,
 )
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    running = Broker(tmp_path_factory.mktemp("access"))
-    certs.make(running.folder, None)
-    for project, name in sorted({*ENROLLED, ("bottles", "removed"), ("bottles", "lost"), ("bottles", "new")}):
-        certs.device(project, [name], running.folder)
-    running.start()
-    asyncio.run(running.enrol(ENROLLED))
-    yield running
-    running.stop()
 
 
 async def test_a_device_publishes_under_its_own_name_only(mosquitto: Broker) -> None:
@@ -216,50 +201,6 @@ async def test_a_revoked_device_is_disconnected_and_refused_without_a_restart(mo
         "with a new certificate"
     )
     await mosquitto.enrol(ENROLLED)
-
-
-async def test_renewed_certificates_are_used_without_a_restart(mosquitto: Broker) -> None:
-    folder = mosquitto.folder
-    settings = SETTINGS.model_copy(
-        update={
-            "mqtt_url": mosquitto.services,
-            "mqtt_ca": str(folder / "ca.pem"),
-            "mqtt_cert": str(folder / "strop-ingest.pem"),
-            "mqtt_key": str(folder / "strop-ingest.key"),
-        }
-    )
-    service = mqtt.Mqtt(settings.mqtt_url, "renewing", tls=partial(mqtt.tls_context, settings))
-    async with connected(mosquitto, "devices/bottles/line-1") as device:
-        service.start()
-        await until(service.connected.is_set)
-        before = metrics.BROKER_CERTIFICATE_EXPIRES._value.get()
-        certs.renew(folder)
-        expires = authorities.expiries(folder)["broker.pem"].timestamp()
-
-        mosquitto.reload()
-        await until(lambda: expires == _expiry(mosquitto))
-        await service.stop()
-        service.start()
-        await until(service.connected.is_set)
-
-        assert metrics.BROKER_CERTIFICATE_EXPIRES._value.get() == expires > before
-        assert device.session == 1
-    await service.stop()
-
-
-def _expiry(broker: Broker) -> float:
-    """The expiry of the certificate that the broker shows now."""
-    tls = ssl.create_default_context(cafile=str(broker.folder / "ca.pem"))
-    tls.load_cert_chain(broker.folder / "strop-ingest.pem", broker.folder / "strop-ingest.key")
-    address = urlsplit(broker.services)
-    assert address.hostname
-    with (
-        socket.create_connection((address.hostname, address.port or 0)) as plain,
-        tls.wrap_socket(plain, server_hostname=address.hostname) as link,
-    ):
-        certificate = link.getpeercert()
-    assert certificate
-    return ssl.cert_time_to_seconds(str(certificate["notAfter"]))
 
 
 def _copied(folder: Path, name: str) -> Path:

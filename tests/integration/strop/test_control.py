@@ -194,7 +194,7 @@ async def test_slow_service_is_reported_with_the_uncertain_outcome(
 async def test_status_models_fleet_and_ledger_are_read_with_the_consoles_rights(forwarded: httpx.AsyncClient) -> None:
     status = await forwarded.get("/api/control/console/status")
     models = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/models")
-    query = {"group": "", "sort": "dropped", "descending": True, "limit": 5}
+    query: dict[str, str | int | bool] = {"group": "", "sort": "dropped", "descending": True, "limit": 5}
     fleet = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/fleet", params=query)
     ledger = await forwarded.post(f"/api/control/console/projects/{factories.PROJECT}/ledger", json={})
 
