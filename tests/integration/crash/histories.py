@@ -37,6 +37,7 @@ from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, World
 T = TypeVar("T")
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
+UNKNOWN = keys.upload(factories.announced(factories.announcement(BODIES[0]), "line-1"))
 SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
@@ -190,12 +191,11 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.said)
     @rule(number=some)
-    def tell_of_an_object_again(self, number: int) -> None:
-        """Also of one that is not there, or not there yet."""
+    def tell_of_an_object_again(self, number: int) -> None:  # also of one that is not there, or not there yet
         device, said, _ = self.nth(number)
         self.world.bucket.tell(keys.upload(factories.announced(said, device)))
 
-    @rule(key=st.sampled_from([_key("line-1", factories.announcement(BODIES[0])), "odd", "bottles/raw_field_data/a/b"]))
+    @rule(key=st.sampled_from([UNKNOWN, "odd", "bottles/raw_field_data/a/b"]))
     def tell_of_an_unknown_object(self, key: str) -> None:
         self.world.bucket.tell(key)
 
