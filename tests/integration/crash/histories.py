@@ -42,8 +42,7 @@ SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
 
-some = st.integers(0, 50)
-devices, people = st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
+some, devices, people = st.integers(0, 50), st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
 
 
 class Loop:
