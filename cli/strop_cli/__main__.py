@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from strop_cli import (
+    backup,
     certs,
     datasets,
     devices,
@@ -25,6 +26,7 @@ from strop_cli import (
     projects,
     registry,
     roles,
+    rollout,
     setup,
     status,
     tokens,
@@ -41,6 +43,8 @@ cli = typer.Typer(
 )
 cli.command()(setup.setup)
 cli.command()(login.login)
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.command()(fleet.fleet)
@@ -49,6 +53,7 @@ cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
 cli.add_typer(registry.cli, name="models")
+cli.add_typer(rollout.cli, name="rollout")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")

@@ -26,8 +26,8 @@ def make(
     folder: Folder,
     host: Annotated[list[str] | None, typer.Option(help="A further name or address of the broker.")] = None,
 ) -> None:
-    """Make the authorities and the certificates of broker and services. What is there already stays."""
-    from strop_cli import authorities
+    """Make the authorities, the certificates of broker and services, and the key that signs models. What is there already stays."""
+    from strop_cli import authorities, model_keys
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / authorities.REVOKED).parent.mkdir(exist_ok=True)
@@ -54,6 +54,7 @@ def make(
     authorities.check_hosts(folder, host or [])
     for service in SERVICES:
         authorities.issue(folder, service, service, authorities.SHORT, authorities.SERVICES)
+    model_keys.make(folder)
     print(f"certificates are in {folder}; keep ca.key and services-ca.key where only you can read them")
 
 
@@ -95,3 +96,24 @@ def revoke(project: str, names: Annotated[list[str], typer.Argument(metavar="NAM
     print(
         f"{folder / authorities.REVOKED} lists {count}; the broker reads it at SIGHUP: docker compose kill -s HUP mosquitto"
     )
+
+
+@cli.command("model-key")
+def model_key(
+    folder: Folder,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Add a key; models are then signed with both.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Remove all keys but the newest.")] = False,
+) -> None:
+    """Rotate the key that signs models: `--rotate`, copy DIR/model-keys.json to every device, then `--retire`.
+
+    The trainer reads DIR/model.key at its start. Devices refuse models that only a removed key has signed, also in a rollback.
+    """
+    from strop_cli import model_keys
+
+    if rotate == retire:
+        raise errors.Refused("give either --rotate or --retire")
+    if rotate:
+        model_keys.rotate(folder)
+        print(f"added a key; copy {folder / model_keys.PUBLIC} to every device, and start the trainer again")
+    else:
+        print(f"removed {model_keys.retire(folder)}; start the trainer again")

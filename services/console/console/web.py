@@ -10,9 +10,11 @@ from console import (
     decisions,
     evaluation_page,
     imports,
+    overview_page,
     page_context,
     queries,
     result_gallery,
+    rollouts_page,
     try_model,
     versions,
 )
@@ -60,6 +62,8 @@ router.include_router(home.router)
 router.include_router(control.router)
 for part in (
     pages,
+    overview_page.pages,
+    rollouts_page.pages,
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,

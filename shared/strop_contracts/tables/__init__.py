@@ -14,7 +14,14 @@ from strop_contracts.tables.custom_labels import (
     ProjectPolicy,
     ProjectVersion,
 )
-from strop_contracts.tables.deployer import Deployment, DeploymentDevice
+from strop_contracts.tables.deployer import (
+    Deployment,
+    DeploymentDevice,
+    RolloutBaseline,
+    RolloutCheck,
+    RolloutDecision,
+    RolloutPolicy,
+)
 from strop_contracts.tables.ingest import (
     Capture,
     DatasetItem,
@@ -72,6 +79,10 @@ __all__ = [
     "ProjectPolicy",
     "ProjectSettings",
     "ProjectVersion",
+    "RolloutBaseline",
+    "RolloutCheck",
+    "RolloutDecision",
+    "RolloutPolicy",
     "Route",
     "Token",
     "TrainingRun",

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from strop_cli import model_keys
 from strop_edge import deadline, manifest, trial
 from strop_edge.agent import Agent
 from strop_wire import messages, reports
@@ -59,6 +60,23 @@ def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed
     fetched = {sha for fetch in cloud.fetches for sha in fetch.files}
     assert fetched == {V2.files["model.json"].sha256, V2.files["head.onnx"].sha256}
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
+
+
+def test_an_unsigned_model_is_answered_failed_and_the_running_one_stays(
+    cloud: Cloud, start_agent: Start, tmp_path: Path
+) -> None:
+    model_keys.make(tmp_path)
+    agent = start_agent(model_keys=tmp_path / model_keys.PUBLIC)
+    cloud.offer(packages.signed(V1, tmp_path / model_keys.PRIVATE, PROJECT), "d1")
+    cloud.wait_outcome("d1")
+
+    cloud.offer(V2, "d2")
+    state = cloud.wait_outcome("d2")
+
+    assert state.answer
+    assert state.answer.outcome == "failed"
+    assert state.answer.reason == "the model is not signed, and this device accepts signed models only"
+    assert (state.model, agent.counters().swaps[-1].version) == ("v1", "v1")
 
 
 @pytest.mark.parametrize(

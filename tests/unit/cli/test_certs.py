@@ -1,5 +1,6 @@
 """The certificates: who trusts whom, and what each name says."""
 
+import json
 import socket
 import ssl
 import threading
@@ -242,3 +243,27 @@ def test_a_line_that_was_cut_does_not_hide_the_other_serials(folder: Path) -> No
 
     revoked = x509.load_pem_x509_crl((folder / "crl/crl.pem").read_bytes())
     assert [each.serial_number for each in revoked] == [serial]
+
+
+def test_the_key_that_signs_models_stays_until_it_is_rotated(folder: Path) -> None:
+    first = (folder / "model-keys.json").read_bytes()
+    run("make", "--dir", folder)
+    assert (folder / "model-keys.json").read_bytes() == first
+
+    run("model-key", "--rotate", "--dir", folder)
+    both = json.loads((folder / "model-keys.json").read_bytes())
+    run("model-key", "--retire", "--dir", folder)
+
+    assert len(both) == 2
+    assert both.keys() - json.loads((folder / "model-keys.json").read_bytes()).keys() == json.loads(first).keys()
+
+
+@pytest.mark.parametrize("options", [(), ("--rotate", "--retire")])
+def test_a_rotation_without_one_clear_step_is_refused(folder: Path, options: tuple[str, ...]) -> None:
+    with pytest.raises(errors.Refused, match="either --rotate or --retire"):
+        run("model-key", *options, "--dir", folder)
+
+
+def test_the_only_key_that_signs_models_is_not_removed(folder: Path) -> None:
+    with pytest.raises(errors.Refused, match="one key only"):
+        run("model-key", "--retire", "--dir", folder)
