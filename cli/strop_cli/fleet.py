@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from strop_cli import api, connection
-from strop_contracts import fleet as documents
+from strop_contracts import control_fleet as documents
 
 PAGE = 1000
 """Devices of one request."""

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from strop_contracts import control_fleet as documents
 from strop_contracts import errors, tables
-from strop_contracts import fleet as documents
 
 WINDOW = timedelta(hours=24)
 """Time over which a device's counts are summed, in whole hours."""

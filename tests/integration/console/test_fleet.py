@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import fleet
+from strop_contracts import control_fleet as documents
 from strop_contracts import errors, tables
-from strop_contracts import fleet as documents
 from tests import factories
 
 NOW = datetime.now(UTC)

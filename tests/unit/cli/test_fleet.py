@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from strop_cli import access, api, fleet
-from strop_contracts import fleet as documents
+from strop_contracts import control_fleet as documents
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
