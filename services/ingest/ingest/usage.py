@@ -16,6 +16,8 @@ Boot = tuple[str, str, UUID]
 """Project, device and boot."""
 Key = tuple[str, str, UUID, str, int]
 """Project, device, boot, model and policy."""
+Reported = dict[Key, tuple[int, reports.Usage]]
+"""Counts with the highest sequence number of a state that contained them."""
 HourKey = tuple[str, str, str, int, datetime]
 """Project, device, model, policy and hour."""
 DayKey = tuple[str, str, str, int, date]
@@ -24,12 +26,15 @@ DayKey = tuple[str, str, str, int, date]
 MAX_LABELS = 1000
 """Labels of one row, as many as one prediction may rank; further ones are not stored, so that a row stays small."""
 
+MAX_ROWS = 300
+"""Rows of counts of one device, one for each boot, model and policy: what is above is not stored until old ones are deleted."""
+
 EMPTY = reports.Usage("", 0)
 
 
-def reported(received: Iterable[rules.DeviceMessage]) -> dict[Key, tuple[int, reports.Usage]]:
+def reported(received: Iterable[rules.DeviceMessage]) -> Reported:
     """Return the maximum of what states report for each boot, model and policy, with the highest sequence number."""
-    found: dict[Key, tuple[int, reports.Usage]] = {}
+    found: Reported = {}
     for message in received:
         state = rules.state(message)
         for each in state.usage:
