@@ -5,11 +5,11 @@ number, crashes before and after a commit. What must be true is checked after ea
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
@@ -32,9 +32,7 @@ from strop.settings import Settings
 from strop_contracts import control, events, keys, tables
 from strop_wire import messages
 from tests import factories
-from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, World
-
-T = TypeVar("T")
+from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, Loop, World
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
 SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
@@ -47,17 +45,6 @@ devices, people = st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
 
 def _key(device: str, said: messages.Capture) -> str:
     return keys.upload(factories.announced(said, device))
-
-
-class Loop:
-    """The event loop of a world, in a thread of its own: hypothesis calls from a plain one."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(60)
 
 
 @contextmanager
@@ -231,8 +218,8 @@ class Histories(RuleBasedStateMachine):
     @rule(number=some)
     def move_back_by_hand(self, number: int) -> None:
         device, said, image = self.nth(number)
-        copies = [keys.labeled(factories.announced(said, device), label) for label in LABELS]
-        self.run(self.world.bucket.move(copies, _key(device, said), image))
+        capture = factories.announced(said, device)
+        self.run(self.world.bucket.move((keys.labeled(capture, each) for each in LABELS), keys.upload(capture), image))
 
     # --- services ---
 
