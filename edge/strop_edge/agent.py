@@ -27,6 +27,7 @@ from strop_edge import (
     manifest,
     ondemand,
     progress,
+    signature,
     source_reader,
     spool,
     store,
@@ -47,6 +48,8 @@ ASK_EVERY = 5.0
 """Seconds between two states while there is no model: each requests one."""
 FIRST_LINE, LINE_EVERY = 10.0, 60.0
 """Seconds from a connection without a model to the log line about it, and between two lines on progress."""
+USAGE_BYTES = 100_000
+"""Limit of the counts in a state: the rest of its 128 KB is for its other fields."""
 LOST_BYTES = 128
 """Upper bound of the size of a lost capture in a state."""
 
@@ -59,6 +62,7 @@ class Agent:
     def __init__(self, config: Config, source: Iterable[bytes | None]) -> None:
         """Open the state folder and load the last model; BadConfig if another agent uses the folder."""
         tls = config.tls()
+        keys = signature.Keys.read(config.model_keys, config.project) if config.model_keys else None
         self._lock = _take(config)
         self._config = config
         self._errors: deque[str] = deque(maxlen=5)
@@ -76,10 +80,10 @@ class Agent:
         self._uploader = upload.Uploader(self._spool, tls, self._note)
         self._link = link.Link(config, tls, self._handlers(), self._connected, self._note)
         self._swapper = swap.Swapper(
-            store.Store(config.state / "models"),
+            store.Store(config.state / "models", keys),
             tls,
             config.threads,
-            ask=partial(self._publish, "fetch"),
+            ask=lambda fetch: self._publish("fetch", fetch) is not None,
             report=self._report,
             on_error=self._note,
         )
@@ -157,6 +161,7 @@ class Agent:
     def _connected(self) -> None:
         self._resume_at = time.monotonic() + RESUME_AFTER
         self._spool.announce_all()
+        self._counts.repeat()
         self._next_state = 0.0
         if not self._swapper.running:
             self._next_line = time.monotonic() + FIRST_LINE
@@ -195,7 +200,9 @@ class Agent:
             state = self._state()
             state = replace(state, lost=self._lost(state))
             sent = self._publish("state", state)
-            self._sequence += sent
+            if sent:
+                self._counts.sent(state.usage, sent)
+                self._sequence += 1
             every = self._config.state_every if self._swapper.running else min(self._config.state_every, ASK_EVERY)
             self._next_state = time.monotonic() + (every if sent else TICK)
 
@@ -209,7 +216,7 @@ class Agent:
 
     def _state(self) -> reports.State:
         running = self._swapper.running
-        classified, bins, lost = self._counts.snapshot()
+        classified, lost = self._counts.snapshot()
         return reports.State(
             boot=self._counts.boot,
             sequence=self._sequence,
@@ -222,11 +229,11 @@ class Agent:
             spool_bytes=self._spool.bytes,
             classified=classified,
             dropped=dict(lost + self._spool.dropped()),
-            counts=bins,
+            usage=self._counts.usage(USAGE_BYTES),
             errors=tuple(self._errors),
         )
 
-    def _publish(self, kind: str, message: messages.Message) -> bool:
+    def _publish(self, kind: str, message: messages.Message) -> link.Receipt | None:
         return self._link.publish(self._topic(kind), message.dumps())
 
     def _topic(self, kind: str) -> str:
@@ -250,7 +257,7 @@ class Agent:
         return self._spool.items
 
     def counters(self) -> progress.Counters:
-        classified, _, lost = self._counts.snapshot()
+        classified, lost = self._counts.snapshot()
         running = self._swapper.running
         return progress.Counters(
             model=running.desired.model if running else None,

@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,19 +44,33 @@ class Classifier:
 
     def take(self, data: bytes) -> None:
         """Classify one image and keep it if its turn comes; one that is bad is counted and left."""
+        began = time.perf_counter()
         try:
             self._latest = self._see(data)
-            with self._swapper.switching:
-                running, predictions, _ = self._predict(self._latest)
-                self._counts.add(predictions[0])
-        except (image.BadImage, manifest.BadModel) as error:
-            reason = "bad-image" if isinstance(error, image.BadImage) else "bad-prediction"
-            self._counts.lose(reason)
-            self._on_error(f"{reason}: {name(data)}: {error}")
+        except image.BadImage as error:
+            self._counts.lose("bad-image")
+            self._on_error(f"bad-image: {name(data)}: {error}")
             return
-        choice = choose.choose(predictions, running.desired.policy, self._random.random(), self._random.random())
-        if choice.keep:
-            self._keep(self._latest, predictions, choice, running.desired)
+        seen_after = time.perf_counter() - began
+        with self._swapper.switching:  # without the time of waiting for it
+            counted = self._classify(self._latest, time.perf_counter() - seen_after)
+        if counted and counted[1].keep:
+            self._keep(self._latest, *counted)
+
+    def _classify(
+        self, seen: Seen, began: float
+    ) -> tuple[tuple[messages.Prediction, ...], choose.Choice, messages.Desired] | None:
+        """Predict, choose and count, all under one model and policy; None if there is no valid result."""
+        desired = self._running().desired
+        try:
+            _, predictions, novel = self._predict(seen)
+        except (image.BadImage, manifest.BadModel) as error:
+            self._counts.fail(desired)
+            self._on_error(f"bad-prediction: {name(seen.data)}: {error}")
+            return None
+        choice = choose.choose(predictions, desired.policy, self._random.random(), self._random.random())
+        self._counts.add(desired, predictions[0], choice, time.perf_counter() - began, novel=novel)
+        return predictions, choice, desired
 
     def _see(self, data: bytes) -> Seen:
         wanted = self._running().model.manifest.input

@@ -5,6 +5,7 @@ import random
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from paho.mqtt import client as mqtt
@@ -15,6 +16,8 @@ from strop_edge.config import Broker, Config
 from strop_wire import takeover
 
 Handler = Callable[[bytes], None]
+Receipt = Callable[[], bool]
+"""Returns whether the broker has acknowledged a message."""
 
 KEEPALIVE = 30
 MAX_ON_ITS_WAY = 200
@@ -80,15 +83,14 @@ class Link:
         """The number of messages that the broker has not acknowledged yet."""
         return self._published - self._acknowledged
 
-    def publish(self, topic: str, payload: bytes) -> bool:
-        """Publish with QoS 1; False without a connection, or with too many unacknowledged messages: the caller publishes it later."""
+    def publish(self, topic: str, payload: bytes) -> Receipt | None:
+        """Publish with QoS 1; None without a connection, or with too many unacknowledged messages: the caller publishes it later."""
         with self._changed:
             if not self.connected or self.on_its_way >= MAX_ON_ITS_WAY:
-                return False
+                return None
             self._published += 1
             self.bytes_sent += len(payload)
-        self._client.publish(topic, payload, qos=1)
-        return True
+        return partial(_is_acknowledged, self._client.publish(topic, payload, qos=1))
 
     def _connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
@@ -143,6 +145,11 @@ class Link:
         with self._changed:
             self.connected = connected
             self._changed.notify_all()
+
+
+def _is_acknowledged(sent: mqtt.MQTTMessageInfo) -> bool:
+    """Whether there was a PUBACK. False for a message that was sent while the connection ended, which paho does not track."""
+    return sent.rc == mqtt.MQTT_ERR_SUCCESS and sent.is_published()
 
 
 def _jitter(client: mqtt.Client) -> None:

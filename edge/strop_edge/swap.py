@@ -40,7 +40,7 @@ class Superseded(Exception):
 
 
 class Swapper:
-    """One worker thread. `report` is called on both sides of a switch, so that counts are those of one model."""
+    """One worker thread. `report` is called after a switch and after a failure."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Swapper:
         self.ready = threading.Event()  # set when there is a first model
         self.answer: reports.Outcome | None = None
         self.swaps: list[Swap] = []
-        self.switching = threading.Lock()  # to be held while an image is classified and counted
+        self.switching = threading.Lock()  # to be held while an image is classified and counted, under one model
         self._store, self._threads, self._report, self._on_error = models, threads, report, on_error
         self.fetcher = fetch.Fetcher(models, tls, ask, self._check, on_error)
         self._wanted: messages.Desired | None = None
@@ -194,7 +194,6 @@ class Swapper:
             previous = old if old and old.files != new.desired.files else self._previous
             pointer = store.Running(new.desired, previous)
             with self.switching:
-                self._report()
                 self._store.switch(pointer)
                 self.running, self._previous = new, previous
             self.ready.set()

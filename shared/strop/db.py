@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic_core import to_json
 from sqlalchemy import JSON, ColumnElement, Executable, String, Table, bindparam, event, func, literal_column, select
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -87,13 +87,29 @@ async def insert_many(session: AsyncSession, table: type[tables.Base], rows: Seq
     return set(await session.scalars(statement, {"rows": to_json(rows).decode()}))
 
 
+async def replace_many(session: AsyncSession, table: type[tables.Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert any number of rows with the same columns; those that are there get the new values. No key may occur twice."""
+    if rows:
+        await session.execute(_replace(table, tuple(rows[0])), {"rows": to_json(rows).decode()})
+
+
 @functools.cache
 def _insert(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
+    return _from_json(table, names).on_conflict_do_nothing().returning(*cast(Table, table.__table__).primary_key)
+
+
+@functools.cache
+def _replace(table: type[tables.Base], names: tuple[str, ...]) -> Executable:
+    new, key = _from_json(table, names), cast(Table, table.__table__).primary_key
+    values = {name: new.excluded[name] for name in names if name not in key.columns}
+    return new.on_conflict_do_update(index_elements=[*key], set_=values)
+
+
+def _from_json(table: type[tables.Base], names: tuple[str, ...]) -> Insert:
     into = cast(Table, table.__table__)
     sent = sql_cast(bindparam("rows", type_=String), JSON)
     given = func.json_populate_recordset(literal_column(f"null::{into.name}"), sent).table_valued(*names)
-    new = insert(into).from_select(list(names), select(*given.c), include_defaults=False)
-    return new.on_conflict_do_nothing().returning(*into.primary_key)
+    return insert(into).from_select(list(names), select(*given.c), include_defaults=False)
 
 
 async def fetch(session: AsyncSession, statement: str, *arguments: object) -> Sequence[Mapping[str, Any]]:

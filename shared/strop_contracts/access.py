@@ -38,6 +38,7 @@ _LABELING = "/api/projects/{project}"
 _PROJECT = "/console/projects/{project}"
 _VERSION = _PROJECT + "/versions/{version}"
 _CONTROL = "/api/control"
+_ROLLOUT = _CONTROL + "/deployer/projects/{project}/rollout"
 _USER = _CONTROL + "/labeling-queue/users/{user}"
 _BASE_SET = _CONTROL + "/ingest/projects/{project}/datasets/{dataset}"
 
@@ -68,6 +69,10 @@ ROUTES = dict(
             Role.REVIEWER,
             Scope.PROJECT,
             f"GET {_PROJECT}",
+            f"GET {_PROJECT}/models",
+            f"GET {_PROJECT}/fleet",
+            f"GET {_PROJECT}/fleet/{{device}}",
+            f"GET {_PROJECT}/rollouts",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
             f"GET {_PROJECT}/try",
@@ -82,9 +87,12 @@ ROUTES = dict(
             "GET /console/images/{project}/{sha256}",
             "GET /console/thumbnails/{project}/{sha256}",
             f"GET {_CONTROL}/console/projects/{{project}}/models",
+            f"GET {_CONTROL}/console/projects/{{project}}/fleet",
             f"POST {_CONTROL}/console/projects/{{project}}/ledger",
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
+            f"GET {_ROLLOUT}",
+            f"GET {_ROLLOUT}/policy",
             f"GET {_CONTROL}/trainer/projects/{{project}}/conflicts",
             f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
             f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
@@ -112,12 +120,19 @@ ROUTES = dict(
             f"POST {_VERSION}/stop",
             f"POST {_VERSION}/decide/{{verdict}}",
             f"POST {_PROJECT}/training",
+            f"POST {_PROJECT}/rollouts/decide/{{action}}",
+            f"POST {_PROJECT}/rollouts/policy",
             f"PATCH {_CONTROL}/trainer/projects/{{project}}/settings",
             f"PATCH {_CONTROL}/router/projects/{{project}}/policy",
             f"POST {_CONTROL}/trainer/projects/{{project}}/runs",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/approve",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/reject",
             f"POST {_CONTROL}/deployer/projects/{{project}}/rollback",
+            f"PATCH {_ROLLOUT}/policy",
+            f"POST {_ROLLOUT}/approve",
+            f"POST {_ROLLOUT}/hold",
+            f"POST {_ROLLOUT}/resume",
+            f"POST {_ROLLOUT}/abort",
             f"POST {_BASE_SET}/uploads",
             f"POST {_BASE_SET}/remove",
         ),
@@ -146,6 +161,7 @@ ROUTES = dict(
             Scope.PROJECT,
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices",
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices/remove",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/devices/group",
         ),
         *_rules(
             Role.ADMIN,

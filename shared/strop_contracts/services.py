@@ -125,7 +125,7 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
-        tables.HostedChange,
+        *(tables.HostedChange, tables.RolloutCheck, tables.UsageHour),
     ),
     signs_in=True,
     published=8002,

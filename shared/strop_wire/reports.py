@@ -8,6 +8,13 @@ from strop_wire.limits import Count, Label, Limits, Number, Text64, Time, Uuid
 
 BINS = 10
 """Confidence bins of the counts a device reports: bin i holds confidences from i/10 up to (i+1)/10."""
+LATENCY_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+"""Upper bounds of the latency buckets a device reports, in milliseconds, inclusive; one more bucket holds what is slower."""
+KEPT = ("low", "high", "novel", "audit")
+"""What images are counted as when they are kept: the reasons, and `audit` for each drawn audit, whatever the reason."""
+MAX_USAGE = 16
+"""Pairs of model and policy in one `state`."""
+MAX_COUNT = 2**53
 OUTCOMES = ("installed", "failed")
 
 
@@ -18,6 +25,44 @@ class Outcome:
     deployment: Annotated[Uuid, "the deployment of `desired`"]
     outcome: Annotated[str, Limits({"enum": OUTCOMES}), "`failed` only for a fault of the model itself"]
     reason: Annotated[str, Limits({"maxLength": 1000}), "for failed: the cause as text"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Counts since `boot` under one model and one policy. They never decrease, so the cloud stores the maximum of each count."""
+
+    model: Annotated[Text64, "version of the model that classified the images"]
+    policy: Annotated[Number, "version of the policy at that time"]
+    predictions: Annotated[
+        dict[Label, Annotated[list[Count], Limits({"minItems": BINS, "maxItems": BINS})]],
+        "images by predicted label: ten counts, for a highest confidence below 0.1, 0.2, … and up to 1; "
+        "a label without a change since the last acknowledged state may be omitted",
+    ] = field(default_factory=dict)
+    rejected: Annotated[Count, "of these images, those that are novel to the model"] = 0
+    failed: Annotated[Count, "other images: the model gave no valid result"] = 0
+    latency: Annotated[
+        list[Count],
+        Limits({"minItems": len(LATENCY_MS) + 1, "maxItems": len(LATENCY_MS) + 1}),
+        "images of `predictions` by the time from the encoded image to the result, in ms: one count for up to "
+        f"{', '.join(map(str, LATENCY_MS))} and above",
+    ] = field(default_factory=lambda: [0] * (len(LATENCY_MS) + 1))
+    kept: Annotated[
+        dict[Annotated[str, Limits({"enum": KEPT})], Count],
+        "images that were kept, by reason; `audit` are all drawn audits, also those with another reason",
+    ] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Self:
+        kept = fields.mapping(data, "kept")
+        return cls(
+            model=fields.text(data, "model", 64),
+            policy=fields.whole(data, "policy", 0, 2**31 - 1),
+            predictions=_predictions(fields.mapping(data, "predictions")),
+            rejected=_count(data, "rejected"),
+            failed=_count(data, "failed"),
+            latency=_numbers({"latency": [0] * (len(LATENCY_MS) + 1), **data}, "latency", len(LATENCY_MS) + 1),
+            kept={name: _count(kept, name) for name in KEPT if name in kept},
+        )
 
 
 MAX_LOST = 300
@@ -46,10 +91,11 @@ class State(messages.Message):
     spool_bytes: Annotated[Count, "bytes of the images in the spool"] = 0
     classified: Annotated[Count, "images classified since boot"] = 0
     dropped: Annotated[dict[str, Count], "images lost since boot, by reason"] = field(default_factory=dict)
-    counts: Annotated[
-        dict[Label, Annotated[list[Count], Limits({"minItems": BINS, "maxItems": BINS})]],
-        "images since boot by predicted label: ten counts, for a highest confidence below 0.1, 0.2, … and up to 1",
-    ] = field(default_factory=dict)
+    usage: Annotated[
+        tuple[Usage, ...],
+        Limits({"maxItems": MAX_USAGE}),
+        "counts since boot for each pair of model and policy; what the broker has acknowledged may be omitted",
+    ] = ()
     errors: Annotated[
         tuple[Annotated[str, Limits({"maxLength": 500})], ...], Limits({"maxItems": 10}), "the latest errors as text"
     ] = ()
@@ -77,7 +123,7 @@ class State(messages.Message):
             dropped={
                 str(k)[:64]: _count({"dropped": v}, "dropped") for k, v in fields.mapping(data, "dropped").items()
             },
-            counts=_counts(fields.mapping(data, "counts")),
+            usage=tuple(Usage.read(item) for item in fields.objects(data, "usage", MAX_USAGE)),
             errors=tuple(str(e)[:500] for e in data.get("errors", [])[:10])
             if isinstance(data.get("errors"), list)
             else (),
@@ -89,22 +135,23 @@ class State(messages.Message):
 
 
 def _count(data: dict[str, Any], name: str) -> int:
-    return fields.whole({name: 0, **data}, name, 0, 2**53)
+    return fields.whole({name: 0, **data}, name, 0, MAX_COUNT)
 
 
-def _counts(data: dict[str, Any]) -> dict[str, list[int]]:
+def _predictions(data: dict[str, Any]) -> dict[str, list[int]]:
     """Read the bins of each label. Those of two spellings of one label are added."""
-    counts: dict[str, list[int]] = {}
-    for name, value in data.items():
-        bins, label = _bins(value), fields.label(name)
-        counts[label] = [min(sum(pair), 2**53) for pair in zip(bins, counts.get(label, [0] * BINS), strict=True)]
-    return counts
+    found: dict[str, list[int]] = {}
+    for name in data:
+        bins, label = _numbers(data, name, BINS), fields.label(name)
+        found[label] = [min(sum(pair), MAX_COUNT) for pair in zip(bins, found.get(label, [0] * BINS), strict=True)]
+    return found
 
 
-def _bins(value: Any) -> list[int]:
-    if not isinstance(value, list) or len(value) != BINS:
-        raise fields.Malformed(f"counts: expected {BINS} numbers per label")
-    return [_count({"counts": item}, "counts") for item in value]
+def _numbers(data: dict[str, Any], name: str, length: int) -> list[int]:
+    value = data[name]
+    if not isinstance(value, list) or len(value) != length:
+        raise fields.Malformed(f"{name:.60}: expected {length} numbers")
+    return [fields.whole({name: item}, name, 0, MAX_COUNT) for item in value]
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:

@@ -10,9 +10,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ingest import metrics, queries, refusal_limits, rules
+from ingest import metrics, queries, refusal_limits, rules, usage
 from strop import inbox, outbox
 from strop_contracts import events, tables, topology
+from strop_wire import reports
 
 log = structlog.get_logger()
 
@@ -67,7 +68,7 @@ async def store(
     captures = [each for each in read if each.address.kind == "capture"]
     others = [each for each in read if each.address.kind != "capture"]
     # Begins a transaction. A batch of nothing but captures needs none: its single statement is its own transaction.
-    models = await queries.devices.models(session, {each.device for each in others}) if others else {}
+    models = await queries.devices.lock(session, {each.device for each in others}) if others else {}
     not_enrolled = await _captures(session, captures, result) if captures else []
     by_kind: dict[str, list[rules.DeviceMessage]] = {}
     for each in others:
@@ -199,17 +200,44 @@ async def _states(
     if lost := rules.lost(received):
         await queries.uploads.drop_lost(session, lost)
         await _lost(session, lost, result)
+    await _count(session, received)
     newest = rules.newest(received)
     newer = await queries.devices.upsert_reports(session, newest)
-    reports = [rules.reported(each.device, state) for each in received if (state := rules.state(each)).answer]
-    running = {}
+    outcomes = [rules.reported(each.device, state) for each in received if (state := rules.state(each)).answer]
+    latest = {}
     for (project, device, boot), state in newest.items():
         if (project, device, boot) in newer:
-            running[project, device] = state.model
+            latest[project, device] = state
             if state.model != models[project, device]:
-                reports.append(rules.reported((project, device), state))
-    await outbox.add(session, *{event.id: event for event in reports}.values())
-    await queries.devices.set_running(session, running)
+                outcomes.append(rules.reported((project, device), state))
+    await outbox.add(session, *{event.id: event for event in outcomes}.values())
+    await queries.devices.set_latest(session, latest)
+
+
+def now() -> datetime:
+    """Return the time of receipt."""
+    return datetime.now(UTC)
+
+
+async def _count(session: AsyncSession, received: Sequence[rules.DeviceMessage]) -> None:
+    """Store the maximum of each count, and add to this hour what it increased by. Every state counts, also an old one."""
+    reported = usage.reported(received)
+    if not reported:
+        return
+    at = now()
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    stored = await queries.usage.get(session, {key[:3] for key in reported})
+    changed: dict[usage.Key, tuple[int, reports.Usage]] = {}
+    hours: dict[usage.HourKey, dict[str, Any]] = {}
+    for key, (sequence, counts) in reported.items():
+        last, known = stored.get(key, (0, usage.EMPTY))
+        if (maximum := usage.maximum(known, counts)) != known:
+            changed[key] = max(last, sequence), maximum
+            hour_key, more = (*key[:2], *key[3:], hour), usage.increase(known, maximum)
+            hours[hour_key] = usage.total(hours[hour_key], more) if hour_key in hours else more
+    if changed:
+        await queries.usage.put(session, changed, at)
+        await queries.usage.add_to_hours(session, hours)
 
 
 async def _lost(session: AsyncSession, lost: Collection[tuple[rules.Device, UUID]], result: Result) -> None:

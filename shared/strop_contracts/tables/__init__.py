@@ -14,8 +14,25 @@ from strop_contracts.tables.custom_labels import (
     ProjectPolicy,
     ProjectVersion,
 )
-from strop_contracts.tables.deployer import Deployment, DeploymentDevice
-from strop_contracts.tables.ingest import Capture, DatasetItem, Device, DeviceReport, Image, Upload
+from strop_contracts.tables.deployer import (
+    Deployment,
+    DeploymentDevice,
+    RolloutBaseline,
+    RolloutCheck,
+    RolloutDecision,
+    RolloutPolicy,
+)
+from strop_contracts.tables.ingest import (
+    Capture,
+    DatasetItem,
+    Device,
+    DeviceReport,
+    DeviceUsage,
+    Image,
+    Upload,
+    UsageDay,
+    UsageHour,
+)
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, FiledLabel, FolderLabel, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
@@ -43,6 +60,7 @@ __all__ = [
     "DeploymentDevice",
     "Device",
     "DeviceReport",
+    "DeviceUsage",
     "Evaluation",
     "FiledLabel",
     "FolderLabel",
@@ -63,6 +81,10 @@ __all__ = [
     "ProjectPolicy",
     "ProjectSettings",
     "ProjectVersion",
+    "RolloutBaseline",
+    "RolloutCheck",
+    "RolloutDecision",
+    "RolloutPolicy",
     "Route",
     "Token",
     "TrainingRun",
@@ -70,5 +92,7 @@ __all__ = [
     "TriggerCheck",
     "TriggerDecision",
     "Upload",
+    "UsageDay",
+    "UsageHour",
     "User",
 ]

@@ -1,10 +1,11 @@
 """The tables that ingest owns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strop_contracts import states
@@ -20,11 +21,17 @@ class Device(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = created()
     seen_at: Mapped[datetime | None]
-    model: Mapped[str | None]  # the model version that it reported
+    model: Mapped[str | None]  # the model version that it reported, as all columns below
+    device_group: Mapped[str] = mapped_column(server_default=text("''"))  # set by an operator; '' is no group
+    agent: Mapped[str | None]  # version of its software
+    errors: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    spool_items: Mapped[int] = mapped_column(server_default=text("0"))
+    spool_bytes: Mapped[int] = mapped_column(server_default=text("0"))
+    dropped: Mapped[dict[str, int]] = mapped_column(server_default=text("'{}'"))  # since its boot, by reason
 
 
 class DeviceReport(Base):
-    """The newest `state` of one boot of a device; counts are cumulative within a boot, so sums over boots are exact."""
+    """The newest `state` of one boot of a device, without its usage, which is in `device_usage`."""
 
     __tablename__ = "device_reports"
     project: Mapped[str] = mapped_column(primary_key=True)
@@ -33,6 +40,56 @@ class DeviceReport(Base):
     sequence: Mapped[int]
     at: Mapped[datetime] = created()
     state: Mapped[reports.State] = mapped_column(Document(reports.State))
+
+
+class DeviceUsage(Base):
+    """The maximum of each count that one boot of a device reported under one model and policy."""
+
+    __tablename__ = "device_usage"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)
+    boot: Mapped[UUID] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    policy: Mapped[int] = mapped_column(primary_key=True)
+    sequence: Mapped[int]  # the highest of a state that contained them
+    at: Mapped[datetime] = created()  # of the last change
+    usage: Mapped[reports.Usage] = mapped_column(Document(reports.Usage))
+
+
+class Counted:
+    """What images were counted as, under one model and policy, in a period."""
+
+    classified: Mapped[int]  # images with a result: the sum of `predictions`, and of `latency`
+    rejected: Mapped[int]  # of these, novel to the model
+    failed: Mapped[int]  # other images: the model gave no valid result
+    low: Mapped[int]  # of the classified: kept as uncertain
+    high: Mapped[int]  # kept as very confident
+    audit: Mapped[int]  # drawn as an audit, whatever the reason
+    predictions: Mapped[dict[str, Any]]  # {label: ten counts by confidence}, see `reports.Usage`
+    latency: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # by the buckets of `reports.LATENCY_MS`
+
+
+class UsageHour(Counted, Base):
+    """What a device counted in reports received in one hour (UTC). Rows are folded into `usage_days` after 8 days."""
+
+    __tablename__ = "usage_hours"
+    __table_args__ = (Index(None, "hour"), Index(None, "project", "hour"))
+    project: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    policy: Mapped[int] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)  # its begin
+
+
+class UsageDay(Counted, Base):
+    """What the devices of one group counted on one day (UTC): sums of folded rows of `usage_hours`; kept 400 days."""
+
+    __tablename__ = "usage_days"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    device_group: Mapped[str] = mapped_column(primary_key=True)  # of the device when the row was folded
+    model: Mapped[str] = mapped_column(primary_key=True)
+    policy: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
 
 
 class Image(Base):

@@ -43,10 +43,6 @@ some = st.integers(0, 50)
 devices, people = st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
 
 
-def _key(device: str, said: messages.Capture) -> str:
-    return keys.upload(factories.announced(said, device))
-
-
 @contextmanager
 def living(settings: Settings) -> Iterator[tuple[World, Loop]]:
     """A world on an empty deployment, and the loop it lives in."""
@@ -150,7 +146,7 @@ class Histories(RuleBasedStateMachine):
     def upload(self, number: int, right: bool) -> None:
         grants = list(self.world.radio.grants)
         device, said, image = self.said[grants[number % len(grants)]]
-        self.run(self.world.bucket.put(_key(device, said), image if right else image[:-1]))
+        self.run(self.world.bucket.put(keys.upload(factories.announced(said, device)), image if right else image[:-1]))
 
     @rule(number=some, wrong=st.booleans())
     def upload_again_while_the_upload_is_looked_at(self, number: int, wrong: bool) -> None:
@@ -161,7 +157,10 @@ class Histories(RuleBasedStateMachine):
         if not self.granted:
             return
         device, said, image = self.said[self.granted[number % len(self.granted)]]
-        key, bodies = _key(device, said), [image[:-1]] * rules.MAX_ATTEMPTS if wrong else [image]
+        key, bodies = (
+            keys.upload(factories.announced(said, device)),
+            [image[:-1]] * rules.MAX_ATTEMPTS if wrong else [image],
+        )
 
         async def meanwhile() -> None:
             for body in bodies:
@@ -181,7 +180,7 @@ class Histories(RuleBasedStateMachine):
     def tell_of_an_object_again(self, number: int) -> None:
         """Also of one that is not there, or not there yet."""
         device, said, _ = self.nth(number)
-        self.world.bucket.tell(_key(device, said))
+        self.world.bucket.tell(keys.upload(factories.announced(said, device)))
 
     @rule(key=st.sampled_from([_key("line-1", factories.announcement(BODIES[0])), "odd", "bottles/raw_field_data/a/b"]))
     def tell_of_an_unknown_object(self, key: str) -> None:
@@ -218,8 +217,8 @@ class Histories(RuleBasedStateMachine):
     @rule(number=some)
     def move_back_by_hand(self, number: int) -> None:
         device, said, image = self.nth(number)
-        capture = factories.announced(said, device)
-        self.run(self.world.bucket.move((keys.labeled(capture, each) for each in LABELS), keys.upload(capture), image))
+        copies = [keys.labeled(factories.announced(said, device), label) for label in LABELS]
+        self.run(self.world.bucket.move(copies, keys.upload(factories.announced(said, device)), image))
 
     # --- services ---
 
@@ -323,7 +322,7 @@ class Histories(RuleBasedStateMachine):
             for id_, (device, said, image) in self.said.items():
                 await self.world.announce(device, said.dumps())
                 if (grant := self.world.radio.grants.get(id_)) and grant.action == "upload":
-                    await self.world.bucket.put(_key(device, said), image)
+                    await self.world.bucket.put(keys.upload(factories.announced(said, device)), image)
             await self.world.relay()
             for service in SERVICES:
                 if waiting := self.world.endpoint.waiting(service):
@@ -377,15 +376,13 @@ async def _see(session: Any) -> Seen:
 
 
 def bounded(examples: int, steps: int, *, same: bool) -> hypothesis.settings:
-    """`same`: the same histories in every run."""
+    """With `same`, every run has the same histories."""
     return hypothesis.settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         derandomize=same,
         database=None,
-        phases=[hypothesis.Phase.generate]
-        if same
-        else list(hypothesis.Phase),  # looking for a shorter one takes minutes
+        phases=[hypothesis.Phase.generate] if same else list(hypothesis.Phase),  # a shorter one is found after minutes
         suppress_health_check=list(hypothesis.HealthCheck),
     )

@@ -40,7 +40,8 @@ def test_from_nothing_to_a_stored_image(cloud: Cloud, start_agent: Start, feed: 
     assert state.model == "v1"
     assert state.policy == 3
     assert state.answer == reports.Outcome("d1", "installed")
-    assert sum(state.counts["red"]) == 1
+    assert [(each.model, each.policy, sum(each.predictions["red"])) for each in state.usage] == [("v1", 3, 1)]
+    assert (sum(state.usage[0].latency), state.usage[0].kept) == (1, {"low": 1})
     (capture,) = cloud.captures
     assert (capture.model, capture.policy, capture.reason, capture.audit) == ("v1", 3, "low", False)
     assert (capture.sha256, capture.size) == (image.sha256(packages.GREY), len(packages.GREY))

@@ -31,16 +31,24 @@ async def device(runtime: app.Runtime) -> tables.Device:
 
 
 async def test_a_state_is_kept_and_the_device_was_seen(runtime: app.Runtime, store: Store) -> None:
-    said = factories.state(model="v2", counts={"can": [0] * 9 + [4]}, errors=("disk full",))
+    said = factories.state(
+        model="v2",
+        agent="2.1",
+        errors=("disk full",),
+        spool_items=3,
+        spool_bytes=4000,
+        dropped={"full": 7},
+        usage=(factories.usage({"can": [0] * 9 + [4]}),),
+    )
 
     await store(message(said))
 
     (row,) = await all_rows(runtime, tables.DeviceReport)
     assert (str(row.boot), row.sequence) == (said.boot, said.sequence)
-    assert row.state.counts == {"can": [0] * 9 + [4]}
-    assert row.state.errors == ("disk full",)
+    assert row.state.usage == ()  # in `device_usage`
     found = await device(runtime)
-    assert found.model == "v2"
+    assert (found.model, found.agent, found.errors) == ("v2", "2.1", ["disk full"])
+    assert (found.spool_items, found.spool_bytes, found.dropped) == (3, 4000, {"full": 7})
     assert found.seen_at is not None
 
 

@@ -68,6 +68,16 @@ desired = st.builds(
     policy=policies,
 )
 fetches = st.builds(messages.Fetch, st.lists(hashes, min_size=1, max_size=16).map(tuple))
+usages = st.builds(
+    reports.Usage,
+    model=texts(64),
+    policy=whole,
+    predictions=st.dictionaries(labels, st.lists(counts, min_size=reports.BINS, max_size=reports.BINS), max_size=3),
+    rejected=counts,
+    failed=counts,
+    latency=st.lists(counts, min_size=len(reports.LATENCY_MS) + 1, max_size=len(reports.LATENCY_MS) + 1),
+    kept=st.dictionaries(st.sampled_from(reports.KEPT), counts),
+)
 states = st.builds(
     reports.State,
     boot=ids,
@@ -81,7 +91,7 @@ states = st.builds(
     spool_bytes=counts,
     classified=counts,
     dropped=st.dictionaries(texts(64), counts, max_size=3),
-    counts=st.dictionaries(labels, st.lists(counts, min_size=reports.BINS, max_size=reports.BINS), max_size=3),
+    usage=st.lists(usages, max_size=3).map(tuple),
     errors=st.lists(texts(100), max_size=3).map(tuple),
     lost=st.lists(st.builds(reports.Lost, ids, texts(64)), max_size=3).map(tuple),
 )

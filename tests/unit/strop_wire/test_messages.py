@@ -246,9 +246,12 @@ def test_two_spellings_of_a_label_are_one_prediction() -> None:
 
 
 def test_the_counts_of_two_spellings_of_a_label_are_added() -> None:
-    body = json.loads(factories.state().dumps()) | {"counts": {"caf\u00e9": [1] * 10, "cafe\u0301 ": [2] * 10}}
+    usage = {"model": "v1", "policy": 0, "predictions": {"caf\u00e9": [1] * 10, "cafe\u0301 ": [2] * 10}}
+    body = json.loads(factories.state().dumps()) | {"usage": [usage]}
 
-    assert reports.State.loads(json.dumps(body).encode()).counts == {"caf\u00e9": [3] * 10}
+    (read,) = reports.State.loads(json.dumps(body).encode()).usage
+
+    assert read.predictions == {"caf\u00e9": [3] * 10}
 
 
 def test_a_confidence_that_float32_rounded_up_is_one() -> None:
@@ -266,7 +269,7 @@ def test_a_confidence_that_float32_rounded_up_is_one() -> None:
 def test_a_label_takes_the_bytes_of_its_utf8() -> None:
     label = "\u8d64" * 255
 
-    sizes = [len(factories.state(counts={each: [0] * 10}).dumps()) for each in ("x", label)]
+    sizes = [len(factories.state(usage=(factories.usage({each: [0] * 10}),)).dumps()) for each in ("x", label)]
 
     assert sizes[1] - sizes[0] == len(label.encode()) - 1
 
