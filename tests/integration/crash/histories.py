@@ -182,7 +182,11 @@ class Histories(RuleBasedStateMachine):
         device, said, _ = self.nth(number)
         self.world.bucket.tell(keys.upload(factories.announced(said, device)))
 
-    @rule(key=st.sampled_from([_key("line-1", factories.announcement(BODIES[0])), "odd", "bottles/raw_field_data/a/b"]))
+    @rule(
+        key=st.sampled_from(
+            [keys.upload(factories.announced(factories.announcement(BODIES[0]))), "odd", "bottles/raw_field_data/a/b"]
+        )
+    )
     def tell_of_an_unknown_object(self, key: str) -> None:
         self.world.bucket.tell(key)
 
