@@ -28,6 +28,7 @@ from strop_cli import (
     setup,
     status,
     tokens,
+    trace,
     triggers,
     users,
 )
@@ -57,6 +58,7 @@ cli.command()(users.audit)
 cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)
+cli.command()(trace.trace)
 cli.command()(ledger.ledger)
 cli.command()(doctor.doctor)
 plugins.add(cli)

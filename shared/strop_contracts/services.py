@@ -122,7 +122,7 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
-        *(tables.HostedChange, tables.RolloutCheck, tables.UsageHour),
+        *(tables.HostedChange, tables.DatasetVersion, tables.RolloutCheck, tables.UsageHour),
     ),
     signs_in=True,
     published=8002,

@@ -16,6 +16,7 @@ from console import (
     queries,
     result_gallery,
     rollouts_page,
+    trace_page,
     try_model,
     versions,
 )
@@ -66,6 +67,7 @@ for part in (
     overview_page.pages,
     fleet_page.pages,
     rollouts_page.pages,
+    trace_page.pages,
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,
