@@ -52,6 +52,7 @@ ROUTES = dict(
             f"POST {_LABELING}/tasks/next",
             f"GET {_LABELING}/progress",
             f"GET {_LABELING}/labels",
+            f"GET {_LABELING}/labels/waiting",
             audited=False,  # `annotations` has the author
         ),
         *_rules(
@@ -97,6 +98,13 @@ ROUTES = dict(
             f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
             f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
             audited=False,  # the POSTs change nothing
+        ),
+        *_rules(
+            Role.REVIEWER,
+            Scope.PROJECT,
+            f"POST {_LABELING}/labels",
+            f"GET {_CONTROL}/labeling-queue/projects/{{project}}/labels",
+            f"POST {_CONTROL}/labeling-queue/projects/{{project}}/labels",
         ),
         *_rules(
             Role.REVIEWER,
@@ -155,6 +163,7 @@ ROUTES = dict(
             Scope.PROJECT,
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices",
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices/remove",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/devices/group",
         ),
         *_rules(
             Role.ADMIN,
