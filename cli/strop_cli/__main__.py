@@ -22,6 +22,7 @@ from strop_cli import (
     plugins,
     policy,
     projects,
+    quality,
     registry,
     roles,
     setup,
@@ -46,6 +47,7 @@ cli.add_typer(datasets.cli, name="datasets")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
+cli.command()(quality.quality)
 cli.add_typer(registry.cli, name="models")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")

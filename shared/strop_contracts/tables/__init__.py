@@ -28,7 +28,14 @@ from strop_contracts.tables.ingest import (
 )
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
-from strop_contracts.tables.router import Policy, Route
+from strop_contracts.tables.router import (
+    Policy,
+    QualityEstimate,
+    QualityHour,
+    QualityModel,
+    QualityReport,
+    Route,
+)
 from strop_contracts.tables.trainer import (
     DatasetVersion,
     Evaluation,
@@ -72,6 +79,10 @@ __all__ = [
     "ProjectPolicy",
     "ProjectSettings",
     "ProjectVersion",
+    "QualityEstimate",
+    "QualityHour",
+    "QualityModel",
+    "QualityReport",
     "Route",
     "Token",
     "TrainingRun",

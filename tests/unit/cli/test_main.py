@@ -45,6 +45,7 @@ COMMANDS = [
     "models reject",
     "projects settings",
     "triggers",
+    "quality",
 ]
 
 
