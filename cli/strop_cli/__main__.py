@@ -12,11 +12,14 @@ import typer
 from pydantic import ValidationError
 
 from strop_cli import (
+    backup,
     certs,
     datasets,
     devices,
     dlq,
     doctor,
+    fleet,
+    labels,
     ledger,
     login,
     plugins,
@@ -25,6 +28,7 @@ from strop_cli import (
     quality,
     registry,
     roles,
+    rollout,
     setup,
     status,
     tokens,
@@ -41,14 +45,19 @@ cli = typer.Typer(
 )
 cli.command()(setup.setup)
 cli.command()(login.login)
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
+cli.command()(fleet.fleet)
 cli.add_typer(datasets.cli, name="datasets")
+cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
 cli.command()(quality.quality)
 cli.add_typer(registry.cli, name="models")
+cli.add_typer(rollout.cli, name="rollout")
 cli.command()(registry.rollback)
 cli.add_typer(dlq.cli, name="dlq")
 cli.add_typer(tokens.cli, name="token")

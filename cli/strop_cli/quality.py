@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strop_cli import api, connection
-from strop_contracts import control
+from strop_contracts import control_quality
 
 
 def quality(
@@ -19,7 +19,7 @@ def quality(
 ) -> None:
     """Show what models get right in the field, as estimated from audits, with 95 % intervals; the plan of audits, and drift."""
     with api.opened(state) as client:
-        found = client.get(control.Quality, "router", "projects", project, "quality")
+        found = client.get(control_quality.Quality, "router", "projects", project, "quality")
     if as_json:
         print(found.model_dump_json(indent=2))
         return
@@ -27,7 +27,7 @@ def quality(
     print(*lines(found), sep="\n")
 
 
-def table(found: control.Quality) -> Table:
+def table(found: control_quality.Quality) -> Table:
     """Return the estimates as a table."""
     made = Table("model", "measure", "of", "estimate", "95 % interval", "labelled", "images", "by confidence")
     for each in found.estimates:
@@ -39,7 +39,7 @@ def table(found: control.Quality) -> Table:
     return made
 
 
-def lines(found: control.Quality) -> list[str]:
+def lines(found: control_quality.Quality) -> list[str]:
     """Return what the table does not show, one fact a line."""
     return [
         f"audits in the last {found.window_hours:g} hours: {found.audits:,}, labelled {found.labelled:,}",
@@ -52,14 +52,14 @@ def lines(found: control.Quality) -> list[str]:
     ]
 
 
-def _plan(plan: control.QualityPlan | None) -> list[str]:
+def _plan(plan: control_quality.Plan | None) -> list[str]:
     if plan is None:
         return ["no plan: set quality_points with `strop policy set`, or wait for 1,000 images"]
     labels = [f"precision of {label}: ±{half:.1%}" for label, half in sorted(plan.label_half.items())]
     return [plan.reason, *([f"with this plan, {', '.join(labels)}"] if labels else [])]
 
 
-def _drift(change: control.QualityChange) -> str:
+def _drift(change: control_quality.Change) -> str:
     what = f"share of {change.label}" if change.kind == "label" else change.kind
     return f"drift: {change.model}, {what}: {change.now:.1%}, {change.reference:.1%} in its first hours"
 

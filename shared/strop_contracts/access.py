@@ -38,6 +38,7 @@ _LABELING = "/api/projects/{project}"
 _PROJECT = "/console/projects/{project}"
 _VERSION = _PROJECT + "/versions/{version}"
 _CONTROL = "/api/control"
+_ROLLOUT = _CONTROL + "/deployer/projects/{project}/rollout"
 _USER = _CONTROL + "/labeling-queue/users/{user}"
 _BASE_SET = _CONTROL + "/ingest/projects/{project}/datasets/{dataset}"
 
@@ -51,6 +52,7 @@ ROUTES = dict(
             f"POST {_LABELING}/tasks/next",
             f"GET {_LABELING}/progress",
             f"GET {_LABELING}/labels",
+            f"GET {_LABELING}/labels/waiting",
             audited=False,  # `annotations` has the author
         ),
         *_rules(
@@ -67,6 +69,10 @@ ROUTES = dict(
             Role.REVIEWER,
             Scope.PROJECT,
             f"GET {_PROJECT}",
+            f"GET {_PROJECT}/models",
+            f"GET {_PROJECT}/fleet",
+            f"GET {_PROJECT}/fleet/{{device}}",
+            f"GET {_PROJECT}/rollouts",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
             f"GET {_PROJECT}/try",
@@ -86,10 +92,19 @@ ROUTES = dict(
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
             f"GET {_CONTROL}/router/projects/{{project}}/quality",
+            f"GET {_ROLLOUT}",
+            f"GET {_ROLLOUT}/policy",
             f"GET {_CONTROL}/trainer/projects/{{project}}/conflicts",
             f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
             f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
             audited=False,  # the POSTs change nothing
+        ),
+        *_rules(
+            Role.REVIEWER,
+            Scope.PROJECT,
+            f"POST {_LABELING}/labels",
+            f"GET {_CONTROL}/labeling-queue/projects/{{project}}/labels",
+            f"POST {_CONTROL}/labeling-queue/projects/{{project}}/labels",
         ),
         *_rules(
             Role.REVIEWER,
@@ -106,12 +121,19 @@ ROUTES = dict(
             f"POST {_VERSION}/stop",
             f"POST {_VERSION}/decide/{{verdict}}",
             f"POST {_PROJECT}/training",
+            f"POST {_PROJECT}/rollouts/decide/{{action}}",
+            f"POST {_PROJECT}/rollouts/policy",
             f"PATCH {_CONTROL}/trainer/projects/{{project}}/settings",
             f"PATCH {_CONTROL}/router/projects/{{project}}/policy",
             f"POST {_CONTROL}/trainer/projects/{{project}}/runs",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/approve",
             f"POST {_CONTROL}/trainer/projects/{{project}}/models/{{version}}/reject",
             f"POST {_CONTROL}/deployer/projects/{{project}}/rollback",
+            f"PATCH {_ROLLOUT}/policy",
+            f"POST {_ROLLOUT}/approve",
+            f"POST {_ROLLOUT}/hold",
+            f"POST {_ROLLOUT}/resume",
+            f"POST {_ROLLOUT}/abort",
             f"POST {_BASE_SET}/uploads",
             f"POST {_BASE_SET}/remove",
         ),
@@ -140,6 +162,7 @@ ROUTES = dict(
             Scope.PROJECT,
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices",
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices/remove",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/devices/group",
         ),
         *_rules(
             Role.ADMIN,

@@ -177,6 +177,29 @@ class BaseImages(Document):
     unseen: Sample  # keys with an object and without a row
 
 
+class WaitingLabel(Document):
+    """The name of a folder below `labeled_field_data/` that no label of the project has: a new label, or a misspelled one."""
+
+    name: str
+    images: int
+    since: datetime  # of the first image
+    nearest: str | None  # the label that is spelled most like it
+
+
+class Labels(Document):
+    """The labels of a project, and those that wait for a person's decision."""
+
+    labels: list[str]
+    waiting: list[WaitingLabel]
+
+
+class LabelDecision(Document):
+    """What the name of a folder stands for: a label of its own (`label` equals `name`), or another one."""
+
+    name: str
+    label: str
+
+
 class PolicyValue(Document):
     """A value of a policy, or of the settings of a project."""
 
@@ -228,78 +251,6 @@ class Triggers(Document):
     against: list[str]
     gain: str
     decisions: list[TriggerDecision]
-
-
-class QualityEstimate(Document):
-    """An estimated share of right images with its 95 % interval."""
-
-    model: str
-    measure: str  # accuracy, precision or recall
-    label: str = ""  # '' for all
-    device_group: str = ""  # '' for all
-    value: float
-    low: float
-    high: float
-    labelled: float  # effective number of labelled audits
-    images: float  # that it is about
-    free: float | None = None  # of accuracy: the mean confidence, which needs no labels
-
-
-class QualityPlan(Document):
-    """The audits that the wished precision needs. Half widths are shares: 0.02 is ±2 points."""
-
-    wished: float  # half width; 0: none was asked for
-    half: float  # that the plan gives
-    met: bool
-    reason: str  # in words
-    audit_rate: float
-    labels: float  # labelled audits in a window
-    label_half: dict[str, float] = {}  # of the precision of each label
-
-
-class QualityChange(Document):
-    """A quantity of a model's predictions in the newest hours, beside the first hours of the model."""
-
-    model: str
-    kind: str  # label, confidence or novelty
-    label: str = ""
-    now: float
-    reference: float
-    p: float
-    drifted: bool
-
-
-class QualityWorse(Document):
-    """A model that is significantly worse in the field than on the held-out field images of its evaluation."""
-
-    model: str
-    since: datetime
-    value: float
-    expected: float
-
-
-class QualityPoint(Document):
-    """The accuracy of a model at one time."""
-
-    model: str
-    at: datetime
-    value: float
-    low: float
-    high: float
-
-
-class Quality(Document):
-    """What the models of a project get right in the field. Shares; the estimates are of the last `window_hours` hours."""
-
-    at: datetime
-    window_hours: float
-    audits: int  # in the window
-    labelled: int  # of these
-    estimates: list[QualityEstimate] = []
-    plan: QualityPlan | None = None
-    drift: list[QualityChange] = []
-    worse: list[QualityWorse] = []
-    history: list[QualityPoint] = []  # the oldest first; only in the answer of the route
 
 
 class Signature(Document):

@@ -126,6 +126,27 @@ class DeploymentKind(StrEnum):
     ROLLBACK = "rollback"
 
 
+AUTOMATIC = "strop"
+"""In the place of a user: the deployer itself held a rollout, or took it back."""
+
+
+class RolloutAction(StrEnum):
+    """What a person decided about a rollout: open its next stage, stop it from going on, let it go on, or take it back."""
+
+    APPROVE = "approve"
+    HOLD = "hold"
+    RESUME = "resume"
+    ABORT = "abort"
+
+
+class CheckVerdict(StrEnum):
+    """The result of a check of a rollout: no harm was seen, too little data, or the new model does harm."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WAIT = "wait"
+    BREACH = "breach"
+
+
 class InstallState(StrEnum):
     """The progress of a deployment on one device."""
 

@@ -41,6 +41,8 @@ def settings(prepared: Prepared) -> dict[str, str]:
         "STROP_TRAINER_MAX_WAIT": "600",  # all labels that come without a pause count, also on a slow machine
         "STROP_TRAINER_COOLDOWN": "0",
         "STROP_DEPLOYER_STAGES": "[0.25, 1.0]",
+        "STROP_DEPLOYER_SOAK": "5",
+        "STROP_DEPLOYER_MIN_PREDICTIONS": "20",
         "STROP_DEPLOYER_STAGE_TIMEOUT": "60",
         "STROP_DEPLOYER_ONLINE_WINDOW": "15",
     }

@@ -96,7 +96,27 @@ async def end(session: AsyncSession, deployment: D, state: str, reason: str | No
 
 async def set_stage(session: AsyncSession, deployment: D, stage: int) -> None:
     """Set the open stage; its clock starts anew."""
-    await session.execute(update(D).where(D.id == deployment.id).values(stage=stage, stage_at=func.clock_timestamp()))
+    opened = {"stage": stage, "stage_at": func.clock_timestamp(), "waits_for": None}
+    await session.execute(update(D).where(D.id == deployment.id).values(**opened))
+
+
+async def wait_for(session: AsyncSession, deployment: D, waits_for: str | None) -> None:
+    """Note why the next stage is not open."""
+    if waits_for != deployment.waits_for:
+        await session.execute(update(D).where(D.id == deployment.id).values(waits_for=waits_for))
+
+
+async def next_stage(session: AsyncSession, deployment: D) -> int | None:
+    """Return the next stage that has devices, else the last one; None when the last is open."""
+    last = len(deployment.stages) - 1
+    later = select(func.min(DD.stage)).where(DD.deployment_id == deployment.id, DD.stage > deployment.stage)
+    return None if deployment.stage == last else (await session.scalar(later) or last)
+
+
+async def taken_back(session: AsyncSession, deployment: D, by: str) -> None:
+    """Record who took a deployment back, and how many devices its orders had reached."""
+    reached = select(func.count()).where(DD.deployment_id == deployment.id, DD.state != states.InstallState.WAITING)
+    await session.execute(update(D).where(D.id == deployment.id).values(ended_by=by, reached=reached.scalar_subquery()))
 
 
 # --- devices of a deployment ---

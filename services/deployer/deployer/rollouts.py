@@ -1,20 +1,18 @@
 """Starting deployments and taking them back. Each function works under the project's lock and never commits."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import metrics, queries, rules
+from deployer import metrics, policies, queries, rules
+from deployer.settings import Settings
 from strop_contracts import errors, states, tables
 
 log = structlog.get_logger()
 
 
-async def start(
-    session: AsyncSession, project: str, version: int, shares: Sequence[float], online_window: float
-) -> None:
+async def start(session: AsyncSession, project: str, version: int, settings: Settings) -> None:
     """Roll an approved model version out, once; it supersedes a running deployment.
 
     A version that comes after a newer one has started (events have no order) is recorded as superseded.
@@ -28,13 +26,14 @@ async def start(
         log.info("rollout_repeated", model_version=version)
         return
     good = await queries.newest_succeeded(session, project)
+    _, policy = await policies.newest(session, project, settings)
     create = partial(
         queries.create,
         session,
         project,
         version,
         kind=states.DeploymentKind.ROLLOUT,
-        shares=shares,
+        shares=policy.stages,
         previous=good.model_version if good else None,
     )
     if newer := max((other for other in seen if other > version), default=None):
@@ -42,15 +41,15 @@ async def start(
         return
     if running := await queries.running(session, project):
         await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
-    await _begin(session, await create(), online_window)
+    await _begin(session, await create(), settings.online_window)
 
 
 async def roll_back(
-    session: AsyncSession, project: str, to_version: int | None, reason: str
+    session: AsyncSession, project: str, to_version: int | None, reason: str, by: str
 ) -> tables.Deployment | None:
     """Take the running or current model back, for the whole fleet at once, to `to_version` or else to the last good one.
 
-    Returns the deployment that does it; None when a first rollout was stopped and there is nothing to return to.
+    `by` is a user, or `states.AUTOMATIC`. Returns the deployment that does it; None when a first rollout was stopped and there is nothing to return to.
     Refused or NotFound say why it cannot be done.
     """
     await queries.lock(session, project)
@@ -66,6 +65,7 @@ async def roll_back(
     if version is None and not first:
         raise errors.Refused(f"{project} has no earlier good model")
     await end(session, bad, states.DeploymentState.ROLLED_BACK, reason)
+    await queries.taken_back(session, bad, by)
     if version is None:
         await queries.withdraw(session, bad)
         return None
@@ -91,6 +91,13 @@ async def _checked(session: AsyncSession, bad: tables.Deployment, version: int) 
     if version == bad.model_version:
         raise errors.Refused(f"model version {version} is the one to be taken back")
     return version
+
+
+async def open_stage(session: AsyncSession, deployment: tables.Deployment, stage: int) -> None:
+    """Let the devices of the stages up to this one follow the deployment; the stage's clock starts."""
+    log.info("stage_opened", project=deployment.project, model_version=deployment.model_version, stage=stage)
+    await queries.follow(session, deployment, stage)
+    await queries.set_stage(session, deployment, stage)
 
 
 async def _begin(session: AsyncSession, deployment: tables.Deployment, online_window: float = 0) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from strop_contracts import states
@@ -143,6 +144,15 @@ def _judge(progress: Progress, limits: Limits, timed_out: bool) -> Action:
 def _stand_ins(progress: Progress, share: float) -> int:
     """The smallest n with (installed + n) / (ordered + n) >= share: if all of them install, it is enough."""
     return max(1, math.ceil((share * progress.ordered - progress.installed) / (1 - share)))
+
+
+def waits_for(*, held: bool, soaks_until: datetime | None, approval: bool) -> str | None:
+    """Return what the next stage waits for, in words, although the devices of this one have installed; None: nothing."""
+    if held:
+        return "the end of the hold"
+    if soaks_until:
+        return f"the end of its soak time, {soaks_until:%Y-%m-%d %H:%M:%S} UTC"
+    return "approval" if approval else None
 
 
 # --- a device's answer ---

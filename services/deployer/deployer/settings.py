@@ -14,7 +14,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STROP_DEPLOYER_", frozen=True)
 
     target: str = Field("mqtt", description="how devices are reached: `mqtt`, or `recording`, which delivers nothing")
-    stages: list[Share] = Field([0.25, 1.0], description="cumulative shares of the fleet, as JSON; the last is 1")
+    stages: list[Share] = Field([0.05, 0.25, 1.0], description="cumulative shares of the fleet, as JSON; the last is 1")
+    soak: float = Field(
+        900, ge=0, description="time that a stage runs before the next one opens; 0: behaviour is not checked"
+    )
+    min_predictions: int = Field(200, ge=0, description="predictions of the new model before the second stage opens")
     stage_timeout: float = Field(
         3600, gt=0, description="after this time a device without an answer no longer blocks its stage"
     )

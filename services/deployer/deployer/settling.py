@@ -3,21 +3,20 @@
 Copies of the service take turns by the project's lock, and read its state under it: the second one finds nothing to do.
 """
 
-import structlog
+from datetime import timedelta
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import queries, rollouts, rules
+from deployer import policies, queries, rollouts, rules
 from deployer.settings import Settings
 from strop import db, loops
 from strop_contracts import states, tables
-
-log = structlog.get_logger()
 
 
 class Settling:
     def __init__(self, make: db.Sessions, settings: Settings) -> None:
         self._make = make
-        self._online_window = settings.online_window
+        self._settings = settings
         grace = min(settings.online_window, rules.GRACE)
         self._limits = rules.Limits(settings.stage_timeout, settings.failure_share, settings.minimum_share, grace)
 
@@ -33,29 +32,46 @@ class Settling:
     async def _settle(self, session: AsyncSession, project: str) -> None:
         await queries.lock(session, project)
         if deployment := await queries.running(session, project):
-            await rollouts.join(session, deployment, self._online_window)
+            await rollouts.join(session, deployment, self._settings.online_window)
             await self._act(session, deployment)
         await self._assign_strays(session, project)
 
     async def _act(self, session: AsyncSession, deployment: tables.Deployment) -> None:
-        progress = await queries.progress(session, deployment, self._online_window)
+        _, policy = await policies.newest(session, deployment.project, self._settings)
+        progress = await queries.progress(session, deployment, self._settings.online_window)
+        held = deployment.held_at is not None
         match rules.next_action(progress, self._limits):
             case rules.Advance():
-                await self._open(session, deployment, deployment.stage + 1)
-            case rules.Widen(count):
-                await queries.bring_forward(session, deployment, count, self._online_window)
-                await self._open(session, deployment, deployment.stage)
-            case rules.Finish():
+                await self._advance(session, deployment, policy, progress)
+            case rules.Widen(count) if not held:
+                await queries.bring_forward(session, deployment, count, self._settings.online_window)
+                await rollouts.open_stage(session, deployment, deployment.stage)
+            case rules.Finish() if not held:
                 await rollouts.end(session, deployment, states.DeploymentState.SUCCEEDED)
             case rules.RollBack(reason):
-                await rollouts.roll_back(session, deployment.project, None, reason)
+                await rollouts.roll_back(session, deployment.project, None, reason, states.AUTOMATIC)
             case rules.Wait() if progress.unsent:  # the clock of a stage starts when all of it has been published
                 await queries.set_stage(session, deployment, deployment.stage)
 
-    async def _open(self, session: AsyncSession, deployment: tables.Deployment, stage: int) -> None:
-        log.info("stage_opened", project=deployment.project, model_version=deployment.model_version, stage=stage)
-        await queries.follow(session, deployment, stage)
-        await queries.set_stage(session, deployment, stage)
+    async def _advance(
+        self,
+        session: AsyncSession,
+        deployment: tables.Deployment,
+        policy: policies.RolloutPolicy,
+        progress: rules.Progress,
+    ) -> None:
+        """Open the next stage, unless something is still to be waited for."""
+        soak = policy.soak if deployment.previous_version else 0  # a first model has none to be compared with
+        waits_for = rules.waits_for(
+            held=deployment.held_at is not None,
+            soaks_until=deployment.stage_at + timedelta(seconds=soak) if progress.age < soak else None,
+            approval=policy.approval == "every" or (policy.approval == "first" and deployment.stage == 0),
+        )
+        following = await queries.next_stage(session, deployment)
+        if waits_for or following is None:
+            await queries.wait_for(session, deployment, waits_for)
+        else:
+            await rollouts.open_stage(session, deployment, following)
 
     async def _assign_strays(self, session: AsyncSession, project: str) -> None:
         """A device that no stage has reached gets the project's current model."""

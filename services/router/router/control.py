@@ -4,7 +4,7 @@ from router import policies, rules
 from router.quality import queries as quality
 from strop import control
 from strop_contracts import control as documents
-from strop_contracts import errors, tables
+from strop_contracts import control_quality, errors, tables
 
 HISTORY = 1000
 """Points of the accuracy over time in an answer."""
@@ -27,7 +27,7 @@ async def change(project: str, changes: documents.PolicyChanges, session: contro
 
 
 @router.get("/projects/{project}/quality")
-async def field_accuracy(project: str, session: control.Session) -> documents.Quality:
+async def field_accuracy(project: str, session: control.Session) -> control_quality.Quality:
     """Return what the models of a project get right in the field; NotFound before its devices have counted images."""
     await policies.require_project(session, project)
     found = await session.get(tables.QualityReport, project)

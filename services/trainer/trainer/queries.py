@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop import db
 from strop_contracts import documents, states, tables
 from strop_wire import ids
-from trainer import evidence, learning_curve
+from trainer import degradation, evidence, learning_curve
 
 _LABELS = text(
     """
@@ -126,26 +126,10 @@ async def gathered(session: AsyncSession, project: str, enough: int) -> evidence
     model = await undecided(session, project)
     audits, audit_age = await _audits(session, model) if model else (0, None)
     version = model.version if model else None
-    worse = await degraded(session, project)
+    worse = await degradation.of_champion(session, project, await champion(session, project))
     return evidence.Evidence(
         row.new, first_age, last_age, row.running, since_last, new_label, version, audits, audit_age, worse
     )
-
-
-async def degraded(session: AsyncSession, project: str) -> str | None:
-    """Return the champion's version if it became worse in the field after the last training started."""
-    best = await champion(session, project)
-    run, state = tables.TrainingRun, tables.QualityModel
-    started = select(func.max(run.started_at)).where(
-        run.project == project, run.judges.is_(None), run.manifest.is_(None)
-    )
-    wanted = select(state.model).where(
-        state.project == project,
-        state.model == f"v{best.version if best else 0}",
-        state.degraded_at > func.coalesce(started.scalar_subquery(), text("'-infinity'::timestamptz")),
-    )
-    found: str | None = await session.scalar(wanted)
-    return found
 
 
 async def undecided(session: AsyncSession, project: str) -> tables.ModelVersion | None:

@@ -14,7 +14,14 @@ from strop_contracts.tables.custom_labels import (
     ProjectPolicy,
     ProjectVersion,
 )
-from strop_contracts.tables.deployer import Deployment, DeploymentDevice
+from strop_contracts.tables.deployer import (
+    Deployment,
+    DeploymentDevice,
+    RolloutBaseline,
+    RolloutCheck,
+    RolloutDecision,
+    RolloutPolicy,
+)
 from strop_contracts.tables.ingest import (
     Capture,
     DatasetItem,
@@ -27,7 +34,7 @@ from strop_contracts.tables.ingest import (
     UsageHour,
 )
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
-from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
+from strop_contracts.tables.labeling_queue import Annotation, FiledLabel, FolderLabel, GroundTruth, LabelTask
 from strop_contracts.tables.router import (
     Policy,
     QualityEstimate,
@@ -62,6 +69,8 @@ __all__ = [
     "DeviceReport",
     "DeviceUsage",
     "Evaluation",
+    "FiledLabel",
+    "FolderLabel",
     "GroundTruth",
     "HostedChange",
     "HostedDataset",
@@ -83,6 +92,10 @@ __all__ = [
     "QualityHour",
     "QualityModel",
     "QualityReport",
+    "RolloutBaseline",
+    "RolloutCheck",
+    "RolloutDecision",
+    "RolloutPolicy",
     "Route",
     "Token",
     "TrainingRun",

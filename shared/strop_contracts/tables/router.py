@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strop_contracts import control
+from strop_contracts import control_quality
 from strop_contracts.tables.base import Base, Document, created
 
 
@@ -92,6 +92,6 @@ class QualityReport(Base):
     __tablename__ = "quality_reports"
     project: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = created()
-    report: Mapped[control.Quality] = mapped_column(Document(control.Quality))
+    report: Mapped[control_quality.Quality] = mapped_column(Document(control_quality.Quality))
     second: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """{predicted label: share of the audits of each stratum that is sent to labelers}; empty: all are."""

@@ -20,7 +20,7 @@ from strop_wire import ids, messages, topics
 from tests import factories, roles, wait
 
 STAGES = [0.25, 1.0]
-QUICK = Settings(stages=STAGES, stage_timeout=3600, tick=0.05)
+QUICK = Settings(stages=STAGES, soak=0, min_predictions=0, stage_timeout=3600, tick=0.05)
 
 DESIRED = messages.Desired(
     "0",
@@ -126,7 +126,8 @@ class Lab:
     async def approved(self, version: int, stages: Sequence[float] = STAGES) -> None:
         event = events.ModelApproved(project=self.project, model_version=version)
         async with self.runtime.sessions.begin() as session:
-            await handlers.on_model_approved(event, session, stages=stages, online_window=QUICK.online_window)
+            settings = QUICK.model_copy(update={"stages": list(stages)})
+            await handlers.on_model_approved(event, session, settings=settings)
 
     async def answers(self, device: PahoDevice, desired: messages.Desired, failed: str = "") -> None:
         """Report as an agent does: it runs the model now, or says why not."""
@@ -146,7 +147,7 @@ class Lab:
 
     async def roll_back(self, to_version: int | None = None) -> tables.Deployment | None:
         async with self.runtime.sessions.begin() as session:
-            return await rollouts.roll_back(session, self.project, to_version, "the operator says so")
+            return await rollouts.roll_back(session, self.project, to_version, "the operator says so", "ada")
 
     async def deployments(self) -> list[tables.Deployment]:
         """All of them, oldest first."""

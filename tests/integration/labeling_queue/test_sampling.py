@@ -2,9 +2,9 @@
 
 from sqlalchemy import select
 
-from labeling_queue import annotations, handlers, queries
+from labeling_queue import annotations, handlers, queries, rules
 from strop import app
-from strop_contracts import control, events, strata, tables
+from strop_contracts import control_quality, events, states, strata, tables
 from tests import factories, roles
 
 P = factories.PROJECT
@@ -16,7 +16,7 @@ async def stored(runtime: app.Runtime, share: float) -> tables.Capture:
         await factories.make_project(session)
         capture = await factories.make_capture(session, factories.picture(), audit=True, confidence=0.95)
         await factories.make_image(session, capture)
-        report = control.Quality(at=capture.at, window_hours=1, audits=0, labelled=0)
+        report = control_quality.Quality(at=capture.at, window_hours=1, audits=0, labelled=0)
         second = {capture.label: [share] * strata.COUNT}
         session.add(tables.QualityReport(project=P, report=report, second=second))
     about = {"capture_id": capture.id, "device": capture.device, "sha256": capture.sha256}
@@ -41,11 +41,13 @@ async def test_a_sampled_audit_keeps_its_probability(runtime: app.Runtime) -> No
         assert await queries.lease(session, P, "ada", 5) == [task.id]
 
 
-async def test_a_file_of_an_audit_that_is_not_sampled_is_still_an_answer(runtime: app.Runtime) -> None:
-    """Live accuracy leaves it out by the probability 0: a person chose it."""
+async def test_an_answer_to_an_audit_that_is_not_sampled_keeps_probability_0(runtime: app.Runtime) -> None:
+    """A person chose it, so live accuracy leaves it out."""
     capture = await stored(runtime, 0.0)
     async with runtime.sessions.begin() as session:
-        await annotations.file(session, events.LabelFiled(project=P, capture_id=capture.id, label="mug"))
+        task_id = await session.scalar(select(tables.LabelTask.id))
+        assert task_id
+        await annotations.submit(session, task_id, "ada", "api", rules.Answer(states.AnswerKind.LABEL, "mug"))
     async with runtime.sessions.begin() as session:
         truth = await session.get_one(tables.GroundTruth, capture.id)
         (task,) = await session.scalars(select(tables.LabelTask))

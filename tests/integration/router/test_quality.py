@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from router import control, policies
 from router.quality import queries, ticker
 from strop import app, stats
-from strop_contracts import control as documents
-from strop_contracts import errors, events, states, tables
+from strop_contracts import control_quality, errors, events, states, tables
 from strop_wire import ids, reports
 from tests import factories, judged, roles
 
@@ -63,12 +62,12 @@ async def arrange(runtime: app.Runtime, *rows: tables.Base) -> None:
         session.add_all(rows)
 
 
-async def report(runtime: app.Runtime) -> documents.Quality:
+async def report(runtime: app.Runtime) -> control_quality.Quality:
     async with runtime.sessions() as session:
         return (await session.get_one(tables.QualityReport, P)).report
 
 
-def of(found: documents.Quality, **wanted: str) -> documents.QualityEstimate:
+def of(found: control_quality.Quality, **wanted: str) -> control_quality.Estimate:
     wanted = {"measure": "accuracy", "label": "", "device_group": "", **wanted}
     return next(each for each in found.estimates if all(getattr(each, k) == v for k, v in wanted.items()))
 

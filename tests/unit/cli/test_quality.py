@@ -3,18 +3,18 @@
 from datetime import UTC, datetime
 
 from strop_cli import quality
-from strop_contracts import control
+from strop_contracts import control_quality
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-ESTIMATE = control.QualityEstimate(
+ESTIMATE = control_quality.Estimate(
     model="v3", measure="accuracy", value=0.912, low=0.89, high=0.93, labelled=400, images=60_000, free=0.95
 )
 
 
-def report(**changed: object) -> control.Quality:
-    return control.Quality(at=NOW, window_hours=168, audits=3000, labelled=400, estimates=[ESTIMATE]).model_copy(
-        update=changed
-    )
+def report(**changed: object) -> control_quality.Quality:
+    return control_quality.Quality(
+        at=NOW, window_hours=168, audits=3000, labelled=400, estimates=[ESTIMATE]
+    ).model_copy(update=changed)
 
 
 def test_the_table_has_estimate_interval_and_the_error_of_confidences() -> None:
@@ -33,13 +33,13 @@ def test_without_a_wish_the_setting_is_named() -> None:
 
 
 def test_plan_degradation_and_drift_are_a_line_each() -> None:
-    plan = control.QualityPlan(
+    plan = control_quality.Plan(
         wished=0.02, half=0.02, met=True, reason="as asked", audit_rate=0.01, labels=400, label_half={"can": 0.031}
     )
-    worse = control.QualityWorse(model="v3", since=NOW, value=0.8, expected=0.9)
+    worse = control_quality.Worse(model="v3", since=NOW, value=0.8, expected=0.9)
     changes = [
-        control.QualityChange(model="v3", kind="label", label="can", now=0.5, reference=0.3, p=0.0, drifted=True),
-        control.QualityChange(model="v3", kind="novelty", now=0.5, reference=0.3, p=0.5, drifted=False),
+        control_quality.Change(model="v3", kind="label", label="can", now=0.5, reference=0.3, p=0.0, drifted=True),
+        control_quality.Change(model="v3", kind="novelty", now=0.5, reference=0.3, p=0.5, drifted=False),
     ]
     assert quality.lines(report(plan=plan, worse=[worse], drift=changes))[1:] == [
         "as asked",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from router.quality import estimate, sample, solver
-from strop_contracts import control
+from strop_contracts import control_quality
 from strop_wire import reports
 
 Bins = Sequence[int]
@@ -21,12 +21,12 @@ class Seen:
     audits: Sequence[sample.Audit]
 
 
-def estimates(seen: Sequence[Seen]) -> list[control.QualityEstimate]:
+def estimates(seen: Sequence[Seen]) -> list[control_quality.Estimate]:
     """Return all estimates, by model: accuracy of all devices, then of each group, then precision and recall by label."""
     return [each for model in sorted({part.model for part in seen}) for each in _of_model(model, seen)]
 
 
-def _of_model(model: str, seen: Sequence[Seen]) -> Iterator[control.QualityEstimate]:
+def _of_model(model: str, seen: Sequence[Seen]) -> Iterator[control_quality.Estimate]:
     parts = [part for part in seen if part.model == model]
     yield from _accuracy(model, "", parts)
     for group in sorted({part.group for part in parts} - {""}):
@@ -47,7 +47,7 @@ def total(rows: Sequence[Bins]) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * reports.BINS
 
 
-def _accuracy(model: str, group: str, parts: Sequence[Seen]) -> Iterator[control.QualityEstimate]:
+def _accuracy(model: str, group: str, parts: Sequence[Seen]) -> Iterator[control_quality.Estimate]:
     made = sample.stratify(total([bins for part in parts for bins in part.bins.values()]), _audits(parts))
     if found := estimate.accuracy(made):
         yield _document(model, "accuracy", found, group=group, free=free(made))
@@ -62,7 +62,7 @@ def free(made: Sequence[sample.Stratum]) -> float:
     return sum(each.size * each.confidence for each in made) / sum(each.size for each in made)
 
 
-def _label(whole: Seen, label: str) -> Iterator[control.QualityEstimate]:
+def _label(whole: Seen, label: str) -> Iterator[control_quality.Estimate]:
     own = sample.stratify(whole.bins[label], [audit for audit in whole.audits if audit.label == label])
     if found := estimate.accuracy(own):
         yield _document(whole.model, "precision", found, label=label)
@@ -75,8 +75,8 @@ def _label(whole: Seen, label: str) -> Iterator[control.QualityEstimate]:
 
 def _document(
     model: str, measure: str, found: estimate.Estimate, *, label: str = "", group: str = "", free: float | None = None
-) -> control.QualityEstimate:
-    return control.QualityEstimate(
+) -> control_quality.Estimate:
+    return control_quality.Estimate(
         model=model,
         measure=measure,
         label=label,

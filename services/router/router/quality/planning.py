@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import policies, rules
 from router.quality import measure, sample, solver
-from strop_contracts import control
+from strop_contracts import control_quality
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ LEAST_ARRIVES = 0.3
 
 async def apply(
     session: AsyncSession, project: str, policy: rules.Policy, seen: Sequence[measure.Seen], covered: float
-) -> tuple[control.QualityPlan | None, Second]:
+) -> tuple[control_quality.Plan | None, Second]:
     """Return the plan and the shares of audits that are sent to labelers; none without a wish. May change the policy.
 
     `covered`: hours in which the images were counted; a whole window is expected to have as many an hour.
@@ -79,8 +79,8 @@ def _labelled(audit: sample.Audit) -> bool:
     return bool(audit.second) and audit.truth is not None
 
 
-def _document(policy: rules.Policy, plan: solver.Plan) -> control.QualityPlan:
-    return control.QualityPlan(
+def _document(policy: rules.Policy, plan: solver.Plan) -> control_quality.Plan:
+    return control_quality.Plan(
         wished=policy.quality_points / 100,
         half=plan.half,
         met=plan.met,

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router.quality import drift, measure, sample
-from strop_contracts import control, states, strata, tables
+from strop_contracts import control_quality, states, strata, tables
 
 Hour, Estimate, Model, Report = (
     *(tables.QualityHour, tables.QualityEstimate),
@@ -148,7 +148,7 @@ def _hour(parts: Sequence[tuple[Mapping[str, Sequence[int]], int]]) -> drift.Hou
 
 
 async def store(
-    session: AsyncSession, project: str, hour: datetime, window: timedelta, found: Sequence[control.QualityEstimate]
+    session: AsyncSession, project: str, hour: datetime, window: timedelta, found: Sequence[control_quality.Estimate]
 ) -> None:
     """Keep the estimates, in place of those of the same hour."""
     await session.execute(delete(Estimate).where(Estimate.project == project, Estimate.at == hour))
@@ -200,18 +200,21 @@ async def degraded(session: AsyncSession, project: str) -> list[tables.QualityMo
     return list(await session.scalars(wanted))
 
 
-async def report(session: AsyncSession, project: str, found: control.Quality, second: Mapping[str, Any]) -> None:
+async def report(
+    session: AsyncSession, project: str, found: control_quality.Quality, second: Mapping[str, Any]
+) -> None:
     """Keep the newest report of a project."""
     new = insert(Report).values(project=project, at=found.at, report=found, second=dict(second))
     values = {name: new.excluded[name] for name in ("at", "report", "second")}
     await session.execute(new.on_conflict_do_update(index_elements=[Report.project], set_=values))
 
 
-async def history(session: AsyncSession, project: str, limit: int) -> list[control.QualityPoint]:
+async def history(session: AsyncSession, project: str, limit: int) -> list[control_quality.Point]:
     """Return the newest points of the accuracy of all devices, the oldest first."""
     overall = Estimate.measure == "accuracy", Estimate.label == "", Estimate.device_group == ""
     wanted = select(Estimate).where(Estimate.project == project, *overall).order_by(Estimate.at.desc()).limit(limit)
     rows = reversed((await session.scalars(wanted)).all())
     return [
-        control.QualityPoint(model=row.model, at=row.at, value=row.estimate, low=row.low, high=row.high) for row in rows
+        control_quality.Point(model=row.model, at=row.at, value=row.estimate, low=row.low, high=row.high)
+        for row in rows
     ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from router import metrics, policies
 from router.quality import degradation, drift, measure, planning, queries
 from strop import clearing, db, loops, outbox
-from strop_contracts import control, events, tables
+from strop_contracts import control_quality, events, tables
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ async def _measure(session: AsyncSession, project: str) -> None:
     covered = await queries.covered(session, project, hour - window)
     plan, second = await planning.apply(session, project, policy, seen, covered)
     audits = [audit for part in seen for audit in part.audits]
-    report = control.Quality(
+    report = control_quality.Quality(
         at=now,
         window_hours=policy.quality_hours,
         audits=sum(each.count for each in audits),
@@ -81,22 +81,22 @@ async def _measure(session: AsyncSession, project: str) -> None:
     await queries.report(session, project, report, second)
 
 
-def _show(project: str, found: Sequence[control.QualityEstimate]) -> None:
+def _show(project: str, found: Sequence[control_quality.Estimate]) -> None:
     for each in found:
         if each.measure == "accuracy" and not each.device_group:
             for part in ("value", "low", "high"):
                 metrics.FIELD_ACCURACY.labels(project, each.model, part).set(getattr(each, part))
 
 
-async def _drift(session: AsyncSession, project: str, seen: Sequence[measure.Seen]) -> list[control.QualityChange]:
+async def _drift(session: AsyncSession, project: str, seen: Sequence[measure.Seen]) -> list[control_quality.Change]:
     """Compare the newest hours of each model with its first ones."""
-    found: list[control.QualityChange] = []
+    found: list[control_quality.Change] = []
     for model in sorted({part.model for part in seen}):
         hours = await queries.hours(session, project, model)
         reference, window = _split(hours)
         look = _look(hours)
         changes = drift.compare(reference, window, look) if look > 0 else []
-        found += [control.QualityChange(model=model, **asdict(each)) for each in changes]
+        found += [control_quality.Change(model=model, **asdict(each)) for each in changes]
     return found
 
 
@@ -117,8 +117,8 @@ def _look(hours: Hours) -> int:
 
 
 async def _worse(
-    session: AsyncSession, project: str, found: Sequence[control.QualityEstimate]
-) -> list[control.QualityWorse]:
+    session: AsyncSession, project: str, found: Sequence[control_quality.Estimate]
+) -> list[control_quality.Worse]:
     """Test each model that is in use and was evaluated on field images; return those that are degraded."""
     expected, labelled = await queries.expected(session, project), await queries.labelled(session, project)
     worse = []
@@ -129,7 +129,7 @@ async def _worse(
             if state.degraded_at:
                 value = expected[each.model][0]
                 worse.append(
-                    control.QualityWorse(model=each.model, since=state.degraded_at, value=each.value, expected=value)
+                    control_quality.Worse(model=each.model, since=state.degraded_at, value=each.value, expected=value)
                 )
     return worse
 
@@ -137,7 +137,7 @@ async def _worse(
 async def _test(
     session: AsyncSession,
     state: tables.QualityModel,
-    found: control.QualityEstimate,
+    found: control_quality.Estimate,
     expected: tuple[float, float],
     labelled: int,
 ) -> None:
