@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -28,6 +29,7 @@ MANY = 20
 
 CONSOLE = f"/console/projects/{judged.PROJECT}"
 VERSION = f"{CONSOLE}/versions/{judged.VERSION}"
+CAPTURE = UUID(int=7)
 FLEET = "/console/projects/at-work"
 """A project with a fleet."""
 VISITED = {
@@ -41,6 +43,7 @@ VISITED = {
     "/console/projects/{project}/models": f"{CONSOLE}/models",
     "/console/projects/{project}/fleet": f"{FLEET}/fleet",
     "/console/projects/{project}/fleet/{device}": f"{FLEET}/fleet/line-000300",
+    "/console/projects/{project}/captures/{capture}": f"{FLEET}/captures/{CAPTURE}",
     "/console/projects/{project}/rollouts": f"{FLEET}/rollouts",
     "/console/projects/{project}/training": f"{CONSOLE}/training",
     "/console/projects/{project}/try": f"{CONSOLE}/try",
@@ -138,6 +141,7 @@ async def fill(runtime: app.Runtime) -> None:
         await fleet_rows.make(session, "at-work", devices=300, captures=200)
         await factories.make_model(session, 2, "at-work")
         await factories.make_model(session, 3, "at-work")
+        await factories.make_capture(session, factories.picture(7), id=CAPTURE, project="at-work", device="line-000007")
         await fleet_rows.add_rollout(session, "at-work", **fleet_rows.HELD)
         await factories.make_project(session)
         ended = {"state": "failed", "trigger": "labels", "error": "the images could not be read; " * 9}
