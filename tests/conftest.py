@@ -1,14 +1,12 @@
 """Real servers for the whole session; a database, a bucket and queues of its own for each test that asks."""
 
 import asyncio
-import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -19,10 +17,9 @@ from strop.settings import Settings
 from strop_cli import isolation
 from strop_contracts import topology
 from strop_devstack.platform.stack import Stack
-from tests import brokers, roles
+from tests import brokers, deployments, roles
 
 ROOT = Path(__file__).parent.parent
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -72,18 +69,8 @@ def broker(request: pytest.FixtureRequest, stack: Stack) -> brokers.Address:
 @pytest.fixture
 async def settings(template: str, broker: brokers.Address) -> AsyncIterator[Settings]:
     """Settings of an empty deployment: its own database, bucket and queues. `roles.arranging` has the owner's sessions."""
-    name = f"test{os.getpid()}n{next(_numbers)}"
-    base, _, source = template.rpartition("/")
-    admin = await asyncpg.connect(f"{base}/postgres")
-    await admin.execute(f'create database "{name}" template "{source}"')
-    own = {"bucket": name, "queue_prefix": name, "mqtt_client_id": name}
-    url = f"{base}/{name}"
-    async with roles.owner_of(url):
-        yield Settings.model_validate(
-            {"database_url": url, "mqtt_url": broker.url, "mqtt_shared": broker.shared, **own}
-        )
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+    async with deployments.empty(template, broker) as own:
+        yield own
 
 
 @pytest.fixture

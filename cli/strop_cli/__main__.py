@@ -12,11 +12,14 @@ import typer
 from pydantic import ValidationError
 
 from strop_cli import (
+    backup,
     certs,
     datasets,
     devices,
     dlq,
     doctor,
+    fleet,
+    labels,
     ledger,
     login,
     plugins,
@@ -41,9 +44,13 @@ cli = typer.Typer(
 )
 cli.command()(setup.setup)
 cli.command()(login.login)
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
+cli.command()(fleet.fleet)
 cli.add_typer(datasets.cli, name="datasets")
+cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)

@@ -26,8 +26,8 @@ def make(
     folder: Folder,
     host: Annotated[list[str] | None, typer.Option(help="A further name or address of the broker.")] = None,
 ) -> None:
-    """Make the authorities and the certificates of broker and services. What is there already stays."""
-    from strop_cli import authorities
+    """Make the authorities, the certificates of broker and services, and the key that signs models. What is there already stays."""
+    from strop_cli import authorities, model_keys
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / authorities.REVOKED).parent.mkdir(exist_ok=True)
@@ -54,7 +54,44 @@ def make(
     authorities.check_hosts(folder, host or [])
     for service in SERVICES:
         authorities.issue(folder, service, service, authorities.SHORT, authorities.SERVICES)
+    model_keys.make(folder)
     print(f"certificates are in {folder}; keep ca.key and services-ca.key where only you can read them")
+
+
+@cli.command()
+def renew(folder: Folder) -> None:
+    """Renew the certificates of broker and services, with the same names; devices keep theirs.
+
+    The broker reads its new one at SIGHUP, services theirs at their next connection: nothing is restarted.
+    """
+    from strop_cli import authorities
+
+    if not (folder / "broker.pem").exists():
+        raise errors.NotFound(f"{folder} has no certificates: run `strop certs make --dir {folder}` first")
+    names = authorities.server_names(folder)
+    authorities.issue(folder, "broker", "mosquitto", authorities.SHORT, authorities.DEVICES, names, renew=True)
+    for service in SERVICES:
+        authorities.issue(folder, service, service, authorities.SHORT, authorities.SERVICES, renew=True)
+    print("renewed; the broker reads its new certificate at SIGHUP: docker compose kill -s HUP mosquitto")
+
+
+@cli.command("list")
+def list_(folder: Folder) -> None:
+    """List the certificates below DIR, those that expire first at the top. The exit code is 1 if one expires within 30 days."""
+    from datetime import UTC, datetime, timedelta
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from strop_cli import authorities
+
+    table, now = Table("certificate", "expires", "days left"), datetime.now(UTC)
+    expiries = sorted(authorities.expiries(folder).items(), key=lambda each: each[1])
+    for name, at in expiries:
+        table.add_row(name, f"{at:%Y-%m-%d}", str((at - now).days))
+    Console().print(table)
+    if any(at - now < timedelta(days=30) for _, at in expiries):
+        raise typer.Exit(1)
 
 
 @cli.command()
@@ -95,3 +132,24 @@ def revoke(project: str, names: Annotated[list[str], typer.Argument(metavar="NAM
     print(
         f"{folder / authorities.REVOKED} lists {count}; the broker reads it at SIGHUP: docker compose kill -s HUP mosquitto"
     )
+
+
+@cli.command("model-key")
+def model_key(
+    folder: Folder,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Add a key; models are then signed with both.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Remove all keys but the newest.")] = False,
+) -> None:
+    """Rotate the key that signs models: `--rotate`, copy DIR/model-keys.json to every device, then `--retire`.
+
+    The trainer reads DIR/model.key at its start. Devices refuse models that only a removed key has signed, also in a rollback.
+    """
+    from strop_cli import model_keys
+
+    if rotate == retire:
+        raise errors.Refused("give either --rotate or --retire")
+    if rotate:
+        model_keys.rotate(folder)
+        print(f"added a key; copy {folder / model_keys.PUBLIC} to every device, and start the trainer again")
+    else:
+        print(f"removed {model_keys.retire(folder)}; start the trainer again")

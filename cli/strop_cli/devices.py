@@ -34,6 +34,19 @@ def remove(project: str, names: Names, state: connection.State = None) -> None:
     print(f"removed from {project}: {', '.join(names)}")
 
 
+@cli.command()
+def group(
+    project: str,
+    group: Annotated[str, typer.Argument(help='The group, or "" for none.')],
+    names: Names,
+    state: connection.State = None,
+) -> None:
+    """Put devices into a group, all of those named or none: accuracy, rollouts and `strop fleet` show groups. A device has at most one."""
+    with api.opened(state) as client:
+        client.change("POST", *_path(project), "group", body=control.DeviceGroup(names=names, group=group))
+    print(f"{f'in group {group}' if group else 'without a group'}: {', '.join(names)}")
+
+
 @cli.command("list")
 def list_(project: str, state: connection.State = None) -> None:
     """List a project's devices, the model of each, and the time of its last state report."""

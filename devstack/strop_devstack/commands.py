@@ -23,11 +23,15 @@ def up(
     apart: Annotated[
         bool, typer.Option("--processes", help="Give each service a process of its own, restarted when it ends.")
     ] = False,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="First restore the newest backup in this folder, into a new state."),
+    ] = None,
 ) -> None:
     """Run PostgreSQL, an MQTT broker, S3 and SQS, and all services here; STATE/strop.env has their addresses."""
     from strop_devstack import up as stack
 
-    stack.run(state, port, apart=apart)
+    stack.run(state, port, apart=apart, backup=restore)
 
 
 def demo(

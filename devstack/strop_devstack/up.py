@@ -12,7 +12,8 @@ from pathlib import Path
 
 from strop import app, tokens
 from strop.settings import Settings
-from strop_cli import connection, envfile, installation, isolation
+from strop_cli import backup as backups
+from strop_cli import connection, envfile, installation, isolation, model_keys
 from strop_contracts import services
 from strop_devstack import processes
 from strop_devstack.demo import folder
@@ -25,18 +26,24 @@ PROGRAMS = Path(__file__).parent / "platform" / "programs"
 _LOOK = 3.0  # seconds between two looks at the servers
 
 
-def run(state: Path, port: int | None, *, apart: bool) -> None:
-    """Run the platform and all services until SIGINT; with `apart` each service has a process of its own."""
+def run(state: Path, port: int | None, *, apart: bool, backup: Path | None = None) -> None:
+    """Run the platform and all services until SIGINT; with `apart` each service has a process of its own.
+
+    `backup`: restored before the services start; Refused if there are projects.
+    """
     isolation.clean(os.environ)
     if port is not None and not ports.is_free(port):
         raise PlatformError(f"port {port} is taken: choose another, or leave --port out")
     with Stack(folder.home(state)) as stack, _env_file(stack.state / connection.ENV_FILE) as path:
         folder.adopt(state)
+        model_keys.make(stack.state)
         env = stack.env() | _env(stack, port, apart=apart)
         os.environ.update(env)
         # Web pages served from this machine, such as those of a development server; the signature protects the API.
         os.environ.setdefault("STROP_CUSTOM_LABELS_ORIGINS", "local")
         installation.migrate(env["DATABASE_URL"])
+        if backup:
+            asyncio.run(backups.restored(backup, Settings()))
         asyncio.run(_Up(stack, path, env, apart=apart).run())
     print("stopped; nothing is lost")
 
@@ -65,6 +72,8 @@ def _env(stack: Stack, port: int | None, *, apart: bool) -> dict[str, str]:
         # All that is neither S3 nor SQS: an answer that names what is not here, in place of a local key sent to AWS.
         "AWS_ENDPOINT_URL": hosted,
         "STROP_TRAINER_CACHE": str(stack.state / "trainer"),
+        "STROP_TRAINER_MODEL_KEY": str(stack.state / model_keys.PRIVATE),
+        "STROP_MODEL_KEYS": str(stack.state / model_keys.PUBLIC),
         "STROP_CUSTOM_LABELS_CACHE": str(stack.state / "custom-labels"),
     }
 

@@ -56,6 +56,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     more.add_argument("--alias", metavar="NAME", help="also answer on /request/classify/NAME")
     more.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads per image (1)")
     more.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on stderr (text)")
+    signed = "model-keys.json of the installation: models that none of its keys signed are refused"
+    more.add_argument("--model-keys", type=Path, metavar="FILE", help=signed)
     access = run.add_argument_group("access to the broker")
     access.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust besides the system's")
     access.add_argument("--cert", type=Path, metavar="FILE", help="this device's certificate")

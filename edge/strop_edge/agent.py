@@ -27,6 +27,7 @@ from strop_edge import (
     manifest,
     ondemand,
     progress,
+    signature,
     source_reader,
     spool,
     store,
@@ -61,6 +62,7 @@ class Agent:
     def __init__(self, config: Config, source: Iterable[bytes | None]) -> None:
         """Open the state folder and load the last model; BadConfig if another agent uses the folder."""
         tls = config.tls()
+        keys = signature.Keys.read(config.model_keys, config.project) if config.model_keys else None
         self._lock = _take(config)
         self._config = config
         self._errors: deque[str] = deque(maxlen=5)
@@ -78,7 +80,7 @@ class Agent:
         self._uploader = upload.Uploader(self._spool, tls, self._note)
         self._link = link.Link(config, tls, self._handlers(), self._connected, self._note)
         self._swapper = swap.Swapper(
-            store.Store(config.state / "models"),
+            store.Store(config.state / "models", keys),
             tls,
             config.threads,
             ask=lambda fetch: self._publish("fetch", fetch) is not None,

@@ -47,6 +47,7 @@ class Config:
     ca: Path | None = None  # certificates to trust besides the system's
     cert: Path | None = None  # of this device
     key: Path | None = None
+    model_keys: Path | None = None  # public keys of the models to accept; without, any model is accepted
     username: str | None = None
     password: str | None = None
     threads: int = 1  # of onnxruntime for one image

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strop_edge import disk, manifest, model, trial
+from strop_edge import disk, manifest, model, signature, trial
 from strop_wire import messages
 
 POINTER, WANTED = "running.json", "wanted.json"
@@ -33,7 +33,9 @@ class Running:
 
 
 class Store:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: signature.Keys | None = None) -> None:
+        """`keys`: of the models that may be loaded; None for any model."""
+        self._keys = keys
         self._folder, self._files, self._versions = folder, folder / "files", folder / "versions"
         self._files.mkdir(parents=True, exist_ok=True)
         self._versions.mkdir(exist_ok=True)
@@ -88,21 +90,28 @@ class Store:
         disk.sync(folder)
 
     def test(self, desired: messages.Desired, threads: int, check: Callable[[], None]) -> None:
-        """Load and self-test in a child process first: see `trial.run`."""
+        """Check the signature, then load and self-test in a child process: see `trial.run`."""
+        self._check_signature(desired)
         file = desired.files[messages.MANIFEST]
         trial.run(self._folder, self._version(desired), file, threads, check)
 
     def load(self, desired: messages.Desired, threads: int) -> model.Model:
         """Load and verify; BadModel when the folder is not exactly what was asked for."""
         folder = self._version(desired)
+        self._check_signature(desired)
         if not _is_whole(folder / messages.MANIFEST, desired.files[messages.MANIFEST]):
             raise manifest.BadModel("model.json is missing or altered")
         loaded = model.Model(folder, threads)
         if loaded.version != desired.model:
             raise manifest.BadModel(f"model.json is of version {loaded.version}, expected {desired.model}")
-        if {**loaded.manifest.files, messages.MANIFEST: desired.files[messages.MANIFEST]} != desired.files:
+        own = (messages.MANIFEST, messages.SIGNATURE)  # which model.json cannot list
+        if {name: file for name, file in desired.files.items() if name not in own} != loaded.manifest.files:
             raise manifest.BadModel("model.json lists other files than `desired`")
         return loaded
+
+    def _check_signature(self, desired: messages.Desired) -> None:
+        if self._keys:
+            self._keys.check(self._version(desired), desired)
 
     def prune(self, running: Running) -> None:
         """Delete all that neither the current nor the previous model needs."""

@@ -49,6 +49,7 @@ class Head:
     size: int
     etag: str
     modified: datetime
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,12 @@ class Storage:
         """Describe an object; None when there is none."""
         try:
             answer = await self._client.head_object(Bucket=self.bucket, Key=key, **_version(version))
-            return Head(int(answer["ContentLength"]), str(answer["ETag"]), answer["LastModified"])
+            return Head(
+                int(answer["ContentLength"]),
+                str(answer["ETag"]),
+                answer["LastModified"],
+                str(answer.get("ContentType") or "application/octet-stream"),
+            )
         except ClientError as error:
             if isinstance(_translated(error, key), NoSuchObject):
                 return None

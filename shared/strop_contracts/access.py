@@ -52,6 +52,7 @@ ROUTES = dict(
             f"POST {_LABELING}/tasks/next",
             f"GET {_LABELING}/progress",
             f"GET {_LABELING}/labels",
+            f"GET {_LABELING}/labels/waiting",
             audited=False,  # `annotations` has the author
         ),
         *_rules(
@@ -68,6 +69,10 @@ ROUTES = dict(
             Role.REVIEWER,
             Scope.PROJECT,
             f"GET {_PROJECT}",
+            f"GET {_PROJECT}/models",
+            f"GET {_PROJECT}/fleet",
+            f"GET {_PROJECT}/fleet/{{device}}",
+            f"GET {_PROJECT}/rollouts",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
             f"GET {_PROJECT}/try",
@@ -82,6 +87,7 @@ ROUTES = dict(
             "GET /console/images/{project}/{sha256}",
             "GET /console/thumbnails/{project}/{sha256}",
             f"GET {_CONTROL}/console/projects/{{project}}/models",
+            f"GET {_CONTROL}/console/projects/{{project}}/fleet",
             f"POST {_CONTROL}/console/projects/{{project}}/ledger",
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
@@ -91,6 +97,13 @@ ROUTES = dict(
             f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
             f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
             audited=False,  # the POSTs change nothing
+        ),
+        *_rules(
+            Role.REVIEWER,
+            Scope.PROJECT,
+            f"POST {_LABELING}/labels",
+            f"GET {_CONTROL}/labeling-queue/projects/{{project}}/labels",
+            f"POST {_CONTROL}/labeling-queue/projects/{{project}}/labels",
         ),
         *_rules(
             Role.REVIEWER,
@@ -107,6 +120,8 @@ ROUTES = dict(
             f"POST {_VERSION}/stop",
             f"POST {_VERSION}/decide/{{verdict}}",
             f"POST {_PROJECT}/training",
+            f"POST {_PROJECT}/rollouts/decide/{{action}}",
+            f"POST {_PROJECT}/rollouts/policy",
             f"PATCH {_CONTROL}/trainer/projects/{{project}}/settings",
             f"PATCH {_CONTROL}/router/projects/{{project}}/policy",
             f"POST {_CONTROL}/trainer/projects/{{project}}/runs",
@@ -146,6 +161,7 @@ ROUTES = dict(
             Scope.PROJECT,
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices",
             f"POST {_CONTROL}/ingest/projects/{{project}}/devices/remove",
+            f"POST {_CONTROL}/ingest/projects/{{project}}/devices/group",
         ),
         *_rules(
             Role.ADMIN,

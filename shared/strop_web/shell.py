@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from strop_contracts import services, states
-from strop_web import settings
+from strop_web import navigation, settings
 
 SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
@@ -34,12 +34,21 @@ def base_url(request: Request, service: services.Service) -> str | None:
 
 
 def _context(request: Request) -> dict[str, Any]:
-    """Values of every template: the caller, the roles to compare with, and the base URLs of the services with pages."""
+    """Values of every template: the caller, the roles to compare with, the base URLs of the services with pages, and the
+    navigation of the project that the page is about, if it is about one.
+    """
+    me = getattr(request.state, "me", None)
+    bases = {each.name: base_url(request, each) for each in (services.LABELING_QUEUE, services.CONSOLE)}
+    project = request.path_params.get("project") or request.query_params.get("project")
+    if getattr(request.state, "missing", False):
+        project = None  # there may be no such project
     return {
-        "me": getattr(request.state, "me", None),
+        "me": me,
         "Role": states.Role,
-        "labeling": base_url(request, services.LABELING_QUEUE),
-        "console": base_url(request, services.CONSOLE),
+        "labeling": bases[services.LABELING_QUEUE.name],
+        "console": bases[services.CONSOLE.name],
+        "about": project,
+        "sections": navigation.sections(me, project, request.url.path, bases) if me and project else [],
     }
 
 
@@ -58,6 +67,7 @@ def page(request: Request, name: str, status: int = 200, source: Jinja2Templates
 
 def trouble(request: Request, status: int, message: str) -> Response:
     """Render the page of an error."""
+    request.state.missing = status == 404
     title = {403: "Not allowed", 404: "Not found", 500: "Internal error"}.get(status, "The request failed")
     return page(request, "trouble.html", status, title=title, message=message)
 

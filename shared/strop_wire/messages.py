@@ -249,6 +249,8 @@ class ModelFile:
 
 
 MANIFEST = "model.json"
+SIGNATURE = "model.sig"
+"""Optional in `files`: the signature of model.json, see docs/wire.md."""
 """The file of a package that lists the others."""
 MAX_FILES = 16
 """Of one package, its manifest included: as many as one `fetch` asks for."""
@@ -275,7 +277,7 @@ class Desired(Message):
     files: Annotated[
         dict[FileName, ModelFile],
         Limits({"required": (MANIFEST,), "maxProperties": MAX_FILES}),
-        "all files of the model by name; `model.json` lists the others and states what each is",
+        "all files of the model by name; `model.json` lists the others but its signature `model.sig`, and states what each is",
     ]
     policy: Annotated[Policy, "which images to keep from now on"]
 

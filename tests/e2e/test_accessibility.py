@@ -10,12 +10,13 @@ from playwright.async_api import Browser, Page, expect
 
 from console import __main__ as console
 from custom_labels import __main__ as custom_labels
+from deployer import __main__ as deployer
 from labeling_queue import __main__ as labeling_queue
 from strop import app
 from strop.settings import Settings
 from strop_contracts import tables
 from tests import factories, judged
-from tests.e2e import visits
+from tests.e2e import fleet_rows, visits
 from tests.e2e.labeling import Place
 from tests.integration.custom_labels import colours
 from tests.unit.edge import packages
@@ -27,6 +28,8 @@ MANY = 20
 
 CONSOLE = f"/console/projects/{judged.PROJECT}"
 VERSION = f"{CONSOLE}/versions/{judged.VERSION}"
+FLEET = "/console/projects/at-work"
+"""A project with a fleet."""
 VISITED = {
     "/": "/",
     "/label/{project}": f"/label/{factories.PROJECT}",
@@ -35,6 +38,10 @@ VISITED = {
     "/console": "/console",
     "/console/import": "/console/import",
     "/console/projects/{project}": CONSOLE,
+    "/console/projects/{project}/models": f"{CONSOLE}/models",
+    "/console/projects/{project}/fleet": f"{FLEET}/fleet",
+    "/console/projects/{project}/fleet/{device}": f"{FLEET}/fleet/line-000300",
+    "/console/projects/{project}/rollouts": f"{FLEET}/rollouts",
     "/console/projects/{project}/training": f"{CONSOLE}/training",
     "/console/projects/{project}/try": f"{CONSOLE}/try",
     "/console/projects/{project}/data": f"{CONSOLE}/data",
@@ -49,7 +56,12 @@ VISITED = {
 
 OTHERS = {
     "without images": "/console/projects/empty/data",
-    "without models": "/console/projects/empty",
+    "without models": "/console/projects/empty/models",
+    "without anything": "/console/projects/empty",
+    "of a fleet at work": FLEET,
+    "without rollouts": "/console/projects/empty/rollouts",
+    "without devices": "/console/projects/empty/fleet",
+    "devices with errors": f"{FLEET}/fleet?errors=true&sort=dropped&descending=true",
     "not judged": f"{CONSOLE}/versions/waiting",
     "nothing found": f"{CONSOLE}/data?q=nothing",
     "unknown project": "/label/nowhere",
@@ -70,7 +82,7 @@ NO_PAGES = (
     "{path:path}",
 )
 
-BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels)}
+BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels, deployer)}
 
 
 class Auditor:
@@ -101,7 +113,8 @@ async def url(
     port = visits.free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    async with visits.serving(settings, BUILDS, port) as served:
+    own = settings.model_copy(update={"control_urls": {"deployer": f"http://127.0.0.1:{port}"}})
+    async with visits.serving(own, BUILDS, port) as served:
         yield served
 
 
@@ -122,6 +135,10 @@ async def fill(runtime: app.Runtime) -> None:
         failed = {"status": "TRAINING_FAILED", "message": "The manifest file contains too many invalid data objects."}
         session.add(tables.ProjectVersion(project=judged.PROJECT, name="broken", output={}, **failed))
         await factories.make_project(session, "empty", devices=())
+        await fleet_rows.make(session, "at-work", devices=300, captures=200)
+        await factories.make_model(session, 2, "at-work")
+        await factories.make_model(session, 3, "at-work")
+        await fleet_rows.add_rollout(session, "at-work", **fleet_rows.HELD)
         await factories.make_project(session)
         ended = {"state": "failed", "trigger": "labels", "error": "the images could not be read; " * 9}
         session.add(tables.TrainingRun(project=factories.PROJECT, **ended))
@@ -207,7 +224,7 @@ async def test_console_pages(browser: Browser, runtime: app.Runtime, url: str, d
 
 @pytest.mark.parametrize("device", DEVICES)
 async def test_answers_of_a_model(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
-    async with visits.visit(browser, runtime, url, CONSOLE, **device) as page:
+    async with visits.visit(browser, runtime, url, f"{CONSOLE}/models", **device) as page:
         auditor = Auditor(page)
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator(".state.good")).to_have_text("Running")

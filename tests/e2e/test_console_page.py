@@ -103,7 +103,7 @@ async def test_mistakes_are_filtered_from_the_figures_down_to_the_image(browser:
 async def test_a_data_set_is_searched(browser: Browser, place: Place) -> None:
     await place.arrange()
     async with at_work(browser, place, f"/console/projects/{judged.PROJECT}") as page:
-        await page.get_by_role("link", name="Data", exact=True).click()
+        await page.get_by_role("navigation", name=judged.PROJECT).get_by_role("link", name="Labels").click()
         await expect(page.locator(".gallery li")).to_have_count(6)
         await page.locator(".counts").get_by_role("link", name="daisy").click()
         await expect(page.locator(".gallery li")).to_have_count(2)
@@ -117,13 +117,13 @@ async def test_a_data_set_is_searched(browser: Browser, place: Place) -> None:
 
 async def test_a_model_is_started_tried_and_stopped(browser: Browser, place: Place) -> None:
     await place.arrange(files=await colours.stored(place.runtime, judged.PROJECT))
-    async with at_work(browser, place, f"/console/projects/{judged.PROJECT}") as page:
+    async with at_work(browser, place, f"/console/projects/{judged.PROJECT}/models") as page:
         await page.get_by_label("Units at most").fill("2")
         await page.get_by_role("button", name="Start").click()
         await expect(page.locator(".state.good")).to_have_text("Running", timeout=PATIENCE)  # without a reload
         await expect(page.locator(".version")).to_contain_text("1–2")  # noqa: RUF001 - as pages write a range
 
-        await page.get_by_role("link", name="Try it").click()
+        await page.get_by_role("link", name="Try a model").click()
         files = {"red.jpg": packages.RED, "text.jpg": b"no image", "green.jpg": packages.GREEN}
         chosen = [{"name": name, "mimeType": "image/jpeg", "buffer": body} for name, body in files.items()]
         await page.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]
@@ -184,14 +184,19 @@ async def test_everything_fits_a_phone(browser: Browser, place: Place) -> None:
 async def test_the_pages_lead_to_one_another(browser: Browser, place: Place) -> None:
     await place.arrange()
     async with at_work(browser, place, "/") as page:
-        await page.get_by_role("link", name="Operations").click()
+        await page.get_by_role("link", name="Dead letters").click()
         await expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
         await page.get_by_role("link", name="Import images").click()
         await expect(page.get_by_role("heading", name="Import images")).to_be_visible()
         await page.get_by_role("navigation", name="Strop").get_by_role("link", name="Projects").click()
         await page.get_by_role("link", name=judged.PROJECT, exact=True).click()
-        await page.get_by_role("link", name="Try", exact=True).click()
-        await expect(page).to_have_url(f"{place.url}{VERSION}/try")
-        await page.get_by_role("link", name="Evaluation").click()
+        sections = page.get_by_role("navigation", name=judged.PROJECT)
+        for title in await sections.get_by_role("link").all_inner_texts():
+            await sections.get_by_role("link", name=title).click()
+            await expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+            await expect(sections.locator("[aria-current]")).to_have_text(title)
+        await sections.get_by_role("link", name="Models").click()
+        await page.get_by_role("link", name=judged.VERSION, exact=True).click()
 
         await expect(page.get_by_role("heading", name="By label")).to_be_visible()
+        await expect(sections.locator("[aria-current]")).to_have_text("Models")

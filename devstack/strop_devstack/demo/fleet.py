@@ -27,6 +27,7 @@ class Spec:
     broker: str
     project: str
     state: str
+    model_keys: str
     devices: dict[str, list[str]]  # device -> the files its camera will see
 
     @classmethod
@@ -93,7 +94,9 @@ def _await_line(stop: threading.Event) -> None:
 
 
 def _agent(spec: Spec, device: str, folder: Path, stop: threading.Event) -> Agent:
-    config = Config(spec.broker, spec.project, device, folder, state_every=2, answer_after=5)
+    config = Config(
+        spec.broker, spec.project, device, folder, state_every=2, answer_after=5, model_keys=Path(spec.model_keys)
+    )
     return Agent(config, camera(spec.devices[device], stop))
 
 

@@ -201,7 +201,11 @@ async def _prepared(options: Options, story: Story) -> AsyncIterator[Demo]:
         with story.step("import", "enrol the devices and import the base set") as step:
             files = sorted(prepared.folder.glob("field/*/*"), key=lambda path: path.name[-9:])
             spec = Spec(
-                platform.env["MQTT_URL"], PROJECT, str(options.state / "devices"), share_out(files, options.devices)
+                platform.env["MQTT_URL"],
+                PROJECT,
+                str(options.state / "devices"),
+                platform.env["STROP_MODEL_KEYS"],
+                share_out(files, options.devices),
             )
             await actions.enrol(runtime, PROJECT, spec.devices)
             where = access.Access(platform.env["STROP_URL"], platform.env["STROP_TOKEN"])

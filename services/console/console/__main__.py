@@ -3,6 +3,7 @@
 from console import page_context, try_model, web
 from console.evaluation_outcomes import Files
 from console.picture_cache import Pictures
+from console.recent import Recent
 from console.rekognition import Rekognition
 from console.settings import Settings
 from strop import app
@@ -11,12 +12,15 @@ from strop_web import failures
 
 NAME = "console"
 
+TRIGGERS_KEPT = 5.0
+"""Seconds for which a trainer's report on the triggers of a project is shown again."""
+
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     rekognition = Rekognition(settings.rekognition_url)
     pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
-    tools = page_context.Tools(settings, rekognition, pictures, Files(runtime.storage))
+    tools = page_context.Tools(settings, rekognition, pictures, Files(runtime.storage), Recent(TRIGGERS_KEPT))
     return app.Service(
         loops=[rekognition.run],
         routes=page_context.lend(tools, web.router),

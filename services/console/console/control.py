@@ -1,10 +1,12 @@
 """Control routes of the whole system: status, models, dead letters and the ledger."""
 
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from console import ledger, status
+from console import fleet, ledger, status
 from console import models as listing
 from strop import control, deadletters
 from strop_contracts import control as documents
@@ -29,6 +31,15 @@ async def models(project: str, session: control.Session) -> documents.Models:
     """List the model versions of a project, newest first."""
     await _require(session, project)
     return await listing.models(session, project)
+
+
+@router.get("/projects/{project}/fleet")
+async def devices(
+    project: str, session: control.Session, wanted: Annotated[documents.FleetPage, Query()]
+) -> documents.Fleet:
+    """List one page of the devices of a project, with what they last reported and counted."""
+    await _require(session, project)
+    return await fleet.page(session, project, wanted)
 
 
 @router.post("/projects/{project}/ledger")

@@ -28,6 +28,7 @@ async def data(
     if part and not chosen:
         raise errors.NotFound(f"{project} has no images in this data set.")
     common: dict[str, Any] = {"project": project, "parts": parts, "part": chosen}
+    common["waiting"] = await queries.open_tasks(session, project)
     if chosen is None:
         return page_context.page(request, "no_data.html", **common)
     wanted = gallery.Wanted(label, q.strip(), page)

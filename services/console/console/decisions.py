@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import comparison, page_context, queries
+from console import comparison, forms, page_context, queries
+from console.control_api import ControlApi
 from console.evaluation_page import PartName, render
-from console.trainer_api import TrainerApi
-from strop_contracts import control, documents, errors
+from strop_contracts import control, documents, errors, services
 from strop_web import shell
 
 pages = page_context.router()
@@ -32,19 +32,13 @@ async def decide(
     if found.made is None:
         raise errors.NotFound(f"{version} has no model yet.")
     try:
-        body = _signature(reason)
-        trainer = TrainerApi(runtime, request.state.me.name, project)
+        body = forms.signature(reason)
+        trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
         await trainer.send("POST", body, "models", str(found.made.version), verdict)
     except errors.Refused as error:
         async with runtime.sessions() as session:
             return await render(request, session, project, version, trouble=str(error))
     return RedirectResponse(f"/console/projects/{project}/versions/{version}", 303, shell.SAFE)
-
-
-def _signature(reason: str) -> control.Signature:
-    if not reason.strip():
-        raise errors.Refused("Give a reason: it is recorded with your name.")
-    return control.Signature(reason=reason.strip()[:500])
 
 
 @pages.get("/projects/{project}/versions/{version}/compare")
@@ -85,27 +79,19 @@ async def change(project: str, request: Request, runtime: page_context.Runtime) 
     """Change settings of triggers and gate: those whose value differs."""
     async with runtime.sessions() as session:
         await queries.require_project(session, project)
-    form = {name: str(value).strip() for name, value in (await request.form()).items()}
+    form = await forms.texts(request)
     try:
-        trainer = TrainerApi(runtime, request.state.me.name, project)
+        trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
         settings = await trainer.get(control.ProjectSettings, "settings")
-        if changes := _changes(settings, form):
+        if changes := forms.changes(settings.version, settings.values, form):
             await trainer.send("PATCH", control.PolicyChanges(values=changes), "settings")
     except errors.Refused as error:
         return await _training(request, runtime, project, str(error))
     return RedirectResponse(f"/console/projects/{project}/training", 303, shell.SAFE)
 
 
-def _changes(settings: control.ProjectSettings, form: dict[str, str]) -> dict[str, str]:
-    """Return the values of a form that differ; Refused if it shows an older version, whose values would undo a change."""
-    if form.pop("version", str(settings.version)) != str(settings.version):
-        raise errors.Refused("The settings were changed meanwhile: check them, then save again.")
-    now = {each.name: each.value for each in settings.values}
-    return {name: value for name, value in form.items() if value != now.get(name)}
-
-
 async def _training(request: Request, runtime: page_context.Runtime, project: str, trouble: str = "") -> Response:
-    trainer = TrainerApi(runtime, request.state.me.name, project)
+    trainer = ControlApi(runtime, services.TRAINER, request.state.me.name, project)
     triggers = settings = None
     try:
         triggers = await trainer.get(control.Triggers, "triggers")

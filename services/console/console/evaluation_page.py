@@ -47,7 +47,7 @@ async def render(
     row = await queries.evaluation(session, found, chosen)
     mixups = rules.mixups(row.metrics.confusion)
     size = len(row.metrics.confusion.labels)
-    shown |= {"part": chosen, "scores": scores[chosen], "mixups": mixups, "size": size}
+    shown |= {"part": chosen, "scores": rules.scores(row.metrics), "mixups": mixups, "size": size}
     return page_context.page(request, "evaluation.html", status, skipped=row.metrics.skipped, **shown)
 
 

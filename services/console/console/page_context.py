@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from console import rules
 from console.evaluation_outcomes import Files
 from console.picture_cache import Pictures
+from console.recent import Recent
 from console.rekognition import Rekognition
 from console.settings import Settings
 from strop_web import frame, shell
@@ -24,6 +25,7 @@ class Tools:
     rekognition: Rekognition
     pictures: Pictures
     outcomes: Files
+    triggers: Recent  # the trainer's reports, by project
 
 
 def lend(tools: Tools, pages: APIRouter) -> APIRouter:
@@ -49,7 +51,12 @@ Session = frame.Session
 
 templates = shell.templates(HERE / "templates")
 templates.env.globals["rules"] = rules
-templates.env.filters |= {"percent": rules.percent, "score": rules.score, "plural": rules.plural}
+templates.env.filters |= {
+    "percent": rules.percent,
+    "score": rules.score,
+    "plural": rules.plural,
+    "count": rules.count,
+}
 
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:

@@ -86,6 +86,14 @@ def score(value: float | None) -> str:
     return "—" if value is None else f"{value:.3f}"
 
 
+def count(number: float) -> str:
+    """Return a count in few characters: 950, 12.3k, 4.5M."""
+    for limit, unit in ((10**6, "M"), (10**4, "k")):
+        if number >= limit:
+            return f"{number / (10**6 if unit == 'M' else 1000):.1f}".removesuffix(".0") + unit
+    return f"{number:,.0f}"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -117,6 +125,21 @@ class LabelScores:
     def badness(self) -> tuple[float, int, str]:
         """Worst first; labels without a score come last."""
         return (2.0 if self.f1 is None else self.f1, -self.images, self.name)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a model did on one part of its test images, for a list. `f1` counts rejected images as without an answer."""
+
+    images: int
+    accuracy: documents.Share | None  # of the best label, whatever its confidence
+    f1: float | None
+    champion_right: int | None  # of the same images, by the model that it was compared with
+
+    @property
+    def champion(self) -> float | None:
+        """Return the champion's accuracy on the same images."""
+        return None if self.champion_right is None else self.champion_right / self.images
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from console import page_context, picture_cache, queries, rules, terminal
-from strop_contracts import errors, states
+from strop_contracts import errors
 from strop_image import sandbox
 from strop_web import shell
 
@@ -21,10 +21,10 @@ LARGEST_UPLOAD = 25 * 2**20
 async def choose(project: str, session: page_context.Session) -> Response:
     """Redirect to the page that tries a running version, else the latest hosted one, else to the versions."""
     await queries.require_project(session, project)
-    hosted = [version for version in await queries.versions(session, project) if version.hosted]
-    running = [version for version in hosted if version.status == states.VersionStatus.RUNNING]
-    end = "".join(f"/versions/{version.name}/try" for version in (running or hosted)[:1])
-    return RedirectResponse(f"/console/projects/{project}{end}", 303, shell.SAFE)
+    name = await queries.triable(session, project)
+    return RedirectResponse(
+        f"/console/projects/{project}{f'/versions/{name}/try' if name else '/models'}", 303, shell.SAFE
+    )
 
 
 @pages.get("/projects/{project}/versions/{version}/try")
@@ -41,6 +41,8 @@ async def ask(
     """The model's answer to an image."""
     async with runtime.sessions() as session:
         found = await queries.version(session, project, version)
+        part = next(iter(found.scores or {}), None)
+        scores = rules.scores((await queries.evaluation(session, found, part)).metrics) if part else None
     shown: dict[str, Any] = {"project": project, "version": found, "tab": "try"}
     try:
         name, body = await _image(request)
@@ -50,7 +52,7 @@ async def ask(
         everything = await tools.rekognition.detect(arn, prepared.body, MinConfidence=0)
     except (errors.Refused, errors.NotFound) as error:
         return page_context.page(request, "try.html", 409, trouble=str(error), **shown)
-    verdict = rules.verdict(answers, everything, rules.thresholds(found.score))
+    verdict = rules.verdict(answers, everything, rules.thresholds(scores))
     preview = base64.b64encode(await sandbox.shared().run(picture_cache.small, prepared.body)).decode()
     return page_context.page(
         request, "try.html", verdict=verdict, preview=preview, file=name, changed=prepared.changed, **shown

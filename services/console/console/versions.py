@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Form, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import gallery, page_context, queries
+from console import page_context, queries
 from strop_contracts import errors
 from strop_web import shell
 
@@ -15,23 +15,25 @@ pages = page_context.router()
 MOST_UNITS = 16
 
 
-@pages.get("/projects/{project}")
-async def project(project: str, request: Request, session: page_context.Session) -> Response:
+@pages.get("/projects/{project}/models")
+async def models(
+    project: str, request: Request, session: page_context.Session, page: Annotated[int, Query(ge=1)] = 1
+) -> Response:
     """The versions of a project, with their buttons."""
-    return await _project(request, session, project)
+    return await _models(request, session, project, page=page)
 
 
-async def _project(request: Request, session: page_context.Session, project: str, trouble: str = "") -> Response:
+async def _models(
+    request: Request, session: page_context.Session, project: str, trouble: str = "", page: int = 1
+) -> Response:
     await queries.require_project(session, project)
     shown = {
-        "versions": await queries.versions(session, project),
+        "versions": await queries.versions(session, project, page),
         "runs": await queries.unfinished_runs(session, project),
-        "parts": await gallery.parts(session, project),
+        "sets": await queries.hosted_sets(session, project),
         "suggested": f"{project}.{datetime.now(UTC):%Y-%m-%dT%H.%M.%S}",
     }
-    return page_context.page(
-        request, "project.html", 409 if trouble else 200, project=project, trouble=trouble, **shown
-    )
+    return page_context.page(request, "models.html", 409 if trouble else 200, project=project, trouble=trouble, **shown)
 
 
 @pages.post("/projects/{project}/train")
@@ -47,7 +49,7 @@ async def train(
     try:
         await tools.rekognition.train(project, version.strip(), runtime.settings.bucket, f"{project}/output")
     except (errors.Refused, errors.NotFound) as error:
-        return await _project(request, session, project, str(error))
+        return await _models(request, session, project, str(error))
     return _back(project)
 
 
@@ -64,7 +66,7 @@ async def start(
     try:
         await tools.rekognition.start(await tools.rekognition.version_arn(project, version), units, most)
     except (errors.Refused, errors.NotFound) as error:
-        return await _project(request, session, project, f"{version} was not started. {error}")
+        return await _models(request, session, project, f"{version} was not started. {error}")
     return _back(project)
 
 
@@ -75,9 +77,9 @@ async def stop(
     try:
         await tools.rekognition.stop(await tools.rekognition.version_arn(project, version))
     except (errors.Refused, errors.NotFound) as error:
-        return await _project(request, session, project, f"{version} was not stopped. {error}")
+        return await _models(request, session, project, f"{version} was not stopped. {error}")
     return _back(project)
 
 
 def _back(project: str) -> Response:
-    return RedirectResponse(f"/console/projects/{project}", 303, shell.SAFE)
+    return RedirectResponse(f"/console/projects/{project}/models", 303, shell.SAFE)

@@ -9,10 +9,13 @@ from console import (
     dataset_images,
     decisions,
     evaluation_page,
+    fleet_page,
     imports,
+    overview_page,
     page_context,
     queries,
     result_gallery,
+    rollouts_page,
     try_model,
     versions,
 )
@@ -60,6 +63,9 @@ router.include_router(home.router)
 router.include_router(control.router)
 for part in (
     pages,
+    overview_page.pages,
+    fleet_page.pages,
+    rollouts_page.pages,
     versions.pages,
     dataset_images.pages,
     evaluation_page.pages,

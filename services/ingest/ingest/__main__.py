@@ -16,6 +16,7 @@ from ingest import (
     report_retention,
     settings,
     sources,
+    usage_folding,
 )
 from strop import app, consumer, loops, mqtt
 from strop.settings import Settings
@@ -63,11 +64,15 @@ for part in (control.router, dataset_control.router):
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    shared, tls = runtime.settings, mqtt.tls_context(runtime.settings)
+    shared, tls = runtime.settings, partial(mqtt.tls_context, runtime.settings)
     client_id = f"{sources.mqtt.client_id(shared)}-grants-{ids.new_id()}"  # its session holds nothing
     broker = mqtt.Mqtt(shared.mqtt_url, client_id, tls=tls)
     ingest = Ingest(runtime, broker, settings.Settings().sources)
-    running = [ingest.run, loops.every(report_retention.PERIOD, partial(report_retention.prune, runtime.sessions))]
+    running = [
+        ingest.run,
+        loops.every(report_retention.PERIOD, partial(report_retention.prune, runtime.sessions)),
+        loops.every(usage_folding.PERIOD, partial(usage_folding.fold, runtime.sessions)),
+    ]
     if shared.mqtt_dynamic_security:
         running.append(device_rights.DeviceRights(runtime.sessions, shared, tls).run)
     return app.Service(running, ROUTES, measured=metrics.GAUGES, ready=ingest.ready)

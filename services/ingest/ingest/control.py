@@ -1,4 +1,4 @@
-"""Control routes of devices: enrol, remove and list them. Those of base data sets are in `dataset_control`."""
+"""Control routes of devices: enrol, group, remove and list them. Those of base data sets are in `dataset_control`."""
 
 from ingest import enrolment
 from strop import control
@@ -20,6 +20,12 @@ async def add(project: str, wanted: documents.Devices, session: control.Session)
     for name in wanted.names:
         await enrolment.add_device(session, project, name)
     return wanted
+
+
+@router.post("/projects/{project}/devices/group", status_code=204)
+async def group(project: str, wanted: documents.DeviceGroup, session: control.Session) -> None:
+    """Put all of these devices into a group, or none of them; "" removes them from theirs."""
+    await enrolment.set_group(session, project, wanted.names, wanted.group)
 
 
 @router.post("/projects/{project}/devices/remove", status_code=204)

@@ -228,7 +228,7 @@ async def _count(session: AsyncSession, received: Sequence[rules.DeviceMessage])
     hour = at.replace(minute=0, second=0, microsecond=0)
     stored = await queries.usage.get(session, {key[:3] for key in reported})
     changed: dict[usage.Key, tuple[int, reports.Usage]] = {}
-    hours: dict[queries.usage.HourKey, dict[str, Any]] = {}
+    hours: dict[usage.HourKey, dict[str, Any]] = {}
     for key, (sequence, counts) in reported.items():
         last, known = stored.get(key, (0, usage.EMPTY))
         if (maximum := usage.maximum(known, counts)) != known:

@@ -1,6 +1,6 @@
 """Enrolment of devices: messages of others are refused. The caller commits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,14 @@ async def remove_device(session: AsyncSession, project: str, name: str) -> None:
     await require_project(session, project)
     if not await queries.enrolment.remove_device(session, project, name):
         raise errors.NotFound(f"project {project} has no device {name}")
+
+
+async def set_group(session: AsyncSession, project: str, names: Collection[str], group: str) -> None:
+    """Set the group of devices, "" for none; NotFound names the first one that is not enrolled."""
+    await require_project(session, project)
+    known = await queries.enrolment.set_group(session, project, names, group)
+    if missing := sorted(set(names) - known):
+        raise errors.NotFound(f"project {project} has no device {missing[0]}")
 
 
 async def devices(session: AsyncSession, project: str) -> Sequence[tables.Device]:

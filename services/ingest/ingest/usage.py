@@ -5,6 +5,7 @@ partial report changes nothing that a later one has counted. Sums over hours are
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,10 @@ Boot = tuple[str, str, UUID]
 """Project, device and boot."""
 Key = tuple[str, str, UUID, str, int]
 """Project, device, boot, model and policy."""
+HourKey = tuple[str, str, str, int, datetime]
+"""Project, device, model, policy and hour."""
+DayKey = tuple[str, str, str, int, date]
+"""Project, group of devices, model, policy and day."""
 
 MAX_LABELS = 1000
 """Labels of one row, as many as one prediction may rank; further ones are not stored, so that a row stays small."""

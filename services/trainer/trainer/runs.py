@@ -16,7 +16,8 @@ import structlog
 
 from strop import app, outbox
 from strop_contracts import documents, errors, events, states, tables
-from trainer import child, datasets, jobs, metrics, project_settings, queries, registry
+from strop_wire import messages
+from trainer import child, datasets, jobs, metrics, project_settings, queries, registry, signing
 from trainer.lease import Lease, Lost, take
 from trainer.settings import Settings
 
@@ -32,6 +33,7 @@ class Runs:
     def __init__(self, runtime: app.Runtime, settings: Settings) -> None:
         self._runtime = runtime
         self._settings = settings
+        self._signer = signing.Signer(settings.model_key) if settings.model_key else None
 
     async def carry_out(self, event: events.TrainingRequested) -> None:
         """Train, unless it is done or in other hands. May be called again for the same event at any time."""
@@ -73,7 +75,10 @@ class Runs:
                 await registry.judge_again(self._runtime, lease, run, dataset, champion, judged)
                 return
             made = await child.run(folder, job, lease.tell, jobs.Result)
-            await registry.register(self._runtime, lease, run, dataset, version, champion, folder / "package", made)
+            if self._signer:
+                signed = self._signer.sign(run.project, f"v{version}", job.output)
+                made = made.model_copy(update={"files": made.files | {messages.SIGNATURE: signed}})
+            await registry.register(self._runtime, lease, run, dataset, version, champion, job.output, made)
         metrics.TRAINING_SECONDS.labels(run.project).observe(time.monotonic() - started)
 
     async def _dataset(self, run: tables.TrainingRun, lease: Lease) -> tuple[int, list[documents.Item]]:

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
         description="how models of fleets are trained where a project has no setting: `head`, `finetune`, or `constant`",
     )
     options: dict[str, Any] = Field({}, description="options of the backend, as JSON")
+    model_key: Path | None = Field(
+        None, description="file of the private keys that sign models (PEM); without, they are not signed"
+    )
     cache: Path = Field(Path("trainer-cache"), description="folder for images, features and the backbone")
     lease: float = Field(30, gt=1, description="a run whose trainer has been silent for so long is taken over")
     attempts: int = Field(3, ge=1, description="after so many crashes a run has failed")

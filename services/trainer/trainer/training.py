@@ -18,7 +18,6 @@ from strop_image import sandbox
 from trainer import backends, evaluation, exclusions, features, gate, jobs, package
 from trainer.backends import base
 
-_SAMPLES = 3
 _PAUSE = 0.3  # seconds between two reports of progress
 _ESTIMATE = 3.0  # seconds of a step after which its rate is stable
 
@@ -33,7 +32,7 @@ def run(job: jobs.Job, progress: base.Progress) -> jobs.Result:
     labels = sorted({item.label for item in train})
     job.output.mkdir(parents=True)
     trained = backend.train(base.Request(train, labels, job.output, job.cache, job.champion), progress)
-    files = package.write(job, labels, trained, _samples(train))
+    files = package.write(job, labels, trained)
     judged = _judged(job, job.output, images, left_out, progress)
     amounts = f"{_count(images, documents.Part.TRAIN)} field images to learn from, {_golden(images)}"
     return jobs.Result(
@@ -89,12 +88,6 @@ def _usable(
 
 def _fails(item: jobs.Item) -> bool:
     return bool(item.fault) or not item.path.is_file()
-
-
-def _samples(images: Sequence[jobs.Item]) -> list[Path]:
-    """A few training images of different labels, the same ones for the same data set."""
-    first = {item.label: item for item in sorted(images, key=lambda item: item.sha256, reverse=True)}
-    return [first[label].path for label in sorted(first)][:_SAMPLES]
 
 
 def _judge(folder: Path, cache: Path, images: Sequence[jobs.Item], progress: base.Progress) -> Outcomes:

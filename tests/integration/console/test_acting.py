@@ -29,7 +29,7 @@ async def test_a_project_lists_its_versions_with_the_buttons_that_fit(ask: Ask, 
         run = tables.TrainingRun(project="flowers", state="requested", trigger="labels")
         session.add(run)
 
-    page = (await (await ask("ada")).get(PROJECT)).text
+    page = (await (await ask("ada")).get(f"{PROJECT}/models")).text
 
     assert page.count("/start") == 1
     assert page.count("/stop") == 1
@@ -74,7 +74,7 @@ async def test_training_is_ordered_by_a_name(served: httpx.AsyncClient, runtime:
 
     assert answer.status_code == 303
     assert (await version(runtime, "second")).status == "TRAINING_IN_PROGRESS"
-    assert ">Training</span>" in (await served.get(PROJECT)).text
+    assert ">Training</span>" in (await served.get(f"{PROJECT}/models")).text
 
 
 async def test_a_folder_becomes_a_project_with_a_data_set(served: httpx.AsyncClient, runtime: app.Runtime) -> None:
@@ -170,3 +170,23 @@ async def test_what_is_no_image_is_not_sent(ask: Ask, runtime: app.Runtime) -> N
     assert "choose a JPEG or PNG file" in text.text
     assert "Choose an image first." in nothing.text
     assert "too large" in huge.text
+
+
+async def test_models_are_listed_in_pages_each_test_set_in_its_own_column(ask: Ask, runtime: app.Runtime) -> None:
+    async with roles.arranging(runtime).begin() as session:
+        await factories.make_project(session)
+        for number in range(1, 24):
+            made = await factories.make_model(session, number)
+            made.champion = number - 1 or None
+        await judged.add_evaluation(runtime, session, judged.SHOTS, factories.PROJECT, 23, "base")
+        field = tables.Evaluation(project=factories.PROJECT, model_version=23, part="field", metrics=judged.metrics())
+        field.champion_right = 3
+        session.add(field)
+    ada, models = await ask("ada"), f"/console/projects/{factories.PROJECT}/models"
+
+    first, second = (await ada.get(models)).text, (await ada.get(f"{models}?page=2")).text
+
+    assert ('/v23"' in first, '/v3"' in first, '/v3"' in second, '/v1"' in second) == (True, False, True, True)
+    assert first.count("<b>66.7 %</b>") == 2
+    assert "v22: 50.0 %" in first  # the champion on the same images
+    assert "different test sets" in first

@@ -1,6 +1,6 @@
 """A deleted project leaves nothing behind in any service, and its name is free only then."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,12 @@ from tests.integration.deletion.conftest import CLEARING, Running
 
 PROJECT = "flowers"
 SHA256 = "a" * 64
+USAGE = factories.usage({"rose": [1] * 10})
+COUNTS = {
+    **dict.fromkeys(("classified", "rejected", "failed", "low", "high", "audit"), 1),
+    "predictions": USAGE.predictions,
+    "latency": USAGE.latency,
+}
 KEYS = [
     f"{PROJECT}/{key}"
     for key in (
@@ -62,6 +68,17 @@ async def fill(session: AsyncSession) -> None:
             tables.DeviceReport(
                 project=PROJECT, device="line-1", boot=ids.uuid7(), sequence=1, state=factories.state()
             ),
+            tables.DeviceUsage(
+                project=PROJECT,
+                device="line-1",
+                boot=ids.uuid7(),
+                model="v1",
+                policy=0,
+                sequence=1,
+                usage=USAGE,
+            ),
+            tables.UsageHour(project=PROJECT, device="line-1", hour=datetime.now(UTC), model="v1", policy=0, **COUNTS),
+            tables.UsageDay(project=PROJECT, device_group="", day=date(2026, 1, 1), model="v1", policy=0, **COUNTS),
             tables.TriggerDecision(project=PROJECT, train=False, reasons=[]),
             tables.TrainingSettings(project=PROJECT, backend="head", options={}),
             tables.TriggerCheck(project=PROJECT, due_at=datetime.now(UTC)),

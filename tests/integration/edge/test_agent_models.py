@@ -2,12 +2,14 @@
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from strop_cli import model_keys
 from strop_edge import deadline, manifest, trial
 from strop_edge.agent import Agent
 from strop_wire import messages, reports
@@ -60,6 +62,23 @@ def test_a_new_model_brings_only_its_head(cloud: Cloud, start_agent: Start, feed
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
 
 
+def test_an_unsigned_model_is_answered_failed_and_the_running_one_stays(
+    cloud: Cloud, start_agent: Start, tmp_path: Path
+) -> None:
+    model_keys.make(tmp_path)
+    agent = start_agent(model_keys=tmp_path / model_keys.PUBLIC)
+    cloud.offer(packages.signed(V1, tmp_path / model_keys.PRIVATE, PROJECT), "d1")
+    cloud.wait_outcome("d1")
+
+    cloud.offer(V2, "d2")
+    state = cloud.wait_outcome("d2")
+
+    assert state.answer
+    assert state.answer.outcome == "failed"
+    assert state.answer.reason == "the model is not signed, and this device accepts signed models only"
+    assert (state.model, agent.counters().swaps[-1].version) == ("v1", "v1")
+
+
 @pytest.mark.parametrize(
     "package",
     [packages.whole("v2"), packages.larger("v2"), packages.rebuilt("v2")],
@@ -86,19 +105,30 @@ def test_a_package_of_another_shape_is_fetched_and_classifies(
     assert [swap.version for swap in agent.counters().swaps] == ["v1", "v2"]
 
 
-def test_counts_before_a_switch_are_reported_under_the_old_model(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
-    agent = start_agent(state_every=60.0)
-    cloud.offer(V1, "d1", ALL)
-    cloud.wait_outcome("d1")
-    feed.pour(*[packages.RED] * 3)
-    until(lambda: agent.counters().classified == 3)
+def test_switches_under_load_split_the_counts_exactly(cloud: Cloud, start_agent: Start, feed: Feed) -> None:
+    cloud.decide = lambda _: "drop"
+    policy = messages.Policy(version=5, low=0.0, audit_rate=0.2, high_rate=0.0)
+    agent = start_agent(interval=0.002)
+    for deployment, package in (("d1", V1), ("d2", V2), ("d3", V1)):  # the last one is a rollback
+        cloud.offer(package, deployment, policy)
+        feed.pour(*[packages.RED] * 200)
+        cloud.wait_outcome(deployment)
+    until(lambda: agent.counters().classified == 600 and agent.spooled == 0)
 
-    cloud.offer(V2, "d2", ALL)
-    cloud.wait_outcome("d2")
+    agent.stop()
+    assert agent.join(60)
+    cloud.wait(lambda: sum(sum(each.latency) for each in newest(cloud.states).values()) == 600)
 
-    last_of_v1 = [state for state in cloud.states if state.model == "v1"][-1]
-    assert last_of_v1.classified == 3
-    assert [state.sequence for state in cloud.states] == sorted(state.sequence for state in cloud.states)
+    kept = Counter((each.model, each.policy) for each in {each.id: each for each in cloud.captures}.values())
+    total = newest(cloud.states)
+    assert {key: each.kept["audit"] for key, each in total.items()} == kept
+    assert all(sum(map(sum, each.predictions.values())) == sum(each.latency) for each in total.values())
+    assert set(total) == {("v1", 5), ("v2", 5)}
+
+
+def newest(states: list[reports.State]) -> dict[tuple[str, int], reports.Usage]:
+    """Return the latest counts of each model and policy."""
+    return {(each.model, each.policy): each for state in states for each in state.usage}
 
 
 def test_a_bad_model_changes_nothing_and_says_why(cloud: Cloud, start_agent: Start, feed: Feed) -> None:

@@ -73,3 +73,23 @@ async def test_a_removed_device_is_no_longer_listed_and_can_be_added_again(sessi
     with pytest.raises(errors.NotFound, match="project bottles has no device line-1"):
         await enrolment.remove_device(session, "bottles", "line-1")
     await enrolment.add_device(session, "bottles", "line-1")
+
+
+async def test_devices_are_put_into_a_group_and_out_of_it(session: AsyncSession) -> None:
+    await projects.create(session, "bottles")
+    for device in ("line-1", "line-2", "line-3"):
+        await enrolment.add_device(session, "bottles", device)
+
+    await enrolment.set_group(session, "bottles", ["line-2", "line-1"], "paris")
+    await enrolment.set_group(session, "bottles", ["line-2"], "")
+
+    found = {row.name: row.device_group for row in await enrolment.devices(session, "bottles")}
+    assert found == {"line-1": "paris", "line-2": "", "line-3": ""}
+
+
+async def test_a_device_that_is_not_enrolled_has_no_group(session: AsyncSession) -> None:
+    await projects.create(session, "bottles")
+    await enrolment.add_device(session, "bottles", "line-1")
+
+    with pytest.raises(errors.NotFound, match="project bottles has no device line-9"):
+        await enrolment.set_group(session, "bottles", ["line-1", "line-9"], "paris")

@@ -98,8 +98,11 @@ async def test_devices_are_enrolled_all_or_none_and_removed(client: httpx.AsyncC
     refused = await client.post(url, json={"names": ["line-7", factories.DEVICE]})
     await client.post(url, json={"names": ["line-8", "line-9"]})
     await client.post(f"{url}/remove", json={"names": ["line-8"]})
+    grouped = await client.post(f"{url}/group", json={"names": ["line-9"], "group": "paris"})
+    invalid = await client.post(f"{url}/group", json={"names": ["line-9"], "group": "in paris"})
 
     assert (refused.status_code, "exists already" in refused.json()["detail"]) == (409, True)
+    assert (grouped.status_code, invalid.status_code) == (204, 422)
     assert [each["name"] for each in (await client.get(url)).json()] == sorted([factories.DEVICE, "line-9"])
 
 
@@ -188,11 +191,14 @@ async def test_slow_service_is_reported_with_the_uncertain_outcome(
     assert (slow.status_code, "check whether the request was carried out" in slow.json()["detail"]) == (504, True)
 
 
-async def test_status_models_and_ledger_are_read_with_the_consoles_rights(forwarded: httpx.AsyncClient) -> None:
+async def test_status_models_fleet_and_ledger_are_read_with_the_consoles_rights(forwarded: httpx.AsyncClient) -> None:
     status = await forwarded.get("/api/control/console/status")
     models = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/models")
+    query: dict[str, str | int | bool] = {"group": "", "sort": "dropped", "descending": True, "limit": 5}
+    fleet = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/fleet", params=query)
     ledger = await forwarded.post(f"/api/control/console/projects/{factories.PROJECT}/ledger", json={})
 
     assert [project["name"] for project in status.json()["projects"]] == [factories.PROJECT]
     assert models.json() == {"models": [], "latest_run": None}
+    assert [each["name"] for each in fleet.json()["devices"]] == [factories.DEVICE]
     assert ledger.json()["captures"] == 0

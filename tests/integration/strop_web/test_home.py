@@ -104,7 +104,7 @@ async def test_home_has_no_link_to_a_service_without_an_address(ask: Ask, runtim
     assert ("/console/projects/flowers" in page) == (runs_as == "console")
 
 
-async def test_project_page_sends_as_many_statements_for_many_versions(
+async def test_models_page_sends_as_many_statements_for_many_versions(
     ask: Ask, runtime: app.Runtime, runs_as: str
 ) -> None:
     await judged.arrange(runtime)
@@ -112,7 +112,7 @@ async def test_project_page_sends_as_many_statements_for_many_versions(
     async with await ask(together=True) as ada:
         for more in range(2):
             with statements(runtime) as sent:
-                await ada.get("/console/projects/flowers" if runs_as == "console" else "/label/flowers")
+                await ada.get("/console/projects/flowers/models" if runs_as == "console" else "/label/flowers")
             counts.append(len(sent))
             async with roles.arranging(runtime).begin() as session:
                 for number in range(10 * more, 10 * more + 10):

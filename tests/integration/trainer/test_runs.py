@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from strop import storage
+from strop_cli import model_keys
 from strop_contracts import documents, errors, events, keys, states, tables
+from strop_edge import signature
 from strop_edge.model import Model
 from strop_wire import ids, messages
 from tests import factories, roles
@@ -20,7 +22,7 @@ OPEN_TRANSACTIONS = text(
 )
 
 
-async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_run(lab, tmp_path):
+async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_run(lab, cache, tmp_path):
     await lab.base()
 
     run = await lab.train()
@@ -38,6 +40,9 @@ async def test_a_request_becomes_an_approved_model_that_a_device_can_fetch_and_r
         assert (storage.digest(body), len(body)) == (made.files[name].sha256, made.files[name].size)
         (tmp_path / name).write_bytes(body)
     Model(tmp_path).self_test()
+    wanted = {name: messages.ModelFile(file.sha256, file.size) for name, file in made.files.items()}
+    trusted = signature.Keys.read(cache / model_keys.PUBLIC, labs.PROJECT)
+    trusted.check(tmp_path, messages.Desired("d1", "v1", wanted, messages.Policy()))
     assert made.files["head.onnx"].key == f"{labs.PROJECT}/models/v1/1/head.onnx"
     assert made.files["backbone.onnx"].key == f"{labs.PROJECT}/backbones/{backbone.SHA256}.onnx"
     fetchable = {(file.sha256, file.key, file.size) for file in await lab.all(tables.ModelFile)}
@@ -299,6 +304,7 @@ async def test_a_model_of_one_graph_is_registered_with_all_its_files(lab):
     assert {name: file.key for name, file in model.files.items()} == {
         "model.json": f"{folder}/model.json",
         "model.onnx": f"{folder}/model.onnx",
+        "model.sig": f"{folder}/model.sig",
     }
     for file in model.files.values():
         assert storage.digest(await lab.runtime.storage.get(file.key)) == file.sha256

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from strop_edge import delta
 from strop_wire import messages
+from trainer import signing
 
 LABELS = ("red", "green", "blue")
 FEATURES = 1280
@@ -150,6 +152,18 @@ class Package:
 
     def desired(self, deployment: str = "d1", policy: messages.Policy | None = None) -> messages.Desired:
         return messages.Desired(deployment, self.version, self.files, policy or messages.Policy(version=1))
+
+
+def with_signature(package: Package, signature: bytes) -> Package:
+    return replace(package, contents=package.contents | {messages.SIGNATURE: signature})
+
+
+def signed(package: Package, private: Path, project: str) -> Package:
+    """The package with a signature by the keys of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = package.write(Path(folder))
+        signing.Signer(private).sign(project, package.version, written)
+        return with_signature(package, (written / messages.SIGNATURE).read_bytes())
 
 
 def package(version: str = "v1", scale: float = 10.0, *, backbone: bytes = BACKBONE, **changes: Any) -> Package:

@@ -55,8 +55,8 @@ def made(trained):
 
 
 @pytest.fixture
-def written(folder, made, pictures):
-    return folder, package.write(job(folder), LABELS, made, pictures)
+def written(folder, made):
+    return folder, package.write(job(folder), LABELS, made)
 
 
 def test_a_device_takes_the_package(written):
@@ -70,7 +70,7 @@ def test_a_device_takes_the_package(written):
     assert loaded.manifest.thresholds == {"ring": 0.25, "square": 0.0}
     assert loaded.manifest.assumed_thresholds == {"ring": 0.4, "square": 0.6}
     assert loaded.manifest.novelty == 0.7
-    assert len(loaded.manifest.samples) == 2
+    assert len(loaded.manifest.samples) == 3
 
 
 def test_hashes_and_sizes_are_those_of_the_files(written):
@@ -108,7 +108,7 @@ def test_a_head_that_does_not_fit_its_labels_is_no_package(folder, made):
     three = dataclasses.replace(made, thresholds=(0, 0, 0), assumed=(0, 0, 0))
 
     with pytest.raises(manifest.BadModel, match="3 labels"):
-        package.write(job(folder), [*LABELS, "stripes"], three, [])
+        package.write(job(folder), [*LABELS, "stripes"], three)
 
 
 @pytest.fixture
@@ -128,10 +128,10 @@ def rebuilt(tmp_path, trained, backbone_file):
     return folder, base.Trained(("tuned.onnx", "head.onnx"), image.STANDARD, *about, rebuilt=parts)
 
 
-def test_a_rebuilt_graph_is_described_and_only_its_parts_are_shipped(rebuilt, pictures):
+def test_a_rebuilt_graph_is_described_and_only_its_parts_are_shipped(rebuilt):
     folder, made = rebuilt
 
-    files = package.write(job(folder), LABELS, made, pictures)
+    files = package.write(job(folder), LABELS, made)
 
     loaded = model.Model(folder)
     assert set(files) == {"model.json", "backbone.onnx", "tail.delta", "head.onnx"}
@@ -141,7 +141,7 @@ def test_a_rebuilt_graph_is_described_and_only_its_parts_are_shipped(rebuilt, pi
 
 def test_a_rebuilt_graph_is_evaluated_from_cached_features(rebuilt, pictures, tmp_path):
     folder, made = rebuilt
-    package.write(job(folder), LABELS, made, pictures)
+    package.write(job(folder), LABELS, made)
     shown = [features.View(image.sha256(path.read_bytes()), path) for path in pictures]
     loaded = model.Model(folder)
 

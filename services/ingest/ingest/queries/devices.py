@@ -32,6 +32,17 @@ _MODELS = (
 )
 
 
+async def groups(session: AsyncSession, devices: Collection[rules.Device]) -> dict[rules.Device, str]:
+    """Return the group of each enrolled one of these devices."""
+    rows = await session.execute(_GROUPS, pairs.parameters(devices))
+    return {(project, name): group for project, name, group in rows}
+
+
+_GROUPS = select(tables.Device.project, tables.Device.name, tables.Device.device_group).where(
+    pairs.among(tables.Device.project, tables.Device.name)
+)
+
+
 async def upsert_reports(
     session: AsyncSession, states: Mapping[tuple[str, str, UUID], reports.State]
 ) -> set[tuple[str, str, UUID]]:

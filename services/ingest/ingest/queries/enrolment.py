@@ -1,9 +1,9 @@
 """Projects, and which devices are enrolled."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +20,16 @@ async def remove_device(session: AsyncSession, project: str, name: str) -> bool:
     table = tables.Device
     statement = delete(table).where(table.project == project, table.name == name).returning(table.name)
     return (await session.execute(statement)).first() is not None
+
+
+async def set_group(session: AsyncSession, project: str, names: Collection[str], group: str) -> set[str]:
+    """Set the group of devices; returns the names of those that exist. They are locked in the order of `devices.lock`."""
+    table = tables.Device
+    chosen = (table.project == project) & table.name.in_(names)
+    locked = select(table.name).where(chosen).order_by(table.name).with_for_update(key_share=True)
+    known = set(await session.scalars(locked))
+    await session.execute(update(table).where(chosen).values(device_group=group))
+    return known
 
 
 async def _add(session: AsyncSession, table: type[tables.Base], **values: Any) -> bool:

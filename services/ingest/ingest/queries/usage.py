@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import Select, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -13,9 +13,6 @@ from ingest import usage
 from strop import db
 from strop_contracts import tables
 from strop_wire import reports
-
-HourKey = tuple[str, str, str, int, datetime]
-"""Project, device, model, policy and hour."""
 
 
 async def get(session: AsyncSession, boots: Collection[usage.Boot]) -> dict[usage.Key, tuple[int, reports.Usage]]:
@@ -33,16 +30,30 @@ async def put(session: AsyncSession, stored: Mapping[usage.Key, tuple[int, repor
     await db.replace_many(session, tables.DeviceUsage, rows)
 
 
-async def add_to_hours(session: AsyncSession, more: Mapping[HourKey, Mapping[str, Any]]) -> None:
+async def add_to_hours(session: AsyncSession, more: Mapping[usage.HourKey, Mapping[str, Any]]) -> None:
     """Add counts to the rows of their hours."""
-    rows = await session.scalars(_HOURS, _arrays(more))
-    stored = {(row.project, row.device, row.model, row.policy, row.hour): usage.columns(row) for row in rows}
-    names = ("project", "device", "model", "policy", "hour")
+    await _add(session, tables.UsageHour, _HOURS, more)
+
+
+async def add_to_days(session: AsyncSession, more: Mapping[usage.DayKey, Mapping[str, Any]]) -> None:
+    """Add counts to the rows of their days. The caller is the only one that does."""
+    await _add(session, tables.UsageDay, _DAYS, more)
+
+
+async def _add(
+    session: AsyncSession,
+    table: type[tables.UsageHour | tables.UsageDay],
+    stored: Select[Any],
+    more: Mapping[tuple[Any, ...], Mapping[str, Any]],
+) -> None:
+    names = [column.name for column in table.__mapper__.primary_key]
+    rows = await session.scalars(stored, _arrays(more))
+    known = {tuple(getattr(row, name) for name in names): usage.columns(row) for row in rows}
     added = [
-        {**dict(zip(names, key, strict=True)), **(usage.total(stored[key], new) if key in stored else new)}
+        {**dict(zip(names, key, strict=True)), **(usage.total(known[key], new) if key in known else new)}
         for key, new in sorted(more.items(), key=lambda each: each[0])
     ]
-    await db.replace_many(session, tables.UsageHour, added)
+    await db.replace_many(session, table, added)
 
 
 def _among(*columns: InstrumentedAttribute[Any]) -> Any:
@@ -56,6 +67,9 @@ def _arrays(rows: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
     return {f"c{i}": list(column) for i, column in enumerate(zip(*rows, strict=True))}
 
 
-_STORED, _HOUR = tables.DeviceUsage, tables.UsageHour
+_STORED = tables.DeviceUsage
 _USAGE = select(_STORED).where(_among(_STORED.project, _STORED.device, _STORED.boot))
-_HOURS = select(_HOUR).where(_among(_HOUR.project, _HOUR.device, _HOUR.model, _HOUR.policy, _HOUR.hour))
+_HOURS, _DAYS = (
+    select(table).where(_among(*(getattr(table, column.name) for column in table.__mapper__.primary_key)))
+    for table in (tables.UsageHour, tables.UsageDay)
+)
