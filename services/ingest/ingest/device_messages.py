@@ -235,9 +235,8 @@ async def _count(session: AsyncSession, received: Sequence[rules.DeviceMessage])
             changed[key] = max(last, sequence), maximum
             hour_key, more = (*key[:2], *key[3:], hour), usage.increase(known, maximum)
             hours[hour_key] = usage.total(hours[hour_key], more) if hour_key in hours else more
-    if changed:
-        await queries.usage.put(session, changed, at)
-        await queries.usage.add_to_hours(session, hours)
+    await queries.usage.put(session, changed, at)
+    await queries.usage.add_to_hours(session, hours)
 
 
 async def _within_limits(session: AsyncSession, reported: usage.Reported, stored: usage.Reported) -> usage.Reported:

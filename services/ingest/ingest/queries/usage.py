@@ -18,7 +18,7 @@ from strop_contracts import tables
 
 async def get(session: AsyncSession, boots: Collection[usage.Boot]) -> usage.Reported:
     """Return what is stored of these boots, with the highest sequence number."""
-    rows = await session.scalars(_USAGE, _arrays(boots))
+    rows = await session.execute(_USAGE, _arrays(boots))
     return {(row.project, row.device, row.boot, row.model, row.policy): (row.sequence, row.usage) for row in rows}
 
 
@@ -53,8 +53,10 @@ async def _add(
     stored: Select[Any],
     more: Mapping[tuple[Any, ...], Mapping[str, Any]],
 ) -> None:
+    if not more:
+        return
     names = [column.name for column in table.__mapper__.primary_key]
-    rows = await session.scalars(stored, _arrays(more))
+    rows = await session.execute(stored, _arrays(more))
     known = {tuple(getattr(row, name) for name in names): usage.columns(row) for row in rows}
     added = [
         {**dict(zip(names, key, strict=True)), **(usage.total(known[key], new) if key in known else new)}
@@ -75,10 +77,10 @@ def _arrays(rows: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
 
 
 _STORED = tables.DeviceUsage
-_USAGE = select(_STORED).where(_among(_STORED.project, _STORED.device, _STORED.boot))
+_USAGE = select(*_STORED.__table__.c).where(_among(_STORED.project, _STORED.device, _STORED.boot))
 _DEVICE = _STORED.project, _STORED.device
 _ROWS = select(*_DEVICE, func.count()).where(pairs.among(*_DEVICE)).group_by(*_DEVICE)
 _HOURS, _DAYS = (
-    select(table).where(_among(*(getattr(table, column.name) for column in table.__mapper__.primary_key)))
+    select(*table.__table__.c).where(_among(*(getattr(table, column.name) for column in table.__mapper__.primary_key)))
     for table in (tables.UsageHour, tables.UsageDay)
 )
