@@ -25,6 +25,7 @@ from strop_cli import (
     plugins,
     policy,
     projects,
+    quality,
     registry,
     roles,
     rollout,
@@ -55,6 +56,7 @@ cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
+cli.command()(quality.quality)
 cli.add_typer(registry.cli, name="models")
 cli.add_typer(rollout.cli, name="rollout")
 cli.command()(registry.rollback)

@@ -92,6 +92,7 @@ ROUTES = dict(
             f"POST {_CONTROL}/console/projects/{{project}}/ledger",
             f"GET {_CONTROL}/ingest/projects/{{project}}/devices",
             f"GET {_CONTROL}/router/projects/{{project}}/policy",
+            f"GET {_CONTROL}/router/projects/{{project}}/quality",
             f"GET {_ROLLOUT}",
             f"GET {_ROLLOUT}/policy",
             f"GET {_CONTROL}/trainer/projects/{{project}}/conflicts",

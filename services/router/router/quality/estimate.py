@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.quality import intervals, strata
-from router.quality.strata import Stratum
+from router.quality import intervals, sample
+from router.quality.sample import Stratum
 
 LEVEL = 0.95
 PRIOR = 2.0
@@ -113,7 +113,7 @@ def _estimate(
 
 def _parts(cells: Sequence[Stratum], prior: Odds) -> list[_Part]:
     """Return the strata, pooled until each has enough labels, with their shares; none without a label."""
-    merged = strata.pooled([each for each in cells if each.size or each.weight], LEAST)
+    merged = sample.pooled([each for each in cells if each.size or each.weight], LEAST)
     if not sum(each.weight for each in merged):
         return []
     shift = _shift(merged, prior)
