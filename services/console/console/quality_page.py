@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from console import charts, forms, page_context, queries
+from console import charts, forms, page_context, quality_queries, queries
 from console.control_api import ControlApi
 from strop_contracts import control, errors, services
+from strop_contracts import control_quality as documents
 from strop_web import shell
 
 pages = page_context.router()
@@ -19,12 +20,12 @@ class Shown:
     """The estimates of one model, as the page arranges them."""
 
     model: str
-    accuracy: control.QualityEstimate | None = None
-    labels: dict[str, dict[str, control.QualityEstimate]] = field(default_factory=dict)  # by label, then by measure
-    groups: list[control.QualityEstimate] = field(default_factory=list)
+    accuracy: documents.Estimate | None = None
+    labels: dict[str, dict[str, documents.Estimate]] = field(default_factory=dict)  # by label, then by measure
+    groups: list[documents.Estimate] = field(default_factory=list)
 
 
-def arrange(estimates: Sequence[control.QualityEstimate]) -> list[Shown]:
+def arrange(estimates: Sequence[documents.Estimate]) -> list[Shown]:
     """Return the estimates by model, that with the most images first."""
     found: dict[str, Shown] = {}
     for each in estimates:
@@ -38,7 +39,7 @@ def arrange(estimates: Sequence[control.QualityEstimate]) -> list[Shown]:
     return sorted(found.values(), key=lambda one: -(one.accuracy.images if one.accuracy else 0))
 
 
-def chart(history: Sequence[control.QualityPoint]) -> charts.Chart | None:
+def chart(history: Sequence[documents.Point]) -> charts.Chart | None:
     """Return the accuracy of each model over time; None without a point."""
     lines: dict[str, list[charts.Point]] = {}
     for each in history:
@@ -74,18 +75,17 @@ async def _page(
 ) -> Response:
     async with runtime.sessions() as session:  # none is held while the router answers
         await queries.require_project(session, project)
+        report = await quality_queries.report(session, project)
     router, status = _router(request, runtime, project), 409 if trouble else 200
-    report = wish = None
-    why = ""
+    wish = None
     try:
         policy = await router.get(control.Policy, "policy")
         wish = policy.model_copy(update={"values": [each for each in policy.values if each.name.startswith("quality")]})
-        report = await router.get(control.Quality, "quality")
     except errors.Refused as error:
-        why = str(error)
+        trouble = trouble or str(error)
     models = arrange(report.estimates) if report else []
     chosen = next((each for each in models if each.model == model), next(iter(models), None))
     return page_context.page(
-        request, "quality.html", status, project=project, trouble=trouble, why=why, report=report, wish=wish,
+        request, "quality.html", status, project=project, trouble=trouble, report=report, wish=wish,
         models=models, chosen=chosen, chart=chart(report.history) if report else None,
     )  # fmt: skip
