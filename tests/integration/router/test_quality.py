@@ -190,6 +190,7 @@ async def test_a_wish_sets_the_audit_rate_once(
     assert plan
     assert plan.met
     assert plan.half == pytest.approx(0.02, abs=0.001)
+    await arrange(runtime, *audits("can", 0.551, {"can": 40, "jar": 40}))  # another plan: the rate stays for some hours
     await quality.tick()
     version, policy = await policies.newest(session, P)
     assert (version, policy.audit_rate) == (2, plan.audit_rate)

@@ -1,13 +1,15 @@
 """Applies the audit solver to a project: its plan, the policy's `audit_rate`, and which audits are sent to labelers."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from router import policies, rules
-from router.quality import measure, sample, solver
+from router.quality import measure, queries, sample, solver
 from strop_contracts import control_quality
 
 log = structlog.get_logger()
@@ -16,6 +18,8 @@ Second = Mapping[str, Sequence[float]]
 
 CHANGES = 1.25
 """Factor by which `audit_rate` must differ from the plan before the policy changes: each change is sent to all devices."""
+HOLD = timedelta(hours=6)
+"""How long an `audit_rate` stays that was set for the same wish."""
 LEAST_IMAGES = 1000
 """Images in the window from which a plan is made."""
 LEAST_ARRIVES = 0.3
@@ -23,12 +27,13 @@ LEAST_ARRIVES = 0.3
 
 
 async def apply(
-    session: AsyncSession, project: str, policy: rules.Policy, seen: Sequence[measure.Seen], covered: float
+    session: AsyncSession, project: str, seen: Sequence[measure.Seen], covered: float
 ) -> tuple[control_quality.Plan | None, Second]:
     """Return the plan and the shares of audits that are sent to labelers; none without a wish. May change the policy.
 
     `covered`: hours in which the images were counted; a whole window is expected to have as many an hour.
     """
+    _, policy = await policies.newest(session, project)
     whole = measure.union(seen)
     images = sum(map(sum, whole.bins.values()))
     if not policy.quality_points or images < LEAST_IMAGES:
@@ -38,8 +43,9 @@ async def apply(
         label: [replace(cell, images=cell.images * factor) for cell in row]
         for label, row in measure.cells(whole).items()
     }
-    plan = solver.solve(cells, wish(policy), arrives(whole))
-    if not 1 / CHANGES <= plan.audit_rate / max(policy.audit_rate, 1e-6) <= CHANGES:
+    plan = await asyncio.to_thread(solver.solve, cells, wish(policy), arrives(whole))
+    differs = not 1 / CHANGES <= plan.audit_rate / max(policy.audit_rate, 1e-6) <= CHANGES
+    if differs and not await queries.is_planned(session, project, policy.quality_points / 100, HOLD):
         await policies.set_policy(session, project, {"audit_rate": plan.audit_rate})
         log.info("audit_rate_changed", project=project, before=policy.audit_rate, now=plan.audit_rate)
     return _document(policy, plan), plan.second

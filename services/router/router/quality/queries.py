@@ -209,6 +209,14 @@ async def report(
     await session.execute(new.on_conflict_do_update(index_elements=[Report.project], set_=values))
 
 
+async def is_planned(session: AsyncSession, project: str, wished: float, within: timedelta) -> bool:
+    """Whether the newest report has a plan for this wish, and the policy was changed within this time."""
+    policy = select(tables.Policy.at).where(tables.Policy.project == project, tables.Policy.at > func.now() - within)
+    known = await session.get(Report, project)
+    planned = known is not None and known.report.plan is not None and known.report.plan.wished == wished
+    return planned and await session.scalar(policy.limit(1)) is not None
+
+
 async def history(session: AsyncSession, project: str, limit: int) -> list[control_quality.Point]:
     """Return the newest points of the accuracy of all devices, the oldest first."""
     overall = Estimate.measure == "accuracy", Estimate.label == "", Estimate.device_group == ""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from router import metrics, policies
+from router import policies
 from router.quality import degradation, drift, measure, planning, queries
 from strop import clearing, db, loops, outbox
 from strop_contracts import control_quality, events, tables
@@ -62,11 +62,10 @@ async def _measure(session: AsyncSession, project: str) -> None:
     window, now = timedelta(hours=policy.quality_hours), datetime.now(UTC)
     hour = now.replace(minute=0, second=0, microsecond=0)
     seen = await queries.seen(session, project, hour - window)
-    found = measure.estimates(seen)
+    found = await asyncio.to_thread(measure.estimates, seen)  # seconds for a thousand labels
     await queries.store(session, project, hour, window, found)
-    _show(project, found)
     covered = await queries.covered(session, project, hour - window)
-    plan, second = await planning.apply(session, project, policy, seen, covered)
+    plan, second = await planning.apply(session, project, seen, covered)
     audits = [audit for part in seen for audit in part.audits]
     report = control_quality.Quality(
         at=now,
@@ -79,13 +78,6 @@ async def _measure(session: AsyncSession, project: str) -> None:
         worse=await _worse(session, project, found),
     )
     await queries.report(session, project, report, second)
-
-
-def _show(project: str, found: Sequence[control_quality.Estimate]) -> None:
-    for each in found:
-        if each.measure == "accuracy" and not each.device_group:
-            for part in ("value", "low", "high"):
-                metrics.FIELD_ACCURACY.labels(project, each.model, part).set(getattr(each, part))
 
 
 async def _drift(session: AsyncSession, project: str, seen: Sequence[measure.Seen]) -> list[control_quality.Change]:
