@@ -85,6 +85,18 @@ async def _models(session: AsyncSession, deployment: D) -> dict[str, bool]:
     return dict((await session.execute(rows.where(B.deployment_id == deployment.id, wanted))).all())
 
 
+async def predictions(session: AsyncSession, deployment: D) -> int:
+    """Count the predictions of the new model on the sampled devices."""
+    sampled = select(B.device).where(B.deployment_id == deployment.id)
+    count = select(func.coalesce(func.sum(H.classified), 0)).where(
+        H.project == deployment.project,
+        H.device.in_(sampled),
+        H.model == rules.model_name(deployment.model_version),
+        H.hour >= _hour(deployment.at),
+    )
+    return int((await session.execute(count)).scalar_one())
+
+
 async def usage(
     session: AsyncSession, project: str, names: Collection[str], model: str, since: datetime
 ) -> Mapping[str, counts.Counts]:

@@ -27,7 +27,8 @@ async def take(session: AsyncSession, deployment: D, policy: policies.RolloutPol
     if not deployment.previous_version or deployment.kind != states.DeploymentKind.ROLLOUT or not policy.soak:
         return None
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
-    if not rules.look_due(now, deployment.at, deployment.stage_at, deployment.looked_at, policy.soak):
+    due = rules.look_due(now, deployment.at, deployment.stage_at, deployment.looked_at, policy.soak)
+    if not due and not await _completed(session, deployment, policy, now):
         return None
     sample = await _sample(session, deployment, deployment.previous_version)
     limits = checks.Limits(**policy.model_dump(include=set(checks.Limits.__dataclass_fields__)))
@@ -35,6 +36,13 @@ async def take(session: AsyncSession, deployment: D, policy: policies.RolloutPol
     await _store(session, deployment, judged, sample.predictions, now)
     harmful = [each for each in judged if each.verdict == states.CheckVerdict.BREACH]
     return next((each for each in harmful if each.name not in deployment.waived), None)
+
+
+async def _completed(session: AsyncSession, deployment: D, policy: policies.RolloutPolicy, now: datetime) -> bool:
+    """Return whether a stage has soaked and waited for predictions that are there now."""
+    if deployment.predictions >= policy.min_predictions or now < deployment.stage_at + timedelta(seconds=policy.soak):
+        return False
+    return await baselines.predictions(session, deployment) >= policy.min_predictions
 
 
 async def _sample(session: AsyncSession, deployment: D, previous: int) -> checks.Sample:
@@ -98,5 +106,5 @@ async def _store(
     spent = any(each.p is not None for each in judged)
     values = {"looks": look if spent else deployment.looks, "looked_at": now, "predictions": predictions}
     await session.execute(update(D).where(D.id == deployment.id).values(**values))
-    verdicts = {each.name: each.verdict for each in judged if each.verdict != states.CheckVerdict.WAIT}
+    verdicts = {each.name: str(each.verdict) for each in judged if each.verdict != states.CheckVerdict.WAIT}
     log.info("rollout_checked", project=deployment.project, look=look, predictions=predictions, verdicts=verdicts)
