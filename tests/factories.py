@@ -11,8 +11,9 @@ from typing import Any
 from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ingest import rules
 from strop_contracts import documents, tables
-from strop_wire import ids, messages, reports
+from strop_wire import ids, messages, reports, topics
 from tests import roles
 
 PROJECT = "bottles"
@@ -94,6 +95,13 @@ def announcement(body: bytes, **changes: Any) -> messages.Capture:
         content_type="image/jpeg",
     )
     return replace(said, **changes)
+
+
+def announced(said: messages.Capture, device: str = DEVICE) -> tables.Capture:
+    """The row that ingest writes of an announcement."""
+    topic = topics.topic(PROJECT, device, "capture")
+    message = rules.DeviceMessage(topic, b"", topics.Address(PROJECT, device, "capture"), said)
+    return tables.Capture(**rules.capture_row(message))
 
 
 def state(**changes: Any) -> reports.State:

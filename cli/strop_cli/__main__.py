@@ -19,6 +19,7 @@ from strop_cli import (
     dlq,
     doctor,
     fleet,
+    labels,
     ledger,
     login,
     plugins,
@@ -49,6 +50,7 @@ cli.add_typer(projects.cli, name="projects")
 cli.add_typer(devices.cli, name="devices")
 cli.command()(fleet.fleet)
 cli.add_typer(datasets.cli, name="datasets")
+cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)

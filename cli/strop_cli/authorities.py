@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,10 +125,22 @@ def create(folder: Path, file: str, common_name: str) -> None:
     _write(folder / file, built.sign(key, hashes.SHA256()), key, mode=0o600)
 
 
-def issue(folder: Path, file: str, common_name: str, valid: timedelta, by: str, hosts: list[str] | None = None) -> None:
-    """Write `file`.pem and .key, signed `by` an authority: for a server when it has hosts, else for a client."""
+def issue(
+    folder: Path,
+    file: str,
+    common_name: str,
+    valid: timedelta,
+    by: str,
+    hosts: list[str] | None = None,
+    *,
+    renew: bool = False,
+) -> None:
+    """Write `file`.pem and .key, signed `by` an authority: for a server when it has hosts, else for a client.
+
+    What is there stays, unless `renew`, or it is damaged or of another authority.
+    """
     authority, signer = _authority(folder, by)
-    if (present := _issued(folder, file)) and _signed(present, authority):
+    if not renew and (present := _issued(folder, file)) and _signed(present, authority):
         return
     key = ec.generate_private_key(ec.SECP256R1())
     role = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
@@ -144,7 +157,23 @@ def issue(folder: Path, file: str, common_name: str, valid: timedelta, by: str, 
         issued.write(f"{signed.serial_number} {common_name}\n")
         issued.flush()
         os.fsync(issued.fileno())
-    _write(folder / file, signed, key)
+    (_overwrite if renew else _write)(folder / file, signed, key)
+
+
+def server_names(folder: Path) -> list[str]:
+    """Return the names and addresses in the certificate of the broker."""
+    broker = x509.load_pem_x509_certificate((folder / "broker.pem").read_bytes())
+    names = broker.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(each.value) for each in names]
+
+
+def expiries(folder: Path) -> dict[str, datetime]:
+    """Return when each certificate below a folder expires, by its path; those that cannot be read are left out."""
+    found = {}
+    for path in sorted(folder.rglob("*.pem")):
+        with suppress(ValueError):  # not a certificate
+            found[str(path.relative_to(folder))] = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    return found
 
 
 def _builder(
@@ -172,6 +201,20 @@ def _write(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePriva
     the folder, which only its owner may enter, guards them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    disk.write(path.with_name(f"{path.name}.key"), key.private_bytes(*form), mode)
+    disk.write(path.with_name(f"{path.name}.key"), _pem(key), mode)
     disk.write(path.with_name(f"{path.name}.pem"), certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _overwrite(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    """Replace the content, not the file: a container that was given it alone would keep the old one.
+
+    A crash in between leaves a pair that does not match, or a damaged file: the next `renew` repairs it.
+    """
+    path.with_name(f"{path.name}.key").write_bytes(_pem(key))
+    path.with_name(f"{path.name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    disk.sync(path.parent)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(*form)

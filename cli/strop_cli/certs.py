@@ -59,6 +59,42 @@ def make(
 
 
 @cli.command()
+def renew(folder: Folder) -> None:
+    """Renew the certificates of broker and services, with the same names; devices keep theirs.
+
+    The broker reads its new one at SIGHUP, services theirs at their next connection: nothing is restarted.
+    """
+    from strop_cli import authorities
+
+    if not (folder / "broker.pem").exists():
+        raise errors.NotFound(f"{folder} has no certificates: run `strop certs make --dir {folder}` first")
+    names = authorities.server_names(folder)
+    authorities.issue(folder, "broker", "mosquitto", authorities.SHORT, authorities.DEVICES, names, renew=True)
+    for service in SERVICES:
+        authorities.issue(folder, service, service, authorities.SHORT, authorities.SERVICES, renew=True)
+    print("renewed; the broker reads its new certificate at SIGHUP: docker compose kill -s HUP mosquitto")
+
+
+@cli.command("list")
+def list_(folder: Folder) -> None:
+    """List the certificates below DIR, those that expire first at the top. The exit code is 1 if one expires within 30 days."""
+    from datetime import UTC, datetime, timedelta
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from strop_cli import authorities
+
+    table, now = Table("certificate", "expires", "days left"), datetime.now(UTC)
+    expiries = sorted(authorities.expiries(folder).items(), key=lambda each: each[1])
+    for name, at in expiries:
+        table.add_row(name, f"{at:%Y-%m-%d}", str((at - now).days))
+    Console().print(table)
+    if any(at - now < timedelta(days=30) for _, at in expiries):
+        raise typer.Exit(1)
+
+
+@cli.command()
 def device(project: str, names: Annotated[list[str], typer.Argument(metavar="NAME...")], folder: Folder) -> None:
     """Make the certificates of devices, DIR/devices/PROJECT/NAME.pem and .key. What is there already stays."""
     from strop_cli import authorities

@@ -14,6 +14,10 @@ CAPTURE_SECONDS = Histogram(
 )
 """Several services observe it, each its own stage."""
 MQTT_DROPPED = Counter("strop_mqtt_dropped_total", "MQTT messages at QoS 0 dropped because too many waited")
+BROKER_CERTIFICATE_EXPIRES = Gauge(
+    "strop_broker_certificate_expires_timestamp_seconds",
+    "Unix time at which the certificate of the MQTT broker expires",
+)
 DEAD_LETTERS = Gauge("strop_dead_letters", "Dead letters that wait for a decision", ["service"])
 QUEUE_MESSAGES = Gauge("strop_queue_messages", "Messages in a service's queue, with those in progress", ["service"])
 OUTBOX_MESSAGES = Gauge("strop_outbox_messages", "Messages that wait to be sent to a queue; counted up to 100,000")

@@ -45,6 +45,10 @@ BURST = 16
 """Messages that make a burst; with fewer, a larger batch is worth a wait."""
 
 
+Tls = Callable[[], ssl.SSLContext]
+"""Makes the TLS context of the next connection, so that a renewed certificate needs no restart."""
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """Load the trusted CAs and the client certificate for mqtts://."""
     context = ssl.create_default_context(cafile=settings.mqtt_ca)
@@ -171,12 +175,14 @@ class Mqtt:
         client_id: str,
         filters: Sequence[str] = (),
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
         leaving: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._address = address = urlsplit(url)
-        self._tls = (tls or ssl.create_default_context()) if address.scheme == "mqtts" else None
+        self._tls = (tls or ssl.create_default_context) if address.scheme == "mqtts" else None
+        if self._tls:
+            self._tls()  # raises here if a file is missing
         user = None if address.username is None else unquote(address.username)
         password = unquote(address.password or "")
         self._hello = packets.connect(client_id, user, password, clean=not filters, keepalive=KEEPALIVE)
@@ -228,7 +234,10 @@ class Mqtt:
         """Connect, and return when the connection is lost."""
         host, port = self._address.hostname or "localhost", self._address.port or (8883 if self._tls else 1883)
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            _, connection = await self._loop.create_connection(self._open, host, port, ssl=self._tls)
+            tls = self._tls and self._tls()
+            transport, connection = await self._loop.create_connection(self._open, host, port, ssl=tls)
+        if certificate := transport.get_extra_info("peercert"):
+            metrics.BROKER_CERTIFICATE_EXPIRES.set(ssl.cert_time_to_seconds(certificate["notAfter"]))
         try:
             await connection.keep_alive()
         finally:
@@ -364,7 +373,7 @@ class Mqtt:
 
 @asynccontextmanager
 async def connect(
-    url: str, client_id: str, filters: Sequence[str] = (), *, tls: ssl.SSLContext | None = None, leaving: bool = False
+    url: str, client_id: str, filters: Sequence[str] = (), *, tls: Tls | None = None, leaving: bool = False
 ) -> AsyncIterator[Mqtt]:
     """Open a connection that reconnects by itself. With filters, the session is persistent: `client_id` must be stable."""
     client = Mqtt(url, client_id, filters, tls=tls, leaving=leaving)

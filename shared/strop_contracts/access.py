@@ -52,6 +52,7 @@ ROUTES = dict(
             f"POST {_LABELING}/tasks/next",
             f"GET {_LABELING}/progress",
             f"GET {_LABELING}/labels",
+            f"GET {_LABELING}/labels/waiting",
             audited=False,  # `annotations` has the author
         ),
         *_rules(
@@ -69,6 +70,8 @@ ROUTES = dict(
             Scope.PROJECT,
             f"GET {_PROJECT}",
             f"GET {_PROJECT}/models",
+            f"GET {_PROJECT}/fleet",
+            f"GET {_PROJECT}/fleet/{{device}}",
             f"GET {_PROJECT}/rollouts",
             f"GET {_PROJECT}/data",
             f"GET {_PROJECT}/data/{{part}}",
@@ -94,6 +97,13 @@ ROUTES = dict(
             f"GET {_CONTROL}/trainer/projects/{{project}}/settings",
             f"GET {_CONTROL}/trainer/projects/{{project}}/triggers",
             audited=False,  # the POSTs change nothing
+        ),
+        *_rules(
+            Role.REVIEWER,
+            Scope.PROJECT,
+            f"POST {_LABELING}/labels",
+            f"GET {_CONTROL}/labeling-queue/projects/{{project}}/labels",
+            f"POST {_CONTROL}/labeling-queue/projects/{{project}}/labels",
         ),
         *_rules(
             Role.REVIEWER,

@@ -125,6 +125,29 @@ class BaseImages(Document):
     unseen: Sample  # keys with an object and without a row
 
 
+class WaitingLabel(Document):
+    """The name of a folder below `labeled_field_data/` that no label of the project has: a new label, or a misspelled one."""
+
+    name: str
+    images: int
+    since: datetime  # of the first image
+    nearest: str | None  # the label that is spelled most like it
+
+
+class Labels(Document):
+    """The labels of a project, and those that wait for a person's decision."""
+
+    labels: list[str]
+    waiting: list[WaitingLabel]
+
+
+class LabelDecision(Document):
+    """What the name of a folder stands for: a label of its own (`label` equals `name`), or another one."""
+
+    name: str
+    label: str
+
+
 class PolicyValue(Document):
     """A value of a policy, or of the settings of a project."""
 

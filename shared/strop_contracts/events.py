@@ -79,6 +79,12 @@ class LabelFiled(Event):
     label: str
 
 
+class CopyMoved(Event):
+    """Somebody removed the copy of a capture with a label, or put it back into `raw_field_data/`: its label may have gone."""
+
+    capture_id: UUID
+
+
 class ImageLabeled(Event):
     """A person's answer became the ground truth of a capture (`label` None: it was taken back or is unusable)."""
 

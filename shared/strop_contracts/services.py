@@ -69,7 +69,7 @@ _CALLERS = (accounts.Token, accounts.Membership)
 INGEST = Service(
     "ingest",
     consumes=(events.ImageRequested, events.ImageDeclined, events.ProjectDeleted),
-    reads=(*_CALLERS, tables.Project, tables.GroundTruth, tables.ModelFile),
+    reads=(*_CALLERS, tables.Project, tables.GroundTruth, tables.FiledLabel, tables.ModelFile),
     mqtt=True,
 )
 ROUTER = Service(
@@ -79,7 +79,10 @@ ROUTER = Service(
 )
 LABELING_QUEUE = Service(
     "labeling-queue",
-    consumes=(events.ImageStored, events.LabelFiled, events.ImageLabeled, events.ProjectDeleted),
+    consumes=(
+        *(events.ImageStored, events.LabelFiled, events.CopyMoved),
+        *(events.ImageLabeled, events.ProjectDeleted),
+    ),
     reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.Upload, tables.AuditEntry),
     signs_in=True,
     published=8000,
@@ -122,7 +125,7 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
-        *(tables.HostedChange, tables.UsageHour, tables.RolloutCheck),
+        *(tables.HostedChange, tables.RolloutCheck, tables.UsageHour),
     ),
     signs_in=True,
     published=8002,

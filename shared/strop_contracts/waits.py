@@ -191,5 +191,6 @@ BY_SERVICE: Mapping[str, tuple[Wait, ...]] = {
 
 ELSEWHERE: Mapping[type[events.Event], str] = {
     events.LabelFiled: "ingest.bucket_sweep finds the file in the folder of another label",
+    events.CopyMoved: "ingest.bucket_sweep finds the copy of a capture with a label among those without",
 }
 """Events without a Wait, and what finds their loss."""

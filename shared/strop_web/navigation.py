@@ -38,6 +38,7 @@ def _section(title: str, path: str, *more: str) -> Section:
 
 SECTIONS = (
     _section("Overview", ""),
+    _section("Fleet", "/fleet"),
     _section("Rollouts", "/rollouts"),
     _section("Labels", "/data", "import"),
     _section("Models", "/models", "versions", "try"),

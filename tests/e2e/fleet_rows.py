@@ -29,6 +29,18 @@ from (select n, now() - interval '24 hours' * (n::float / :captures) ^ 1.3 as at
              (array['low', 'low', 'low', 'high', 'audit', 'novel'])[1 + n % 6] as reason
       from generate_series(1, :captures) n) made
 """
+_USAGE = """
+insert into usage_hours (project, device, model, policy, hour, classified, rejected, failed, low, high, audit, predictions, latency)
+select d.project, d.name, d.model, 1, date_trunc('hour', now()) - interval '1 hour' * h, 60 + h % 7, 2, h % 2, 8, 20, 3,
+       '{"can": [0, 0, 0, 1, 2, 3, 4, 5, 10, 15], "bottle": [0, 0, 0, 0, 0, 1, 1, 2, 4, 6], "cup": [0, 0, 0, 0, 0, 0, 0, 1, 2, 3],
+         "foil": [0, 0, 0, 0, 0, 0, 0, 0, 0, 2], "carton": [0, 0, 0, 0, 0, 0, 0, 0, 1, 1]}', array[0, 20, 30, 10, 0, 0, 0, 0, 0, 0]
+from devices d, generate_series(0, :hours - 1) h where d.project = :project and d.model is not null
+"""
+_UPLOADS = """
+insert into uploads (capture_id, state, stored_at)
+select id, (array['stored', 'stored', 'granted', 'dropped'])[1 + get_byte(uuid_send(id), 1) % 4], now() from captures
+where project = :project
+"""
 _ROUTES = """
 insert into routes select id, project, device, at, get_byte(uuid_send(id), 0) < 90, reason, 0.4, 1 from captures
 where project = :project
@@ -46,11 +58,11 @@ from label_tasks t join captures c on c.id = t.capture_id where t.project = :pro
 """
 
 
-async def make(session: AsyncSession, project: str, devices: int, captures: int) -> None:
-    """Make a project with devices, a day of captures, and the labels of those that were uploaded."""
+async def make(session: AsyncSession, project: str, devices: int, captures: int, hours: int = 6) -> None:
+    """Make a project with devices and their counts of some hours, a day of captures, and the labels of those uploaded."""
     await factories.make_project(session, project, devices=())
-    values = {"project": project, "devices": devices, "captures": captures}
-    for statement in (_DEVICES, _CAPTURES, _ROUTES, _TASKS, _TRUTH):
+    values = {"project": project, "devices": devices, "captures": captures, "hours": hours}
+    for statement in (_DEVICES, _USAGE, _CAPTURES, _UPLOADS, _ROUTES, _TASKS, _TRUTH):
         await session.execute(text(statement), values)
 
 

@@ -1,7 +1,7 @@
 """Geometry of the small charts that pages draw as SVG. Coordinates are percent of the width and of the height. Pure."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -141,3 +141,31 @@ def _line(name: str, points: Sequence[Point], start: datetime, end: datetime, ti
 def _title(name: str, point: Point) -> str:
     interval = f"{100 * point.low:.1f} to {100 * point.high:.1f}"
     return f"{name}, {point.at:%Y-%m-%d %H:%M} UTC: {100 * point.value:.1f} % ({interval})"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a bar of shares, from `x` on, `width` wide."""
+
+    name: str
+    x: float
+    width: float
+
+
+_PARTS = 4
+"""Parts that have a colour of their own."""
+
+
+def shares(counts: Mapping[str, int]) -> list[Part]:
+    """Return the shares of the most frequent names side by side, and one part "other" for the rest."""
+    total, most = sum(counts.values()), sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    if not total:
+        return []
+    shown = most[:_PARTS] if len(most) <= _PARTS else most[: _PARTS - 1]
+    if rest := total - sum(number for _, number in shown):
+        shown = [*shown, ("other", rest)]
+    parts, x = [], 0.0
+    for name, number in shown:
+        parts.append(Part(name, round(x, 2), round(100 * number / total, 2)))
+        x += 100 * number / total
+    return parts

@@ -26,6 +26,9 @@ class Fleet:
     devices: int
     fresh: int  # reported within `FRESH`
     never: int  # never reported
+    errors: int  # reported errors
+    losing: int  # lost images since their boot
+    spooled: int  # images in their spools
     models: Sequence[tuple[str, int]]  # devices by the model that they run, most first; "" without one
 
 
@@ -70,14 +73,18 @@ async def fleet(session: AsyncSession, project: str) -> Fleet:
             count,
             count.filter(table.seen_at > func.now() - FRESH),
             count.filter(table.seen_at.is_(None)),
+            count.filter(table.errors != []),
+            count.filter(table.dropped != {}),
+            func.coalesce(func.sum(table.spool_items), 0),
         )
         .where(table.project == project)
         .group_by(model)
         .order_by(count.desc(), model)
     )
     found = rows.all()
-    devices, fresh, never = (sum(int(row[place]) for row in found) for place in (1, 2, 3))
-    return Fleet(devices, fresh, never, [(row[0], row[1]) for row in found])
+    models = [(row[0], row[1]) for row in found]
+    devices, fresh, never, errors, losing, spooled = (sum(int(row[place]) for row in found) for place in range(1, 7))
+    return Fleet(devices, fresh, never, errors, losing, spooled, models)
 
 
 async def flow(session: AsyncSession, project: str) -> Flow:

@@ -9,6 +9,7 @@ from console import (
     dataset_images,
     decisions,
     evaluation_page,
+    fleet_page,
     imports,
     overview_page,
     page_context,
@@ -63,6 +64,7 @@ router.include_router(control.router)
 for part in (
     pages,
     overview_page.pages,
+    fleet_page.pages,
     rollouts_page.pages,
     versions.pages,
     dataset_images.pages,

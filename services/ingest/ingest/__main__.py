@@ -64,7 +64,7 @@ for part in (control.router, dataset_control.router):
 
 
 def build(runtime: app.Runtime) -> app.Service:
-    shared, tls = runtime.settings, mqtt.tls_context(runtime.settings)
+    shared, tls = runtime.settings, partial(mqtt.tls_context, runtime.settings)
     client_id = f"{sources.mqtt.client_id(shared)}-grants-{ids.new_id()}"  # its session holds nothing
     broker = mqtt.Mqtt(shared.mqtt_url, client_id, tls=tls)
     ingest = Ingest(runtime, broker, settings.Settings().sources)

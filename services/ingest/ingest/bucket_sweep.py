@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from ingest import metrics, notifications, object_keys, queries, rules
+from ingest import metrics, notifications, object_keys, queries, uploads
 from strop import app, db, inbox, loops, storage
 from strop_contracts import errors, keys, tables, topology
 
@@ -90,21 +90,24 @@ class BucketSweep:
                 )
 
     async def _uploads(self, project: str) -> AsyncIterator[list[Difference]]:
-        """Yield uploads that are expected, or belong to no capture."""
+        """Yield uploads that are expected, images of no capture, and copies of captures that have a label."""
         async for page in self._bucket.pages(keys.below(project, keys.UPLOADS)):
-            named = list(_parsed(page))
-            wanted = {each.capture for _, each in named if isinstance(each, object_keys.FieldImage)}
+            named = [(item, each) for item, each in _parsed(page) if isinstance(each, object_keys.FieldImage)]
+            wanted = {each.capture for _, each in named if each.capture}
             async with self._sessions() as session:
                 rows = await queries.captures.get(session, wanted)
-            yield [_written(item) for item, each in named if _is_expected(each, rows)]
+                labels = await queries.sweep.labels(session, wanted)
+            yield [_written(item) for item, each in named if _is_open(each, rows, labels)]
 
     async def _labels(self, project: str) -> AsyncIterator[list[Difference]]:
-        """Yield files that lie in the folder of another label than that of their capture."""
+        """Yield files that lie in the folder of another label than that of their capture, or belong to none."""
         async for page in self._bucket.pages(keys.below(project, keys.LABELED)):
             named = [(item, each) for item, each in _parsed(page) if isinstance(each, object_keys.LabeledImage)]
+            wanted = {each.capture for _, each in named if each.capture}
             async with self._sessions() as session:
-                labels = await queries.sweep.labels(session, {each.capture for _, each in named})
-            yield [_written(item) for item, each in named if not _is_filed(item.key, each, labels.get(each.capture))]
+                rows = await queries.captures.get(session, wanted)
+                labels = await queries.sweep.labels(session, wanted)
+            yield [_written(item) for item, each in named if not _is_filed(item.key, each, rows, labels)]
 
     async def _dataset_images(self, project: str) -> AsyncIterator[list[Difference]]:
         """Yield files of base data sets without a row of the same time, and rows without a file."""
@@ -166,17 +169,22 @@ def _parsed(page: Iterable[storage.Listed]) -> Iterable[tuple[storage.Listed, ob
             continue  # its notification became a dead letter
 
 
-def _is_expected(
-    named: object_keys.NamedObject | None, rows: Mapping[UUID, tuple[tables.Capture, tables.Upload | None]]
-) -> bool:
-    if not isinstance(named, object_keys.FieldImage):
+Rows = Mapping[UUID, tuple[tables.Capture, tables.Upload | None]]
+Labels = Mapping[UUID, str | None]
+
+
+def _is_open(image: object_keys.FieldImage, rows: Rows, labels: Labels) -> bool:
+    """Whether something is to be done about a file among the unlabelled ones."""
+    if image.capture is None or image.capture not in rows:
+        return True
+    _, upload = rows[image.capture]
+    return not uploads.is_settled(upload) or labels.get(image.capture) is not None
+
+
+def _is_filed(key: str, image: object_keys.LabeledImage, rows: Rows, labels: Labels) -> bool:
+    if image.capture is None or image.capture not in rows:
         return False
-    _, upload = rows.get(named.capture, (None, None))
-    return upload is None or rules.accepts_image(upload.state, upload.reason)
-
-
-def _is_filed(key: str, image: object_keys.LabeledImage, label: str | None) -> bool:
-    return label == image.label and key == object_keys.labeled_image(key, image)
+    return labels.get(image.capture) == image.label and key == keys.labeled(rows[image.capture][0], image.label)
 
 
 def _is_newer(item: storage.Listed, placed_at: datetime) -> bool:

@@ -13,7 +13,7 @@ from strop_wire import hidden
 SHOWN = 10
 """Lines of a kind that a response names."""
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read(keys: Iterable[str]) -> Files:
             images.add(key)
         elif object_keys.is_hidden(key):
             unused.setdefault(hidden.REASON, []).append(key)
-        elif key.lower().endswith(_SUFFIXES):
+        elif key.lower().endswith(SUFFIXES):
             unused.setdefault("not below train/LABEL/ or valid/LABEL/", []).append(key)
     return Files(frozenset(images), unused)
 

@@ -8,7 +8,6 @@ subscribes again, and a removed device is disconnected.
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -46,7 +45,7 @@ class Refused(ConnectionError):
 
 
 class DeviceRights:
-    def __init__(self, make: db.Sessions, settings: Settings, tls: ssl.SSLContext) -> None:
+    def __init__(self, make: db.Sessions, settings: Settings, tls: mqtt.Tls) -> None:
         self._make, self._settings, self._tls = make, settings, tls
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -65,7 +65,7 @@ class Decisions:
 
 
 def _granted(capture: tables.Capture) -> dict[str, Any]:
-    key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+    key = keys.upload(capture)
     return {"capture_id": capture.id, "state": states.UploadState.GRANTED, "key": key}
 
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from ingest import dataset_images, grant_publisher, image_store, metrics, object_keys, queries, uploads
-from strop import db, inbox, outbox, storage
-from strop_contracts import errors, events, tables
+from ingest import by_hand, copies, dataset_images, grant_publisher, image_store, metrics, object_keys, queries, uploads
+from strop import db, storage
+from strop_contracts import errors, events
 
 log = structlog.get_logger()
 
@@ -38,12 +38,14 @@ class ObjectChanges:
         images = image_store.ImageStore(bucket)
         self._uploads = uploads.Uploads(sessions, bucket, grants, images)
         self._dataset_images = dataset_images.DatasetImages(sessions, bucket, images)
+        self._by_hand = by_hand.ByHand(sessions, bucket, images)
+        self._copies = copies.Copies(sessions, bucket, self._by_hand)
         self._free = asyncio.Semaphore(CONCURRENCY)
 
     async def on_objects_changed(self, changes: Sequence[ObjectsChanged]) -> None:
         """Handle each object; PartialFailure names the events with an object that failed."""
         failed: dict[str, Exception] = {}  # by key
-        uploaded: dict[str, object_keys.FieldImage] = {}
+        field: dict[Object, tuple[object_keys.FieldImage, datetime]] = {}
         others: dict[Object, Awaitable[None]] = {}
         for (key, sequencer), at in {each: event.at for event in changes for each in event.objects}.items():
             try:
@@ -53,20 +55,41 @@ class ObjectChanges:
                 continue
             match named:
                 case object_keys.FieldImage():
-                    uploaded[key] = named
+                    field[key, sequencer] = named, at
                 case object_keys.LabeledImage():
-                    others[key, sequencer] = self._file_label(key, sequencer, named, at)
+                    others[key, sequencer] = self._copies.labeled(key, sequencer, named, at)
                 case object_keys.DatasetImage():
                     others[key, sequencer] = self._dataset_images.update(key, sequencer, named)
                 case object_keys.HiddenFile():
                     others[key, sequencer] = self._dataset_images.remove_hidden(key, named)
+        arrived = await self._sort(field, others)
         failed |= await self._each(others)
         invalid = [error for error in failed.values() if isinstance(error, errors.InvalidMessage)]
         metrics.IMAGES_REFUSED.labels("unknown").inc(len(invalid))
-        if uploaded:
-            failed |= await self._uploads.receive(uploaded)
+        failed |= await self._uploads.receive(arrived)
         if failed:
             raise errors.PartialFailure(dict(_by_event(changes, failed)))
+
+    async def _sort(
+        self,
+        field: Mapping[Object, tuple[object_keys.FieldImage, datetime]],
+        others: dict[Object, Awaitable[None]],
+    ) -> dict[str, uploads.Row]:
+        """Return the uploads that are expected, by key; copies of captures, and images of none, are added to the others."""
+        if not field:
+            return {}
+        async with self._sessions() as session:
+            rows = await queries.captures.get(session, {image.capture for image, _ in field.values() if image.capture})
+        arrived = {}
+        for (key, sequencer), (image, at) in field.items():
+            capture, upload = rows.get(image.capture, (None, None)) if image.capture else (None, None)
+            if capture is None or capture.project != image.project:
+                others[key, sequencer] = self._by_hand.adopt(key, image)
+            elif upload and uploads.is_settled(upload):
+                others[key, sequencer] = self._copies.raw(key, sequencer, capture, upload, at)
+            else:
+                arrived[key] = capture, upload
+        return arrived
 
     async def _each(self, others: Mapping[Object, Awaitable[None]]) -> dict[str, Exception]:
         results = await asyncio.gather(*map(self._one, others.values()), return_exceptions=True)
@@ -75,26 +98,6 @@ class ObjectChanges:
     async def _one(self, work: Awaitable[None]) -> None:
         async with self._free:
             await work
-
-    async def _file_label(self, key: str, sequencer: str, image: object_keys.LabeledImage, at: datetime) -> None:
-        """Publish LabelFiled with the folder's label, unless the ground truth equals it: then Strop moved the file."""
-        if (current := await self._bucket.head(key)) is None:
-            return  # moved on since
-        if key != (target := object_keys.labeled_image(key, image)):
-            await self._bucket.copy(key, target)  # whose event follows
-            await self._bucket.delete_unchanged(key, current.etag)
-            return
-        async with self._sessions.begin() as session:
-            capture, _ = (await queries.captures.get(session, [image.capture])).get(image.capture, (None, None))
-            if capture is None or capture.project != image.project:
-                raise errors.InvalidMessage(f"{key}: project {image.project} has no capture {image.capture}")
-            truth = await session.get(tables.GroundTruth, image.capture)
-            if truth and truth.label == image.label:
-                return
-            if await inbox.claim(session, "ingest", f"{key}@{sequencer}"):
-                # With the time of the move: a person's answer since then is newer.
-                filed = events.LabelFiled(project=image.project, capture_id=image.capture, label=image.label, at=at)
-                await outbox.add(session, filed)
 
 
 def _by_event(changes: Sequence[ObjectsChanged], failed: Mapping[str, Exception]) -> Iterator[tuple[UUID, Exception]]:

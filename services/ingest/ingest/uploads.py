@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ingest import grant_publisher, image_store, metrics, object_keys, queries, rules
+from ingest import grant_publisher, image_store, metrics, queries, rules
 from strop import db, outbox, storage
 from strop import metrics as kernel_metrics
 from strop_contracts import errors, events, keys, states, tables
@@ -26,11 +26,8 @@ CONCURRENCY = 8
 Known = Collection[tuple[str, str]]
 """Images that are stored, by (project, sha256)."""
 
-Decided = tuple[tables.Capture, tables.Upload | None]
-"""A capture with the decision about its image."""
-
-Row = Decided | None
-"""The capture that a key names."""
+Row = tuple[tables.Capture, tables.Upload | None]
+"""A capture that a key names, with the decision about its image."""
 
 
 class Mismatch(ValueError):
@@ -72,12 +69,12 @@ class Uploads:
         self._images = images
         self._free = asyncio.Semaphore(CONCURRENCY)
 
-    async def receive(self, uploaded: Mapping[str, object_keys.FieldImage]) -> dict[str, Exception]:
+    async def receive(self, pairs: Mapping[str, Row]) -> dict[str, Exception]:
         """Store the images at these keys in one transaction; returns the error of each key that has one."""
+        if not pairs:
+            return {}
         async with self._sessions() as session:
-            rows = await queries.captures.get(session, {image.capture for image in uploaded.values()})
-            known = await queries.images.known(session, {(each.project, each.sha256) for each, _ in rows.values()})
-        pairs = {key: rows.get(image.capture) for key, image in uploaded.items()}
+            known = await queries.images.known(session, {(each.project, each.sha256) for each, _ in pairs.values()})
         results = await asyncio.gather(*(self._verify(*each, known) for each in pairs.items()), return_exceptions=True)
         await self._store([each for each in results if isinstance(each, Verified)])
         # Only now: if storing fails, all of them are verified again.
@@ -89,14 +86,10 @@ class Uploads:
 
     async def _verify(self, key: str, row: Row, known: Known) -> Verified | None:
         """Verify the object at a key; None if there is nothing to do."""
-        if row is None:
-            raise errors.InvalidMessage(f"{key}: there is no capture of this id")
         capture, upload = row
-        expected = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+        expected = (upload and upload.key) or keys.upload(capture)
         if key != expected:
             raise errors.InvalidMessage(f"{key}: the place of this capture is {expected}")
-        if upload and not rules.accepts_image(upload.state, upload.reason):
-            return None  # answered before, or a copy that was moved back
         async with self._free:
             try:
                 checked = await self._check(key, capture, known)
@@ -134,16 +127,16 @@ class Uploads:
 
     async def _refuse(self, key: str, row: Row, error: BaseException) -> None:
         """Act on the error of an upload, and raise what the event's outcome depends on."""
-        if row and isinstance(error, Mismatch):
+        if isinstance(error, Mismatch):
             await self._request_again(key, row, error)
-        elif row and isinstance(error, decoder.BadImage):
+        elif isinstance(error, decoder.BadImage):
             await self._drop(key, row[0], str(error))
         else:
             if isinstance(error, errors.InvalidMessage):
                 metrics.IMAGES_REFUSED.labels("unknown").inc()
             raise error
 
-    async def _request_again(self, key: str, row: Decided, error: Mismatch) -> None:
+    async def _request_again(self, key: str, row: Row, error: Mismatch) -> None:
         """Request the image again, or drop the capture after `rules.MAX_ATTEMPTS`.
 
         Another delivery of the event may have done so, and the device may have uploaded again, since the object was read:
@@ -169,6 +162,11 @@ class Uploads:
         if upload:
             await self._grants.captures([(capture, upload)])
         raise errors.InvalidMessage(f"{key}: {reason}")
+
+
+def is_settled(upload: tables.Upload | None) -> bool:
+    """Whether the image of a capture is not expected any more: it is stored, or dropped for good."""
+    return upload is not None and not rules.accepts_image(upload.state, upload.reason)
 
 
 def _event(capture: tables.Capture) -> events.ImageStored:

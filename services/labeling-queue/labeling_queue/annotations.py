@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import kinds, metrics, queries, rules
+from labeling_queue import kinds, labels, metrics, queries, rules
 from strop import outbox
 from strop_contracts import errors, events, states, tables
 from strop_wire import ids
@@ -33,25 +33,47 @@ async def submit(
 async def file(session: AsyncSession, event: events.LabelFiled) -> None:
     """Record a file moved by hand as an answer that overrides those before it; our own moves change nothing.
 
-    If a move is reported after a newer answer, that answer stands, and the file is moved to its folder.
+    If a move is reported after a newer answer, that answer stands, and the file is moved to its folder. An unknown label
+    becomes no answer: the capture waits until a person decides about it. It is kept as an answer that was taken back, so
+    that the file leaves the folder when there is one that stands.
     """
     task = await queries.lock_of_capture(session, event.capture_id)
     if task and task.project != event.project:
         raise errors.InvalidMessage(f"capture {event.capture_id} belongs to another project")
     if task is None:
         raise errors.RetryLater(f"the image of capture {event.capture_id} is not stored yet")
-    answer = rules.read_answer(states.AnswerKind.LABEL, event.label)
+    moved_at = min(event.at, await queries.now(session))
+    filed = rules.read_answer(states.AnswerKind.LABEL, event.label)
+    label = await labels.of_folder(session, task.project, str(filed.label))
+    answer = rules.Answer(filed.answer, label)
     history = await queries.history(session, task.id)
     newest = next(reversed(_standing(history)), None)
-    if newest and _read(newest) == answer:
-        return
-    if rules.is_echo(answer, event.at, _ended(history, newest)):
-        return
-    if newest and newest.at > event.at:
-        session.add(_annotation(task, FOLDER, FOLDER, answer, at=event.at, undone_at=event.at))
-        await _announce(session, task, newest.label, newest.author)
+    if (waits_since := await labels.waits_since(session, task.capture_id)) and waits_since > moved_at:
+        return  # it was moved on, to the folder of an unknown label
+    if newest and (_read(newest) == answer or newest.at > moved_at):
+        waited = await labels.settle(session, task.capture_id, max(moved_at, newest.at))
+        if waited or _read(newest) != filed:
+            _keep(session, task, history, filed, moved_at)
+            await _announce(session, task, newest.label, newest.author)
+    elif await labels.is_known(session, task.project, label):
+        if answer != filed:
+            _keep(session, task, history, filed, moved_at)
+        # Its time is that of the move: moves may be reported late, and the last one counts.
+        await _record(session, task, FOLDER, FOLDER, answer, at=moved_at)
     else:
-        await _record(session, task, FOLDER, FOLDER, answer)
+        _keep(session, task, history, filed, moved_at)
+        await labels.wait(session, task.project, task.capture_id, label, moved_at)
+
+
+async def withdraw(session: AsyncSession, capture_id: UUID) -> None:
+    """Take back all answers to a capture: a person put its file back among those without a label. Its task is open again."""
+    task = await queries.lock_of_capture(session, capture_id)
+    if task is None or task.copy_due_at:
+        raise errors.RetryLater(f"the copy of capture {capture_id} is being moved")
+    now = await queries.now(session)
+    for annotation in _standing(await queries.history(session, task.id)):
+        annotation.undone_at = now
+    await _conclude(session, task, FOLDER)
 
 
 async def undo(
@@ -92,15 +114,32 @@ async def unskip(session: AsyncSession, task_id: UUID, person: str) -> None:
 
 
 async def _record(
-    session: AsyncSession, task: tables.LabelTask, author: str, source: str, answer: rules.Answer
+    session: AsyncSession,
+    task: tables.LabelTask,
+    author: str,
+    source: str,
+    answer: rules.Answer,
+    **times: datetime,
 ) -> tables.Annotation:
-    annotation = _annotation(task, author, source, answer)
+    annotation = _annotation(task, author, source, answer, **times)
     session.add(annotation)
     await session.flush()  # the database sets its time
     task.leased_by, task.leased_until = None, None
     await _conclude(session, task, author)
     metrics.ANNOTATIONS.labels(task.project, answer.answer).inc()
     return annotation
+
+
+def _keep(
+    session: AsyncSession,
+    task: tables.LabelTask,
+    history: Sequence[tables.Annotation],
+    filed: rules.Answer,
+    at: datetime,
+) -> None:
+    """Keep the label of a file's folder as an answer that was taken back at once, unless it was given before."""
+    if filed.label not in {each.label for each in history}:
+        session.add(_annotation(task, FOLDER, FOLDER, filed, at=at, undone_at=at))
 
 
 def _annotation(
@@ -119,8 +158,11 @@ async def _conclude(session: AsyncSession, task: tables.LabelTask, author: str) 
     task.state = states.TaskState.OPEN if conclusion.open else states.TaskState.DONE
     truth = conclusion.truth
     if truth:
+        await labels.settle(session, task.capture_id)
         about = {"capture_id": task.capture_id, "project": task.project, "device": task.device, "sha256": task.sha256}
-        await session.merge(tables.GroundTruth(**about, label=truth.label, author=truth.author, at=truth.at))
+        # A move may be older than the last training, which has not seen its label.
+        at = await queries.now(session) if truth.author == FOLDER else truth.at
+        await session.merge(tables.GroundTruth(**about, label=truth.label, author=truth.author, at=at))
         await _announce(session, task, truth.label, truth.author)
     elif before := await session.get(tables.GroundTruth, task.capture_id):
         await session.delete(before)
@@ -138,13 +180,6 @@ async def _announce(session: AsyncSession, task: tables.LabelTask, label: str | 
 def _standing(history: Sequence[tables.Annotation]) -> list[tables.Annotation]:
     """The answers that were not taken back, oldest first."""
     return [annotation for annotation in history if annotation.undone_at is None]
-
-
-def _ended(given: Sequence[tables.Annotation], standing: tables.Annotation | None) -> dict[str, datetime]:
-    """Until when each label that was the ground truth once was so."""
-    gone = [annotation for annotation in given if annotation is not standing and annotation.label]
-    ends = ((annotation.label, annotation.undone_at or (standing and standing.at)) for annotation in gone)
-    return {label: end for label, end in ends if label and end}
 
 
 def _given(annotation: tables.Annotation) -> rules.Given:

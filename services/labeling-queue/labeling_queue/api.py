@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
-from labeling_queue import annotations, kinds, progress, queries, rules, schemas
+from labeling_queue import annotations, kinds, labels, progress, queries, rules, schemas
 from strop import access, requests
 from strop_contracts import errors, keys, states, tables
 from strop_contracts.states import Role
@@ -142,10 +142,32 @@ async def show_progress(
 
 
 @router.get("/projects/{project}/labels", summary="List the labels", responses={404: NOT_FOUND})
-async def labels(project: Project, me: Me, session: Session) -> list[str]:
+async def label_list(project: Project, me: Me, session: Session) -> list[str]:
     """Those in use, sorted: those of the base data and those people gave. An answer may bring a new one."""
     await queries.require_project(session, project)
-    return await queries.labels(session, project)
+    return await labels.all_(session, project)
+
+
+@router.get("/projects/{project}/labels/waiting", summary="List possible new labels", responses={404: NOT_FOUND})
+async def waiting_labels(project: Project, me: Me, session: Session) -> list[schemas.WaitingLabel]:
+    """Folders below `labeled_field_data/` into which somebody moved images, and that no label of the project names."""
+    await queries.require_project(session, project)
+    found = await labels.waiting(session, project)
+    return [schemas.WaitingLabel.model_validate(each) for each in found]
+
+
+@router.post(
+    "/projects/{project}/labels",
+    summary="Decide about a possible new label",
+    responses={400: UNREADABLE, 404: NOT_FOUND, 409: REFUSED},
+)
+async def decide_label(project: Project, decision: schemas.LabelDecision, me: Me, session: Session) -> schemas.Decided:
+    """Its images get the label, and so does what is moved into that folder later. Needs the role reviewer.
+
+    404: no image waits in that folder. 409: `label` is neither the name nor a label of the project.
+    """
+    await queries.require_project(session, project)
+    return schemas.Decided(images=await labels.decide(session, project, decision.name, decision.label, me.name))
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""Control routes of users: their roles, their tokens, and the log of what they changed."""
+"""Control routes of users: their roles, their tokens, and the log of what they changed; and of labels that wait for a decision."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from labeling_queue import labels, queries
 from strop import control, members, tokens
 from strop_contracts import access, errors, tables
 from strop_contracts import control as documents
@@ -69,6 +70,23 @@ async def revoke(user: str, session: control.Session) -> documents.Count:
     """Delete all tokens, links and sessions of a user; 404 if there is none."""
     if not (count := await tokens.revoke(session, user)):
         raise errors.NotFound(f"{user} has no token")
+    return documents.Count(count=count)
+
+
+@router.get("/projects/{project}/labels")
+async def show_labels(project: str, session: control.Session) -> documents.Labels:
+    """List the labels of a project, and the names of folders that wait for a decision."""
+    await queries.require_project(session, project)
+    return documents.Labels(labels=await labels.all_(session, project), waiting=await labels.waiting(session, project))
+
+
+@router.post("/projects/{project}/labels")
+async def decide_label(
+    project: str, decision: documents.LabelDecision, caller: control.Caller, session: control.Session
+) -> documents.Count:
+    """Decide what the name of a folder stands for; returns how many images waited. 404 if none does, 409 for an unknown label."""
+    await queries.require_project(session, project)
+    count = await labels.decide(session, project, decision.name, decision.label, caller.name)
     return documents.Count(count=count)
 
 

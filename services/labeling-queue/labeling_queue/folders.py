@@ -26,7 +26,7 @@ class Move:
     task_id: UUID
     leased_until: datetime
     due_at: datetime | None
-    answered_at: datetime | None  # when the latest answer was given or taken back
+    answered_at: datetime | None  # when the latest answer was recorded, or taken back
     original: str
     target: str
     unlabeled: str
@@ -89,15 +89,16 @@ async def _lease(session: AsyncSession, capture_id: UUID) -> Move:
     task.copy_leased_until = until = now + LEASE
     truth = await session.get(tables.GroundTruth, capture_id)
     given = await queries.history(session, task.id)
-    target = rules.copy_key(capture, truth.label if truth else None)
+    unlabeled = await queries.unlabeled_key(session, capture)
+    target = rules.copy_key(capture, truth.label) if truth and truth.label else unlabeled
     labeled = {rules.copy_key(capture, each.label) for each in given if each.label} - {target}
     return Move(
         task_id=task.id,
         leased_until=until,
         due_at=task.copy_due_at,
-        answered_at=max((each.undone_at or each.at for each in given), default=None),
+        answered_at=task.copy_due_at or max((each.undone_at or each.at for each in given), default=None),
         original=keys.image(capture.project, capture.sha256),
         target=target,
-        unlabeled=rules.copy_key(capture, None),
+        unlabeled=unlabeled,
         labeled=sorted(labeled),
     )

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from labeling_queue import annotations, clearing, folders, kinds, queries
+from labeling_queue import clearing, filing, folders, kinds, queries
 from strop import app, consumer, metrics
 from strop_contracts import errors, events
-from strop_wire import fields
 
 
 async def on_images_stored(stored: Sequence[events.ImageStored], session: AsyncSession) -> None:
@@ -22,19 +21,13 @@ async def on_images_stored(stored: Sequence[events.ImageStored], session: AsyncS
         metrics.CAPTURE_SECONDS.labels("task").observe((datetime.now(UTC) - capture.at).total_seconds())
 
 
-async def on_label_filed(event: events.LabelFiled, session: AsyncSession) -> None:
-    """Record a file moved by hand into the folder of a label as an answer."""
-    try:
-        await annotations.file(session, event)
-    except fields.Malformed as error:
-        raise errors.InvalidMessage(str(error)) from error
-
-
 def table(runtime: app.Runtime) -> consumer.Handlers:
+    filed = filing.Filing(runtime.sessions, runtime.storage)
     return consumer.Handlers(
         batch={events.ImageStored: on_images_stored},
-        one={events.LabelFiled: on_label_filed},
         long={
+            events.LabelFiled: filed.on_label_filed,
+            events.CopyMoved: filed.on_copy_moved,
             events.ImageLabeled: folders.Folders(runtime.sessions, runtime.storage).on_image_labeled,
             events.ProjectDeleted: clearing.of(runtime).on_project_deleted,
         },

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, any_, case, func, literal, null, select, union, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, any_, case, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -134,6 +134,16 @@ async def lock_of_capture(session: AsyncSession, capture_id: UUID) -> Task | Non
     return await session.scalar(select(Task).where(Task.capture_id == capture_id).with_for_update())
 
 
+async def of_capture(session: AsyncSession, capture_id: UUID) -> Task | None:
+    return await session.scalar(select(Task).where(Task.capture_id == capture_id))
+
+
+async def unlabeled_key(session: AsyncSession, capture: tables.Capture) -> str:
+    """Return where the copy of a capture lies while it has no label: where it was uploaded."""
+    upload = await session.get(tables.Upload, capture.id)
+    return (upload and upload.key) or rules.copy_key(capture, None)
+
+
 async def history(session: AsyncSession, task_id: UUID) -> list[Annotation]:
     """All answers to a task, those taken back too, oldest first."""
     given = select(Annotation).where(Annotation.task_id == task_id).order_by(Annotation.at, Annotation.id)
@@ -151,14 +161,3 @@ async def lock_latest(
         mine = mine.where(Annotation.task_id == task_id)
     latest = mine.order_by(Annotation.at.desc(), Annotation.id.desc()).limit(1)
     return await session.scalar(latest.with_for_update())
-
-
-async def labels(session: AsyncSession, project: str) -> list[str]:
-    """The labels of the project: of its base data and of its ground truth, sorted."""
-    base = select(tables.DatasetItem.label).where(
-        tables.DatasetItem.project == project, tables.DatasetItem.refused.is_(None)
-    )
-    field = select(tables.GroundTruth.label).where(
-        tables.GroundTruth.project == project, tables.GroundTruth.label.is_not(None)
-    )
-    return sorted(filter(None, await session.scalars(union(base, field))))

@@ -1,6 +1,8 @@
 """What the labeling queue decides: pure functions, no clock, no database."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +15,11 @@ LEASE = timedelta(minutes=10)
 SKIPPED = 3.0
 """Added to the priority of a skipped task: priorities lie between 0 and 1, so it comes after all others."""
 
-ECHO = timedelta(minutes=5)
-"""Longest time from our own move of a file to the bucket's event about it, by the clocks of two servers."""
+IN_FLIGHT = timedelta(minutes=1)
+"""Longest time after an answer until our own move for the answer before it has ended, by the clocks of two servers."""
+
+SIMILAR = 0.6
+"""Least similarity of two names, from 0 to 1 (`difflib`), at which one is offered in place of the other."""
 
 UNSURE = messages.Policy().low
 """Audits are spread over the margins below this: where the images lie that devices keep because the model is unsure."""
@@ -87,22 +92,26 @@ def check_open(state: str, person: str, holder: str | None) -> None:
         raise errors.Refused("Somebody else has this image now.")
 
 
-def is_echo(answer: Answer, filed_at: datetime, ended: Mapping[str, datetime]) -> bool:
-    """Whether a file that appeared in a label's folder is the late echo of our own move.
-
-    We move a file to the folder of its ground truth. When the answer is taken back or replaced before the bucket's event
-    about the move comes in, that event would file the old label again. `ended`: until when each earlier label stood.
-    """
-    return any(label == answer.label and filed_at - end < ECHO for label, end in ended.items())
-
-
 def is_newer(written_at: datetime, answered_at: datetime) -> bool:
-    """Whether a file was written so long after the latest answer that it cannot be the echo of our own move."""
-    return written_at - answered_at >= ECHO
+    """Whether a file was written so long after the latest answer that our own move for an earlier one cannot have written it."""
+    return written_at - answered_at >= IN_FLIGHT
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """Return the label that is spelled most like a name; None if none is similar."""
+    spelled = {_folded(label): label for label in known if label != name}
+    found = difflib.get_close_matches(_folded(name), spelled, n=1, cutoff=SIMILAR)
+    return spelled[found[0]] if found else None
+
+
+def _folded(label: str) -> str:
+    """Return what two spellings of a label have in common: neither case, accents nor separators."""
+    letters = unicodedata.normalize("NFKD", label).casefold()
+    return "".join(each for each in letters if each.isalnum()) or label
 
 
 def copy_key(capture: tables.Capture, label: str | None) -> str:
     """Where the copy of a capture lies that people look into, by its label (None: it has none)."""
     if label is None:
-        return keys.upload(capture.project, capture.device, capture.id, capture.content_type)
-    return keys.labeled(capture.project, label, capture.id, capture.content_type)
+        return keys.upload(capture)
+    return keys.labeled(capture, label)

@@ -87,6 +87,29 @@ class Undone(BaseModel):
     task: Task | None = Field(description="Open again and leased to you; null when somebody else's answer stands.")
 
 
+class WaitingLabel(BaseModel, from_attributes=True):
+    """The name of a folder that no label has. Its images count for nothing until somebody decides."""
+
+    name: str = Field(description="Name of the folder below `labeled_field_data/`.")
+    images: int = Field(description="How many images lie there.")
+    nearest: str | None = Field(description="The label that is spelled most like it; null if none is similar.")
+
+
+class LabelDecision(BaseModel):
+    """What the name of a folder stands for."""
+
+    name: str = Field(description="Name of the folder, as listed.", examples=["watter bottle"])
+    label: str = Field(
+        description="A label of the project; or the name itself, a new label.", examples=["water bottle"]
+    )
+
+
+class Decided(BaseModel):
+    """What a decision led to."""
+
+    images: int = Field(description="How many images get the label.")
+
+
 class Share(BaseModel, from_attributes=True):
     """What one person did."""
 

@@ -34,7 +34,7 @@ from strop_contracts.tables.ingest import (
     UsageHour,
 )
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
-from strop_contracts.tables.labeling_queue import Annotation, GroundTruth, LabelTask
+from strop_contracts.tables.labeling_queue import Annotation, FiledLabel, FolderLabel, GroundTruth, LabelTask
 from strop_contracts.tables.router import Policy, Route
 from strop_contracts.tables.trainer import (
     DatasetVersion,
@@ -62,6 +62,8 @@ __all__ = [
     "DeviceReport",
     "DeviceUsage",
     "Evaluation",
+    "FiledLabel",
+    "FolderLabel",
     "GroundTruth",
     "HostedChange",
     "HostedDataset",

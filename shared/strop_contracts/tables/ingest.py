@@ -152,6 +152,7 @@ class DatasetItem(Base):
     """
 
     __tablename__ = "dataset_items"
+    __table_args__ = (Index(None, "project", "label"),)
     project: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     dataset: Mapped[str]

@@ -55,7 +55,7 @@ class GroundTruth(Base):
     """The agreed label of a capture. `label` None: people agreed that it is unusable."""
 
     __tablename__ = "ground_truth"
-    __table_args__ = (Index(None, "project", "at"),)
+    __table_args__ = (Index(None, "project", "at"), Index(None, "project", "label"))
     capture_id: Mapped[UUID] = mapped_column(primary_key=True)
     project: Mapped[str]
     device: Mapped[str]
@@ -63,3 +63,25 @@ class GroundTruth(Base):
     label: Mapped[str | None]
     author: Mapped[str]
     at: Mapped[datetime] = created()
+
+
+class FolderLabel(Base):
+    """What a person decided about the name of a folder below `labeled_field_data/`: it is a label, or stands for another one."""
+
+    __tablename__ = "folder_labels"
+    project: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]  # equal to `name`: a label of its own
+    author: Mapped[str]
+    at: Mapped[datetime] = created()
+
+
+class FiledLabel(Base):
+    """A capture whose file lies in the folder of an unknown label, which waits for a decision. One folder per capture."""
+
+    __tablename__ = "filed_labels"
+    __table_args__ = (Index(None, "project", "label"),)
+    capture_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project: Mapped[str]
+    label: Mapped[str]
+    at: Mapped[datetime] = created()  # when the file was put there

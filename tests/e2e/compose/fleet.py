@@ -58,7 +58,7 @@ class Device:
         tls = ssl.create_default_context(cafile="/certs/ca.pem")
         tls.load_cert_chain(f"/certs/devices/{name}.pem", f"/certs/devices/{name}.key")
         self._name, self._tls = name, tls
-        self._link = mqtt.Mqtt(BROKER, name, [topics.topic(PROJECT, name, "grant")], tls=tls)
+        self._link = mqtt.Mqtt(BROKER, name, [topics.topic(PROJECT, name, "grant")], tls=lambda: tls)
         self._same = picture() if pictures == "same" else None
         self._bodies: dict[str, bytes] = {}
         self._settled: dict[str, asyncio.Event] = {}
@@ -78,7 +78,7 @@ class Device:
 
     async def _try_to_share(self) -> None:
         """Subscribe to a share of the announcements: the broker must refuse it."""
-        async with mqtt.connect(BROKER, self._name, ["$share/any/strop/+/+/capture"], tls=self._tls) as link:
+        async with mqtt.connect(BROKER, self._name, ["$share/any/strop/+/+/capture"], tls=lambda: self._tls) as link:
             async with asyncio.timeout(60):
                 while not link.refused:
                     assert not link.connected.is_set(), "the broker accepts a device in a shared subscription"

@@ -29,25 +29,20 @@ from console import ledger
 from ingest import receiver, rules
 from strop import app, outbox
 from strop.settings import Settings
-from strop_contracts import control, events, tables
-from strop_wire import ids, messages
+from strop_contracts import control, events, keys, tables
+from strop_wire import messages
 from tests import factories
-from tests.integration.crash.world import DEVICES, PEOPLE, World
+from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, World
 
 T = TypeVar("T")
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
-LABELS = ("can", "mug", 'd\u00e9j\u00e0 "vu"')
+UNKNOWN = keys.upload(factories.announced(factories.announcement(BODIES[0]), "line-1"))
 SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
 
-some = st.integers(0, 50)
-devices, people = st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
-
-
-def _key(device: str, capture: str) -> str:
-    return f"{factories.PROJECT}/raw_field_data/{device}/{capture}.jpg"
+some, devices, people = st.integers(0, 50), st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
 
 
 class Loop:
@@ -164,7 +159,7 @@ class Histories(RuleBasedStateMachine):
     def upload(self, number: int, right: bool) -> None:
         grants = list(self.world.radio.grants)
         device, said, image = self.said[grants[number % len(grants)]]
-        self.run(self.world.bucket.put(_key(device, said.id), image if right else image[:-1]))
+        self.run(self.world.bucket.put(keys.upload(factories.announced(said, device)), image if right else image[:-1]))
 
     @rule(number=some, wrong=st.booleans())
     def upload_again_while_the_upload_is_looked_at(self, number: int, wrong: bool) -> None:
@@ -175,7 +170,10 @@ class Histories(RuleBasedStateMachine):
         if not self.granted:
             return
         device, said, image = self.said[self.granted[number % len(self.granted)]]
-        key, bodies = _key(device, said.id), [image[:-1]] * rules.MAX_ATTEMPTS if wrong else [image]
+        key, bodies = (
+            keys.upload(factories.announced(said, device)),
+            [image[:-1]] * rules.MAX_ATTEMPTS if wrong else [image],
+        )
 
         async def meanwhile() -> None:
             for body in bodies:
@@ -192,12 +190,11 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.said)
     @rule(number=some)
-    def tell_of_an_object_again(self, number: int) -> None:
-        """Also of one that is not there, or not there yet."""
+    def tell_of_an_object_again(self, number: int) -> None:  # also of one that is not there, or not there yet
         device, said, _ = self.nth(number)
-        self.world.bucket.tell(_key(device, said.id))
+        self.world.bucket.tell(keys.upload(factories.announced(said, device)))
 
-    @rule(key=st.sampled_from([_key("line-1", ids.new_id()), "odd", "bottles/raw_field_data/a/b"]))
+    @rule(key=st.sampled_from([UNKNOWN, "odd", "bottles/raw_field_data/a/b"]))
     def tell_of_an_unknown_object(self, key: str) -> None:
         self.world.bucket.tell(key)
 
@@ -220,11 +217,20 @@ class Histories(RuleBasedStateMachine):
     def undo(self, name: str) -> None:
         self.run(self.world.person(name, "/api/annotations/undo", {"project": factories.PROJECT}))
 
+    @precondition(lambda self: self.world.radio.grants)
+    @rule(number=some, label=st.sampled_from(LABELS[:2]), renamed=st.booleans())
+    def move_by_hand(self, number: int, label: str, renamed: bool) -> None:
+        grants = list(self.world.radio.grants)
+        device, said, image = self.said[grants[number % len(grants)]]
+        key = keys.labeled(factories.announced(said, device), label)
+        self.run(self.world.bucket.put(key.replace(".jpg", " (1).jpg") if renamed else key, image))
+
     @precondition(lambda self: self.said)
-    @rule(number=some, label=st.sampled_from(LABELS[:2]))
-    def move_by_hand(self, number: int, label: str) -> None:
-        _, said, image = self.nth(number)
-        self.run(self.world.bucket.put(f"{factories.PROJECT}/labeled_field_data/{label}/{said.id}.jpg", image))
+    @rule(number=some)
+    def move_back_by_hand(self, number: int) -> None:
+        device, said, image = self.nth(number)
+        copies = [keys.labeled(factories.announced(said, device), label) for label in LABELS]
+        self.run(self.world.bucket.move(copies, keys.upload(factories.announced(said, device)), image))
 
     # --- services ---
 
@@ -328,7 +334,7 @@ class Histories(RuleBasedStateMachine):
             for id_, (device, said, image) in self.said.items():
                 await self.world.announce(device, said.dumps())
                 if (grant := self.world.radio.grants.get(id_)) and grant.action == "upload":
-                    await self.world.bucket.put(_key(device, id_), image)
+                    await self.world.bucket.put(keys.upload(factories.announced(said, device)), image)
             await self.world.relay()
             for service in SERVICES:
                 if waiting := self.world.endpoint.waiting(service):
@@ -382,15 +388,13 @@ async def _see(session: Any) -> Seen:
 
 
 def bounded(examples: int, steps: int, *, same: bool) -> hypothesis.settings:
-    """`same`: the same histories in every run."""
+    """With `same`, every run has the same histories."""
     return hypothesis.settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         derandomize=same,
         database=None,
-        phases=[hypothesis.Phase.generate]
-        if same
-        else list(hypothesis.Phase),  # looking for a shorter one takes minutes
+        phases=[hypothesis.Phase.generate] if same else list(hypothesis.Phase),  # a shorter one is found after minutes
         suppress_health_check=list(hypothesis.HealthCheck),
     )

@@ -34,6 +34,7 @@ from trainer import triggers
 
 DEVICES = ("line-1", "line-2")
 PEOPLE = ("ann", "bob")
+LABELS = ("can", "mug", 'd\u00e9j\u00e0 "vu"')
 MIN_LABELS = 3
 
 
@@ -118,9 +119,26 @@ class Bucket(storage.Storage):
         await super().copy(source, target)
         self.tell(target)
 
-    def tell(self, key: str) -> None:
+    async def delete(self, key: str) -> None:
+        await super().delete(key)
+        self.tell(key, "ObjectRemoved:Delete")
+
+    async def delete_unchanged(self, key: str, etag: str) -> bool:
+        is_deleted = await super().delete_unchanged(key, etag)
+        if is_deleted:
+            self.tell(key, "ObjectRemoved:Delete")
+        return is_deleted
+
+    async def move(self, sources: Iterable[str], target: str, body: bytes) -> None:
+        """Move the object at each of these keys, if there is one, as a person does."""
+        for source in sources:
+            if await self.size(source) is not None:
+                await self.put(target, body)
+                await self.delete(source)
+
+    def tell(self, key: str, name: str = "ObjectCreated:Put") -> None:
         found = {"key": quote_plus(key, safe="/"), "sequencer": f"{len(self._endpoint.sent):x}"}
-        record = {"eventName": "ObjectCreated:Put", "s3": {"object": found}}
+        record = {"eventName": name, "s3": {"object": found}}
         self._endpoint.put("ingest", json.dumps({"Records": [record]}))
 
 
@@ -192,6 +210,8 @@ class World:
             for table in reversed(tables.Base.metadata.sorted_tables):
                 await session.execute(table.delete())
             await factories.make_project(session, devices=DEVICES)
+            labels = [{"project": factories.PROJECT, "name": name, "label": name} for name in LABELS]
+            session.add_all(tables.FolderLabel(**each, author="ann") for each in labels)
             issued = {name: await users.token(session, name, "api") for name in PEOPLE}
         transport = httpx.ASGITransport(self._web, raise_app_exceptions=False)
         for name, token in issued.items():

@@ -73,7 +73,7 @@ async def attempt(broker: Broker, name: str, *filters: str, client_id: str = "an
     tls = ssl.create_default_context(cafile=str(broker.folder / "ca.pem"))
     tls.load_cert_chain(broker.folder / f"{name}.pem", broker.folder / f"{name}.key")
     url = broker.devices if name.startswith("devices/") else broker.services
-    async with mqtt.connect(url, client_id, filters, tls=tls) as link:
+    async with mqtt.connect(url, client_id, filters, tls=lambda: tls) as link:
         await until(lambda: bool(link.connected.is_set() or link.refused))
         yield link
 

@@ -27,7 +27,7 @@ async def granted(runtime: app.Runtime, body: bytes = BODY, **changes: object) -
     """A capture whose image may be uploaded, and where to."""
     async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, body, **changes)
-        key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+        key = keys.upload(capture)
         session.add(tables.Upload(capture_id=capture.id, state="granted", key=key))
     return capture, key
 

@@ -1,7 +1,7 @@
 """Ingest at work on its own, and a device that talks to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +10,9 @@ from ingest import __main__ as main
 from ingest import grant_publisher, object_changes
 from ingest.sources import mqtt as mqtt_source
 from strop import app, mqtt, outbox
+from strop_cli import certs
 from tests import device, factories, roles, wait
+from tests.integration.ingest.access import ENROLLED, Broker
 
 
 @pytest.fixture
@@ -62,3 +64,15 @@ async def files(runtime: app.Runtime) -> object_changes.ObjectChanges:
     return object_changes.ObjectChanges(
         runtime.sessions, runtime.storage, grant_publisher.GrantPublisher(runtime.storage, broker)
     )
+
+
+@pytest.fixture(scope="module")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    running = Broker(tmp_path_factory.mktemp("access"))
+    certs.make(running.folder, None)
+    for project, name in sorted({*ENROLLED, ("bottles", "removed"), ("bottles", "lost"), ("bottles", "new")}):
+        certs.device(project, [name], running.folder)
+    running.start()
+    asyncio.run(running.enrol(ENROLLED))
+    yield running
+    running.stop()

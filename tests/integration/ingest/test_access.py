@@ -1,8 +1,9 @@
 """Rights at the broker: the shipped configuration, a real Mosquitto, and certificates as `strop certs` makes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,6 @@ from tests.integration.ingest.access import (
     knock,
     until,
 )
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    running = Broker(tmp_path_factory.mktemp("access"))
-    certs.make(running.folder, None)
-    for project, name in sorted({*ENROLLED, ("bottles", "removed"), ("bottles", "lost"), ("bottles", "new")}):
-        certs.device(project, [name], running.folder)
-    running.start()
-    asyncio.run(running.enrol(ENROLLED))
-    yield running
-    running.stop()
 
 
 async def test_a_device_publishes_under_its_own_name_only(mosquitto: Broker) -> None:
@@ -326,7 +315,7 @@ async def kept(runtime: app.Runtime, mosquitto: Broker) -> AsyncIterator[None]:
         f"mqtt_{kind}": str(mosquitto.folder / f"strop-ingest.{end}") for kind, end in (("cert", "pem"), ("key", "key"))
     }
     settings, stop = runtime.settings.model_copy(update=own), asyncio.Event()
-    loop = device_rights.DeviceRights(runtime.sessions, settings, mqtt.tls_context(settings))
+    loop = device_rights.DeviceRights(runtime.sessions, settings, partial(mqtt.tls_context, settings))
     running = asyncio.create_task(loop.run(stop))
     yield
     stop.set()

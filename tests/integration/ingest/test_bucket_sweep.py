@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ingest import bucket_sweep, object_changes
 from ingest.sources import s3
 from strop import app
-from strop_contracts import errors, events, keys, tables, topology
-from strop_wire import ids
+from strop_contracts import events, keys, tables, topology
 from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, granted, upload_of
 
@@ -85,22 +84,36 @@ async def test_an_upload_with_its_final_state_is_not_reported(runtime: app.Runti
     assert capture
 
 
-async def test_an_object_of_no_capture_becomes_a_dead_letter(
+async def test_an_image_of_no_capture_whose_notification_was_lost_is_stored(
     runtime: app.Runtime, files: object_changes.ObjectChanges
 ) -> None:
-    capture = factories.capture(BODY)
-    key = keys.upload(capture.project, capture.device, ids.uuid7(), capture.content_type)
-    await runtime.storage.put(key, BODY)
+    await runtime.storage.put(f"{factories.PROJECT}/raw_field_data/holiday.jpg", BODY)
 
-    with pytest.raises(errors.PartialFailure, match="there is no capture of this id"):
-        await repaired(runtime, files)
+    await repaired(runtime, files)
+
+    assert [type(each) for each in await wait.outbox(runtime)] == [events.ImageStored]
+
+
+async def test_a_labelled_copy_that_was_moved_back_is_reported(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
+    capture, key = await granted(runtime)
+    await runtime.storage.put(key, BODY)
+    async with roles.arranging(runtime).begin() as session:
+        await session.execute(update(tables.Upload).values(state="stored"))
+        about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
+        session.add(tables.GroundTruth(**about, sha256=capture.sha256, label="mug", author="ada"))
+
+    await repaired(runtime, files)
+
+    assert [type(each) for each in await wait.outbox(runtime)] == [events.CopyMoved]
 
 
 async def test_a_file_that_was_moved_by_hand_is_filed(
     runtime: app.Runtime, files: object_changes.ObjectChanges
 ) -> None:
     capture, _ = await granted(runtime)
-    await runtime.storage.put(keys.labeled(capture.project, "mug", capture.id, capture.content_type), BODY)
+    await runtime.storage.put(keys.labeled(capture, "mug"), BODY)
 
     await repaired(runtime, files)
     await repaired(runtime, files)
@@ -113,7 +126,7 @@ async def test_a_file_that_was_moved_by_hand_is_filed(
 
 async def test_a_file_in_the_folder_of_its_label_is_not_reported(runtime: app.Runtime) -> None:
     capture, _ = await granted(runtime)
-    await runtime.storage.put(keys.labeled(capture.project, "mug", capture.id, capture.content_type), BODY)
+    await runtime.storage.put(keys.labeled(capture, "mug"), BODY)
     async with roles.arranging(runtime).begin() as session:
         about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
         session.add(tables.GroundTruth(**about, sha256=capture.sha256, label="mug", author="ada"))
@@ -172,7 +185,7 @@ async def test_an_image_without_its_object_is_restored_from_a_copy(
         async with roles.arranging(runtime).begin() as session:
             about = {"capture_id": capture.id, "project": capture.project, "device": capture.device}
             session.add(tables.GroundTruth(**about, sha256=capture.sha256, label=label, author="ada"))
-        await runtime.storage.copy(key, keys.labeled(capture.project, label, capture.id, capture.content_type))
+        await runtime.storage.copy(key, keys.labeled(capture, label))
         await runtime.storage.delete(key)
     await runtime.storage.delete(keys.image(capture.project, capture.sha256))
 

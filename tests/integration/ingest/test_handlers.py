@@ -51,7 +51,7 @@ async def test_a_wanted_image_gets_a_place_even_while_the_broker_is_away(
 
     upload = await session.get_one(tables.Upload, capture.id)
     assert upload.state == "granted"
-    assert upload.key == f"bottles/raw_field_data/line-1/{capture.id}.jpg"
+    assert upload.key == keys.upload(capture)
 
 
 async def test_an_image_whose_object_is_missing_is_requested_from_the_device(
@@ -132,7 +132,7 @@ async def test_a_device_is_told_where_to_put_a_wanted_image(runtime: app.Runtime
 
     grant = await phone.hear_of(str(capture.id))
     assert grant.action == "upload"
-    assert keys.upload("bottles", "line-1", capture.id, "image/jpeg") in (grant.url or "")
+    assert keys.upload(capture) in (grant.url or "")
     assert grant.headers["content-length"] == str(len(BODY))
 
 

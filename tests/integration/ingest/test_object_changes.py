@@ -24,7 +24,7 @@ async def labeled(runtime: app.Runtime, label: str = "can") -> tuple[tables.Capt
     """A capture whose file lies in the folder of a label."""
     async with roles.arranging(runtime).begin() as session:
         capture = await factories.make_capture(session, BODY)
-    key = f"{capture.project}/labeled_field_data/{label}/{capture.id}.jpg"
+    key = f"{capture.project}/labeled_field_data/{label}/{keys.file_name(capture)}"
     await runtime.storage.put(key, BODY)
     return capture, key
 
@@ -46,7 +46,7 @@ async def test_a_file_in_another_spelling_of_a_folder_is_moved_to_the_folder_of_
 ) -> None:
     """The event of the moved file follows, so a label has one folder and an image one copy."""
     capture, key = await labeled(runtime, "50% ")
-    moved = f"{capture.project}/labeled_field_data/50%25/{capture.id}.jpg"
+    moved = keys.labeled(capture, "50%")
 
     await appear(files, key)
     await appear(files, key)
@@ -113,12 +113,14 @@ async def test_a_file_that_moved_on_says_nothing(runtime: app.Runtime, files: ob
     assert not await wait.outbox(runtime)
 
 
-async def test_a_file_of_another_project_is_invalid(runtime: app.Runtime, files: object_changes.ObjectChanges) -> None:
+async def test_a_file_of_an_unknown_project_is_invalid(
+    runtime: app.Runtime, files: object_changes.ObjectChanges
+) -> None:
     capture, _ = await labeled(runtime)
     key = f"cans/labeled_field_data/can/{capture.id}.jpg"
     await runtime.storage.put(key, BODY)
 
-    with pytest.raises(errors.InvalidMessage, match="project cans has no capture"):
+    with pytest.raises(errors.InvalidMessage, match="there is no project cans"):
         await appear(files, key)
 
 
@@ -251,7 +253,7 @@ async def test_a_device_is_told_what_became_of_its_upload(runtime: app.Runtime, 
 @pytest.mark.usefixtures("ingest")
 async def test_what_s3_says_of_nobodys_upload_ends_on_the_dead_letter_queue(runtime: app.Runtime) -> None:
     await send(runtime, {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": runtime.settings.bucket})
-    await runtime.storage.put(f"{factories.PROJECT}/raw_field_data/line-1/holiday photo.jpg", BODY)
+    await runtime.storage.put(f"{factories.PROJECT}/labeled_field_data/holiday photo.jpg", BODY)
 
     body, reason = await wait.for_letter(runtime, "ingest")
 

@@ -14,6 +14,9 @@ from strop_wire import ids
 from tests import factories, roles, wait
 from tests.integration.ingest.bucket import BODY, appear, granted, upload_of
 
+NO_LABEL = f"{factories.PROJECT}/labeled_field_data/holiday.jpg"
+"""A file beside the folders of labels."""
+
 pytestmark = pytest.mark.usefixtures("enrolled")
 
 
@@ -82,7 +85,7 @@ async def test_a_device_may_be_quicker_than_the_commit_of_its_grant(
 ) -> None:
     async with roles.arranging(runtime).begin() as other:
         capture = await factories.make_capture(other, BODY)
-    key = keys.upload(capture.project, capture.device, capture.id, capture.content_type)
+    key = keys.upload(capture)
     await runtime.storage.put(key, BODY)
 
     await appear(files, key)
@@ -254,13 +257,6 @@ async def test_an_image_of_no_use_is_dropped_though_it_is_what_was_announced(
     assert not await wait.outbox(runtime)
 
 
-async def test_an_upload_of_an_unknown_capture_is_invalid(files: object_changes.ObjectChanges) -> None:
-    key = keys.upload(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
-
-    with pytest.raises(errors.InvalidMessage, match="there is no capture"):
-        await appear(files, key)
-
-
 async def test_an_upload_at_another_devices_place_is_invalid(
     runtime: app.Runtime, files: object_changes.ObjectChanges
 ) -> None:
@@ -294,7 +290,8 @@ async def test_many_uploads_are_judged_each_by_itself(
     for capture, key in (good, again, none):
         await runtime.storage.put(key, b"no image" if capture is none[0] else BODY)
     await runtime.storage.put(other[1], b"others")
-    unknown = keys.upload(factories.PROJECT, factories.DEVICE, ids.uuid7(), "image/jpeg")
+    unknown = keys.upload(factories.capture(b"broken"))
+    await runtime.storage.put(unknown, b"broken")
     uploads = [key for _, key in (good, again, other, none, gone)] + [unknown]
     happened = [object_changes.ObjectsChanged(project=factories.PROJECT, objects=((key, "01"),)) for key in uploads]
 
@@ -303,7 +300,7 @@ async def test_many_uploads_are_judged_each_by_itself(
 
     assert set(caught.value.failed) == {happened[3].id, happened[5].id}
     assert "neither JPEG, PNG nor WebP" in str(caught.value.failed[happened[3].id])
-    assert "there is no capture" in str(caught.value.failed[happened[5].id])
+    assert "neither JPEG, PNG nor WebP" in str(caught.value.failed[happened[5].id])
     states = [(await upload_of(session, capture)).state for capture, _ in (good, again, other, none, gone)]
     assert states == ["stored", "stored", "granted", "dropped", "granted"]
     stored = {event.capture_id for event in await wait.outbox(runtime) if isinstance(event, events.ImageStored)}
@@ -317,12 +314,12 @@ async def test_one_that_may_come_right_brings_the_message_back(
     monkeypatch.setattr(runtime.storage, "bucket", "away")
 
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+        await appear(files, NO_LABEL, key)
 
     monkeypatch.undo()
     await runtime.storage.put(key, BODY)
     with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
-        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+        await appear(files, NO_LABEL, key)
     assert [event.capture_id for event in await wait.outbox(runtime)] == [capture.id]  # type: ignore[attr-defined]
 
 
@@ -333,6 +330,6 @@ async def test_one_invalid_object_does_not_keep_the_others_out(
     await runtime.storage.put(key, BODY)
 
     with pytest.raises(errors.InvalidMessage, match=r"holiday\.jpg"):
-        await appear(files, "bottles/raw_field_data/line-1/holiday.jpg", key)
+        await appear(files, NO_LABEL, key)
 
     assert (await upload_of(session, capture)).state == "stored"

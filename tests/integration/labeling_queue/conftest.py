@@ -24,6 +24,9 @@ def runs_as() -> str:
 Ask = Callable[[str], Awaitable[httpx.AsyncClient]]
 Store = Callable[..., Awaitable[tables.Capture]]
 
+LABELS = ("can", "mug", "OK/NOK")
+"""The labels of the project."""
+
 PROJECT = f"/api/projects/{factories.PROJECT}"
 
 
@@ -32,6 +35,10 @@ async def store(runtime: app.Runtime) -> Store:
     """Store one more image of the project: its bytes, its rows and the event about it."""
     async with roles.arranging(runtime).begin() as session:
         await factories.make_project(session)
+        confirmed = [
+            tables.FolderLabel(project=factories.PROJECT, name=each, label=each, author="ada") for each in LABELS
+        ]
+        session.add_all(confirmed)
 
     async def one(seed: int = 0, **changes: Any) -> tables.Capture:
         body = factories.picture(seed)

@@ -1,5 +1,4 @@
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -153,10 +152,10 @@ async def test_a_move_by_hand_back_to_an_old_label_is_an_answer_again_later(runt
     capture = await store()
     await answer(runtime, capture, "can")
     await undo(runtime)
-    async with runtime.sessions.begin() as session:
-        now = await queries.now(session)
+    await move(runtime, capture)
+    await runtime.storage.put(rules.copy_key(capture, "can"), factories.picture())
 
-    await file(runtime, capture, "can", at=now + rules.ECHO + timedelta(seconds=1))
+    await file(runtime, capture, "can")
 
     assert await truth(runtime, capture) == "can"
 
@@ -346,12 +345,15 @@ async def test_a_file_moved_by_hand_after_the_answer_is_not_deleted(runtime: app
     await answer(runtime, capture, "can")
     await runtime.storage.put(rules.copy_key(capture, "mug"), factories.picture())
     async with roles.arranging(runtime).begin() as session:
-        earlier = {name: getattr(tables.Annotation, name) - 2 * rules.ECHO for name in ("at", "undone_at")}
+        earlier = {name: getattr(tables.Annotation, name) - 2 * rules.IN_FLIGHT for name in ("at", "undone_at")}
         await session.execute(update(tables.Annotation).values(earlier))
+        due = tables.LabelTask.copy_due_at - 2 * rules.IN_FLIGHT
+        await session.execute(update(tables.LabelTask).values(copy_due_at=due))
 
     await move(runtime, capture, "can")
 
     assert await copies(runtime) == ["labeled_field_data/can", "labeled_field_data/mug"]
+    await runtime.storage.delete(rules.copy_key(capture, "can"))  # else it is an old state of the folders
     await file(runtime, capture, "mug")
     await move(runtime, capture, "mug")
     assert (await truth(runtime, capture), await copies(runtime)) == ("mug", ["labeled_field_data/mug"])

@@ -267,3 +267,33 @@ def test_a_rotation_without_one_clear_step_is_refused(folder: Path, options: tup
 def test_the_only_key_that_signs_models_is_not_removed(folder: Path) -> None:
     with pytest.raises(errors.Refused, match="one key only"):
         run("model-key", "--retire", "--dir", folder)
+
+
+def test_renewed_certificates_have_the_same_names_and_are_in_the_same_files(folder: Path) -> None:
+    before = {name: load(folder / f"{name}.pem") for name in ("broker", *certs.SERVICES)}
+    files = {name: (folder / f"{name}.pem").stat().st_ino for name in before}
+    device = (folder / "devices/bottles/line-1.pem").read_bytes()
+
+    run("renew", "--dir", folder)
+
+    after = {name: load(folder / f"{name}.pem") for name in before}
+    assert not {each.serial_number for each in before.values()} & {each.serial_number for each in after.values()}
+    assert {name: (folder / f"{name}.pem").stat().st_ino for name in before} == files
+    assert (folder / "devices/bottles/line-1.pem").read_bytes() == device
+    assert shaken(folder, "devices/bottles/line-1", "broker.example") == "bottles/line-1"
+    assert shaken(folder, "strop-ingest", "broker.example", "services-ca") == "strop-ingest"
+    assert {authorities.server_names(folder)[-1], *authorities.server_names(folder)[:2]} == {
+        "192.0.2.7",
+        "mosquitto",
+        "localhost",
+    }
+
+
+def test_certificates_are_listed_with_their_days_and_expiry_is_an_exit_code(folder: Path) -> None:
+    assert CliRunner().invoke(certs.cli, ["list", "--dir", str(folder)]).exit_code == 0
+    authorities.issue(folder, "strop-ingest", "old", timedelta(days=3), authorities.SERVICES, renew=True)
+
+    result = CliRunner().invoke(certs.cli, ["list", "--dir", str(folder)])
+
+    assert result.exit_code == 1
+    assert "strop-ingest.pem" in result.output.splitlines()[3]

@@ -70,3 +70,19 @@ def test_a_pair_shares_one_scale_and_leaves_a_gap_without_a_value() -> None:
 
 def test_a_pair_without_values_is_none() -> None:
     assert charts.Pair.of([None], [None]) is None
+
+
+def test_shares_lie_side_by_side_and_rare_names_are_one_part() -> None:
+    parts = charts.shares({"a": 50, "b": 20, "c": 15, "d": 10, "e": 5})
+
+    assert [(part.name, part.x, part.width) for part in parts] == [
+        ("a", 0, 50),
+        ("b", 50, 20),
+        ("c", 70, 15),
+        ("other", 85, 15),
+    ]
+
+
+def test_four_names_have_a_part_each_and_nothing_has_none() -> None:
+    assert [part.name for part in charts.shares({"d": 1, "c": 1, "b": 1, "a": 1})] == ["a", "b", "c", "d"]
+    assert charts.shares({}) == []

@@ -23,7 +23,7 @@ def test_keys_are_base_images_or_unused_for_a_reason() -> None:
     assert files.images == {CAT}
     assert files.unused == {
         "hidden": [hidden],
-        "the file lies in no folder of a device or label": [unlabelled],
+        "the file lies in no folder of a label": [unlabelled],
         "not below train/LABEL/ or valid/LABEL/": [other],
     }
 

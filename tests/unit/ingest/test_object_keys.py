@@ -5,15 +5,15 @@ import pytest
 from ingest import object_keys
 from strop_contracts import errors, keys
 from strop_wire import ids
+from tests import factories
 
 CAPTURE = ids.uuid7()
 
 
 def test_a_granted_key_is_read_back() -> None:
-    key = keys.upload("bottles", "line-1", CAPTURE, "image/png")
+    key = keys.upload(factories.capture(b"", id=CAPTURE))
 
-    assert key == f"bottles/raw_field_data/line-1/{CAPTURE}.png"
-    assert object_keys.parse(key) == object_keys.FieldImage("bottles", "line-1", CAPTURE)
+    assert object_keys.parse(key) == object_keys.FieldImage("bottles", CAPTURE)
 
 
 def test_the_folder_of_a_moved_file_is_its_label() -> None:
@@ -28,7 +28,6 @@ def test_a_folder_spells_the_slash_of_a_label(folder: str) -> None:
     place = object_keys.LabeledImage("bottles", "N/A", CAPTURE)
 
     assert object_keys.parse(key) == place
-    assert object_keys.labeled_image(key, place) == f"bottles/labeled_field_data/N%2FA/{CAPTURE}.jpg"
     assert object_keys.parse(f"bottles/datasets/base/train/{folder}/a.jpg") == object_keys.DatasetImage(
         "bottles", "base", "train", "N/A"
     )
@@ -84,23 +83,38 @@ def test_the_first_folder_of_a_moved_file_is_its_label_however_deep_it_lies(deep
 @pytest.mark.parametrize(
     "key",
     [
-        "bottles/raw_field_data/line-1/day1/CAPTURE.jpg",
-        "bottles/raw_field_data/CAPTURE.jpg",
         "bottles/labeled_field_data/CAPTURE.jpg",
         "bottles/datasets/base/train/a.jpg",
     ],
 )
 def test_a_file_in_no_folder_that_counts_is_invalid(key: str) -> None:
-    with pytest.raises(errors.InvalidMessage, match=r"expected raw_field_data/DEVICE|lies in no folder"):
+    with pytest.raises(errors.InvalidMessage, match=r"lies in no folder"):
         object_keys.parse(key.replace("CAPTURE", str(CAPTURE)))
 
 
 @pytest.mark.parametrize(
-    "key", ["bottles/raw_field_data/line-1/holiday.jpg", "bottles/labeled_field_data/can/holiday.jpg"]
+    "name",
+    [
+        "{}.jpg",
+        "Copy of {}.jpg",
+        "{} (1).jpg",
+        "20260301T120000Z_can_0.57_{} - Kopie.JPG",
+        "3f2504e0-4f89-41d3-9a0c-0305e82c3301_{}.jpg",
+    ],
 )
-def test_a_file_without_a_capture_id_is_invalid(key: str) -> None:
-    with pytest.raises(errors.InvalidMessage, match=r"'holiday\.jpg' does not begin with a capture id"):
-        object_keys.parse(key)
+def test_the_last_id_in_a_file_name_is_the_capture(name: str) -> None:
+    key = f"bottles/raw_field_data/{name.format(str(CAPTURE).upper())}"
+
+    assert object_keys.parse(key) == object_keys.FieldImage("bottles", CAPTURE)
+
+
+@pytest.mark.parametrize("folders", ["", "line-1/", "line-1/day 1/"])
+def test_a_file_without_an_id_is_an_image_of_no_capture_yet(folders: str) -> None:
+    raw = object_keys.parse(f"bottles/raw_field_data/{folders}holiday+1.jpg")
+    labeled = object_keys.parse(f"bottles/labeled_field_data/can/{folders}holiday+1.jpg")
+
+    assert raw == object_keys.FieldImage("bottles", None)
+    assert labeled == object_keys.LabeledImage("bottles", "can", None)
 
 
 @pytest.mark.parametrize("label", ["..", "a\x07b", "x" * 256])

@@ -1,12 +1,13 @@
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from labeling_queue import rules
 from strop import storage
-from strop_contracts import errors, states, tables
-from strop_wire import fields, ids
+from strop_contracts import errors, keys, states
+from strop_wire import fields
+from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAN = rules.Answer(states.AnswerKind.LABEL, "can")
@@ -86,25 +87,25 @@ def test_a_task_that_is_not_yours_any_more_is_refused_with_the_reason(
         rules.check_turn("ada", [standing] if standing else [], holder, is_open=standing is None)
 
 
+def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_device() -> None:
+    capture = factories.capture(b"", content_type="image/png")
+    name = keys.file_name(capture)
+
+    assert rules.copy_key(capture, "can") == f"bottles/labeled_field_data/can/{name}"
+    assert rules.copy_key(capture, "N/A") == f"bottles/labeled_field_data/N%2FA/{name}"
+    assert rules.copy_key(capture, None) == f"bottles/raw_field_data/line-1/{name}"
+
+
 @pytest.mark.parametrize(
-    ("ended", "echo"),
+    ("name", "expected"),
     [
-        ({}, False),
-        ({"can": NOW - timedelta(seconds=20)}, True),
-        ({"can": NOW + timedelta(seconds=1)}, True),  # the bucket's clock is behind ours
-        ({"can": NOW - rules.ECHO}, False),
-        ({"mug": NOW}, False),
+        ("watter_botle", "water bottle"),
+        ("Water Bottle", "water bottle"),
+        ("cafe", "caf\u00e9"),
+        ("CAN", "can"),
+        ("tulip", None),
+        ("\u6c34", None),
     ],
 )
-def test_a_file_in_the_folder_of_a_label_that_stood_a_moment_ago_is_our_own_move(
-    ended: dict[str, datetime], *, echo: bool
-) -> None:
-    assert rules.is_echo(CAN, NOW, ended) is echo
-
-
-def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_device() -> None:
-    capture = tables.Capture(id=ids.uuid7(), project="p", device="d", content_type="image/png")
-
-    assert rules.copy_key(capture, "can") == f"p/labeled_field_data/can/{capture.id}.png"
-    assert rules.copy_key(capture, "N/A") == f"p/labeled_field_data/N%2FA/{capture.id}.png"
-    assert rules.copy_key(capture, None) == f"p/raw_field_data/d/{capture.id}.png"
+def test_the_nearest_label_is_the_one_spelled_most_alike(name: str, expected: str | None) -> None:
+    assert rules.nearest(name, ["can", "caf\u00e9", "milk bottle", "water bottle"]) == expected

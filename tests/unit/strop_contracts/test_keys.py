@@ -2,25 +2,35 @@
 
 import ast
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from strop_contracts import keys
+from strop_contracts import keys, tables
+from strop_wire import fields
 from tests.conftest import ROOT
 
 ID = UUID("01999c1e-54a0-7c3e-8a52-6f1d0c9b7e21")
 FOLDERS = ("images", "raw_field_data", "labeled_field_data", "datasets", "models", "backbones")
 
 
+def shot(**changes: str) -> tables.Capture:
+    taken = datetime(2026, 3, 1, 13, tzinfo=timezone(timedelta(hours=1)))
+    about = {"id": ID, "project": "p", "device": "line-1", "content_type": "image/jpeg", "label": "soda can"}
+    return tables.Capture(**{**about, "captured_at": taken, "confidence": 0.567, **changes})
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
         (keys.image("p", "ab"), "p/images/ab"),
-        (keys.upload("p", "line-1", ID, "image/jpeg"), f"p/raw_field_data/line-1/{ID}.jpg"),
-        (keys.labeled("p", "can", ID, "image/webp"), f"p/labeled_field_data/can/{ID}.webp"),
-        (keys.labeled("p", "N/A", ID, "image/png"), f"p/labeled_field_data/N%2FA/{ID}.png"),
+        (keys.upload(shot()), f"p/raw_field_data/line-1/20260301T120000Z_soda_can_0.57_{ID}.jpg"),
+        (keys.labeled(shot(), "N/A"), f"p/labeled_field_data/N%2FA/20260301T120000Z_soda_can_0.57_{ID}.jpg"),
+        (keys.file_name(shot(content_type="image/png")), f"20260301T120000Z_soda_can_0.57_{ID}.png"),
+        (keys.file_name(shot(label="größte/Dose")), f"20260301T120000Z_größte_Dose_0.57_{ID}.jpg"),
+        (keys.file_name(shot(label="", device=keys.BY_HAND)), f"20260301T120000Z_by_hand_{ID}.jpg"),
         (keys.dataset("p", "base"), "p/datasets/base/"),
         (keys.manifest("p", 3), "p/datasets/versions/3/manifest.jsonl"),
         (keys.order("p", ID), f"p/datasets/orders/{ID}.jsonl"),
@@ -33,6 +43,14 @@ FOLDERS = ("images", "raw_field_data", "labeled_field_data", "datasets", "models
 )
 def test_a_key_is_where_the_layout_defines_it(key: str, expected: str) -> None:
     assert key == expected
+
+
+@pytest.mark.parametrize("label", ["x" * 255, "水" * 255, "🥤" * 60])
+def test_the_longest_label_leaves_room_in_a_key(label: str) -> None:
+    key = keys.labeled(shot(label=label, project="p" * 63, device="d" * 63), fields.label(label))
+
+    assert len(key.encode()) <= 1024
+    assert len(key.rpartition("/")[2].encode()) <= 255
 
 
 def test_no_other_module_makes_a_key() -> None:

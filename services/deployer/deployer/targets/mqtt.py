@@ -6,6 +6,7 @@ Devices report what they run to ingest, so this target observes no outcomes.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Self
 
 import structlog
@@ -27,7 +28,7 @@ class MqttTarget:
     def build(cls, runtime: app.Runtime) -> Self:
         """Make the target from the shared settings. Its session holds nothing, so each copy has a client id of its own."""
         settings = runtime.settings
-        tls = mqtt.tls_context(settings)
+        tls = partial(mqtt.tls_context, settings)
         return cls(mqtt.Mqtt(settings.mqtt_url, f"strop-deployer-{ids.new_id()}", tls=tls))
 
     @asynccontextmanager

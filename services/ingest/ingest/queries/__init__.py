@@ -4,7 +4,18 @@ Rows are written in the order of their keys: two replicas that receive the same 
 deadlock.
 """
 
-from ingest.queries import captures, dataset_items, devices, enrolment, images, sweep, uploads, usage
+from ingest.queries import captures, dataset_items, devices, enrolment, images, labels, sweep, uploads, usage
 from ingest.queries.uploads import Decided
 
-__all__ = ["Decided", "captures", "dataset_items", "devices", "enrolment", "images", "sweep", "uploads", "usage"]
+__all__ = [
+    "Decided",
+    "captures",
+    "dataset_items",
+    "devices",
+    "enrolment",
+    "images",
+    "labels",
+    "sweep",
+    "uploads",
+    "usage",
+]

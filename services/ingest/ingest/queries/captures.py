@@ -5,12 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
-from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy import Uuid, any_, func, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import db
-from strop_contracts import tables
+from strop_contracts import keys, states, tables
+
+BY_HAND = "hand"
+"""The reason of captures that people brought; devices have those of `strop_wire.messages.REASONS`."""
 
 Key = tuple[str, str, UUID]
 """Project, device and id: two devices may announce the same id."""
@@ -80,3 +83,30 @@ async def get(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, tuple[
         .execution_options(populate_existing=True)  # rows change by statements that the session does not see
     )
     return {capture.id: (capture, upload) for capture, upload in rows}
+
+
+async def of_project(session: AsyncSession, project: str, id_: UUID | None) -> tables.Capture | None:
+    """Return a capture of this project; None without an id, and for captures of others."""
+    capture = await session.get(tables.Capture, id_) if id_ else None
+    return capture if capture and capture.project == project else None
+
+
+async def of_content(session: AsyncSession, project: str, sha256: str) -> tuple[tables.Capture, tables.Upload] | None:
+    """Return the newest stored capture of this content, with its upload."""
+    capture, upload = tables.Capture, tables.Upload
+    stored = (capture.project == project, capture.sha256 == sha256, upload.state == states.UploadState.STORED)
+    joined = select(capture, upload).join(upload, upload.capture_id == capture.id).where(*stored)
+    row = (await session.execute(joined.order_by(capture.at.desc(), capture.id.desc()).limit(1))).first()
+    return (row[0], row[1]) if row else None
+
+
+async def insert_by_hand(session: AsyncSession, id_: UUID, project: str, **about: Any) -> bool:
+    """Insert the capture of an image that no device announced: without a prediction. False if it is there already.
+
+    `about`: sha256, size and content_type.
+    """
+    unknown = {"model": "", "predictions": [], "label": "", "confidence": 0.0, "margin": 0.0, "policy": 0, "seen": 1}
+    chosen = {"reason": BY_HAND, "audit": False, "audit_probability": 0.0, "probability": 1.0}
+    row = {"id": id_, "project": project, "device": keys.BY_HAND, "captured_at": func.now(), **unknown, **chosen}
+    new = postgresql.insert(tables.Capture).values(**row, **about).on_conflict_do_nothing()
+    return (await session.execute(new.returning(tables.Capture.id))).first() is not None

@@ -55,9 +55,7 @@ async def copies(session: AsyncSession, project: str, sha256: str) -> Sequence[s
 
 
 def _copy(capture: tables.Capture, label: str | None) -> str:
-    if label is None:
-        return keys.upload(capture.project, capture.device, capture.id, capture.content_type)
-    return keys.labeled(capture.project, label, capture.id, capture.content_type)
+    return keys.upload(capture) if label is None else keys.labeled(capture, label)
 
 
 def _within(column: QueryableAttribute[str], bounds: Bounds) -> list[Any]:

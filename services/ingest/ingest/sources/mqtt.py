@@ -37,7 +37,7 @@ class MqttSource:
 
     def __init__(self, runtime: app.Runtime, grants: grant_publisher.GrantPublisher) -> None:
         settings = runtime.settings
-        tls = mqtt.tls_context(settings)
+        tls = partial(mqtt.tls_context, settings)
         self._connect = partial(mqtt.connect, settings.mqtt_url, filters=filters(settings), tls=tls)
         self._client_id = client_id(settings)
         self._is_numbered = settings.mqtt_shared and not settings.mqtt_client_id

@@ -58,8 +58,8 @@ class S3Source:
 def _concerns(record: dict[str, Any]) -> bool:
     """Whether ingest handles the event: not those of `images/`, which ingest writes itself, nor of hidden files.
 
-    Of removals only those of base data sets count: people's copies of captures are not the source of truth. A hidden file
-    may have a row from before its name counted as hidden.
+    Of removals those of base data sets count, and those of copies with a label: the copy may have been moved back. A hidden
+    file may have a row from before its name counted as hidden.
     """
     name, (key, _) = record["eventName"], _object(record)
     try:
@@ -70,7 +70,7 @@ def _concerns(record: dict[str, Any]) -> bool:
         if is_hidden := object_keys.is_hidden(key):
             log.info("hidden_object_ignored", key=key)
         return named is not None and not is_hidden
-    counted = isinstance(named, object_keys.DatasetImage | object_keys.HiddenFile)
+    counted = isinstance(named, object_keys.DatasetImage | object_keys.HiddenFile | object_keys.LabeledImage)
     return counted and any(kind in name for kind in _REMOVED)
 
 

@@ -40,6 +40,13 @@ def test_the_removal_of_a_base_image_is_read(name: str) -> None:
     assert found.objects == (("a/datasets/b/train/c/1", "0A"),)
 
 
+def test_the_removal_of_a_labelled_copy_is_read() -> None:
+    found = s3.S3Source.read(notification("a/labeled_field_data/c/1.jpg", name="ObjectRemoved:Delete"))
+
+    assert isinstance(found, object_changes.ObjectsChanged)
+    assert found.objects == (("a/labeled_field_data/c/1.jpg", "0A"),)
+
+
 def test_the_removal_of_a_hidden_file_of_a_base_data_set_is_read() -> None:
     removed = notification("a/datasets/b/train/c/Thumbs.db", "a/raw_field_data/d/._1", name="ObjectRemoved:Delete")
 
@@ -54,7 +61,7 @@ def test_the_removal_of_a_hidden_file_of_a_base_data_set_is_read() -> None:
     [
         {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "strop"},
         {"Records": []},
-        notification("a/labeled_field_data/c/1.jpg", "a/raw_field_data/d/1.jpg", name="ObjectRemoved:Delete"),
+        notification("a/raw_field_data/d/1.jpg", "a/labeled_field_data/c/.DS_Store", name="ObjectRemoved:Delete"),
         notification("a/datasets/b/train/.git/1", "a/labeled_field_data/c/._1.jpg", "a/raw_field_data/d/Thumbs.db"),
         notification("a/images/1", "a/models/v1/head.onnx"),
     ],
