@@ -175,6 +175,16 @@ class DeploymentRolledBack(Event):
     devices_reached: int  # that had the model, or its order
 
 
+class QualityDegraded(Event):
+    """A model became significantly worse in the field than in its evaluation. Once, until it has recovered."""
+
+    model: str
+    value: float  # accuracy as estimated from audits, with its interval
+    low: float
+    high: float
+    expected: float  # accuracy on the held-out field images of its evaluation
+
+
 class DeviceReported(Event):
     """A device answered a deployment, or was seen running another model version than before."""
 

@@ -217,6 +217,7 @@ BY_SERVICE: Mapping[str, tuple[Wait, ...]] = {
 
 ELSEWHERE: Mapping[type[events.Event], str] = {
     events.LabelFiled: "ingest.bucket_sweep finds the file in the folder of another label",
+    events.QualityDegraded: "trainer.triggers evaluates all projects at intervals and reads `quality_models`",
     events.CopyMoved: "ingest.bucket_sweep finds the copy of a capture with a label among those without",
 }
 """Events without a Wait, and what finds their loss."""

@@ -36,6 +36,15 @@ def classify_response(project: str, device: str) -> str:
     return f"response/prediction/{project}/{device}"
 
 
+def alias_request(alias: str) -> str:
+    """Return the topic of the original walkthrough, with its leading slash."""
+    return f"/request/classify/{alias}"
+
+
+def alias_response(alias: str) -> str:
+    return f"/response/prediction/{alias}"
+
+
 def parse(text: str) -> Address | None:
     """Take a topic apart; None when it is not one of `strop/{project}/{device}/{kind}`."""
     parts = text.split("/")
