@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, insert, or_, select
+from sqlalchemy import delete, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import rules
@@ -56,6 +56,11 @@ async def _sampled(session: AsyncSession, deployment: D) -> list[str]:
     placed = select(DD.device, place.label("place")).where(DD.deployment_id == deployment.id).subquery()
     known = exists().where(B.deployment_id == deployment.id, B.device == placed.c.device)
     return list(await session.scalars(select(placed.c.device).where(placed.c.place <= SAMPLED, ~known)))
+
+
+async def drop(session: AsyncSession, deployment: D) -> None:
+    """Delete the counts of a deployment that has ended: its verdicts stay."""
+    await session.execute(delete(B).where(B.deployment_id == deployment.id))
 
 
 async def devices(session: AsyncSession, deployment: D) -> tuple[list[counts.Device], list[counts.Device], set[str]]:

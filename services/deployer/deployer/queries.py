@@ -115,6 +115,12 @@ async def next_stage(session: AsyncSession, deployment: D) -> int | None:
     return None if deployment.stage == last else (await session.scalar(later) or last)
 
 
+async def hold(session: AsyncSession, deployment: D, by: str, reason: str) -> None:
+    """Mark a deployment as held."""
+    held = {"held_at": func.clock_timestamp(), "held_by": by, "held_reason": reason, "waits_for": None}
+    await session.execute(update(D).where(D.id == deployment.id).values(**held))
+
+
 async def taken_back(session: AsyncSession, deployment: D, by: str) -> int:
     """Record who took a deployment back; returns how many devices its orders had reached."""
     orders = select(func.count()).where(DD.deployment_id == deployment.id, DD.state != states.InstallState.WAITING)

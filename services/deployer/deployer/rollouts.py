@@ -43,6 +43,8 @@ async def start(session: AsyncSession, project: str, version: int, settings: Set
     if running := await queries.running(session, project):
         await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
     deployment = await create()
+    if running and running.held_by not in {None, states.AUTOMATIC}:  # a person's hold outlasts the model that it met
+        await queries.hold(session, deployment, str(running.held_by), str(running.held_reason))
     await _begin(session, deployment, settings.online_window)
     await baselines.take(session, deployment)
 
@@ -146,6 +148,7 @@ async def end(
     session: AsyncSession, deployment: tables.Deployment, state: states.DeploymentState, reason: str | None = None
 ) -> None:
     await queries.end(session, deployment, state, reason)
+    await baselines.drop(session, deployment)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(
         "deployment_ended",

@@ -76,6 +76,18 @@ async def test_a_held_rollout_opens_no_stage_until_it_is_resumed(
         assert [each["action"] for each in resumed["decisions"]] == ["hold", "resume"]
 
 
+async def test_a_hold_of_a_person_outlasts_the_model_that_it_met(
+    lab: labs.Lab, ticking: labs.Ticking, post: Any, show: Any
+) -> None:
+    async with lab.fleet(4) as fleet:
+        await second(lab, ticking, fleet)
+        await post("hold")
+        await lab.approve(3)
+
+        newest = await show()
+        assert (newest["version"], newest["held_by"], newest["held_reason"]) == (3, "ada", "because of hold")
+
+
 async def test_a_stage_that_soaks_waits_and_an_approval_opens_the_next(
     lab: labs.Lab, ticking: labs.Ticking, client: httpx.AsyncClient, post: Any, show: Any
 ) -> None:
