@@ -35,6 +35,16 @@ class Devices(Document):
     names: list[str] = Field(min_length=1, max_length=10_000)
 
 
+class NewDevices(Devices):
+    alias: str | None = None  # of a single device: it also serves the topics `/request/classify/{alias}`
+
+    @model_validator(mode="after")
+    def _single(self) -> Self:
+        if self.alias is not None and len(self.names) > 1:
+            raise ValueError("an alias is of a single device")
+        return self
+
+
 class Device(Document):
     name: str
     model: str | None  # version of the model that it runs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop_contracts import control_fleet as documents
@@ -95,7 +95,8 @@ def _order(wanted: documents.Page) -> list[Any]:
 def _dropped() -> ColumnElement[int]:
     each = func.jsonb_each_text(_DEVICE.dropped).table_valued("key", "value").render_derived()
     total = select(func.coalesce(func.sum(cast(each.c.value, BigInteger)), 0)).select_from(each)
-    return total.scalar_subquery()
+    # Most devices have lost nothing: the sum is then not made.
+    return case((_DEVICE.dropped == {}, 0), else_=total.scalar_subquery())
 
 
 async def _described(session: AsyncSession, project: str, rows: Collection[tables.Device]) -> list[documents.Device]:

@@ -29,6 +29,7 @@ async def devices(
     project: str,
     request: Request,
     session: page_context.Session,
+    tools: page_context.With,
     name: Annotated[str, Query(max_length=128)] = "",
     model: str | None = None,
     group: str | None = None,
@@ -44,9 +45,10 @@ async def devices(
         offset=PAGE * (page - 1), limit=PAGE,
     )  # fmt: skip
     found = await fleet.page(session, project, wanted)
+    summary = await tools.recent.get(("fleet", project), lambda: fleet.summary(session, project))
     return page_context.page(
         request, "fleet.html", project=project, found=found, wanted=wanted, page=page, columns=COLUMNS,
-        pages=max(1, -(-found.total // PAGE)), summary=await fleet.summary(session, project), address=_address(wanted),
+        pages=max(1, -(-found.total // PAGE)), summary=summary, address=_address(wanted),
         mixes={each.name: charts.shares(each.labels) for each in found.devices},
     )  # fmt: skip
 

@@ -15,10 +15,10 @@ async def show(project: str, session: control.Session) -> list[documents.Device]
 
 
 @router.post("/projects/{project}/devices", status_code=201)
-async def add(project: str, wanted: documents.Devices, session: control.Session) -> documents.Devices:
+async def add(project: str, wanted: documents.NewDevices, session: control.Session) -> documents.NewDevices:
     """Enrol all of these devices, or none of them."""
     for name in wanted.names:
-        await enrolment.add_device(session, project, name)
+        await enrolment.add_device(session, project, name, wanted.alias)
     return wanted
 
 
