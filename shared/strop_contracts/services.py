@@ -129,6 +129,7 @@ CONSOLE = Service(
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
         *(tables.HostedChange, tables.DatasetVersion, tables.RolloutCheck, tables.UsageHour),
+        *(tables.QualityReport, tables.QualityEstimate),
     ),
     signs_in=True,
     published=8002,

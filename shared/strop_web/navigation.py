@@ -40,6 +40,7 @@ SECTIONS = (
     _section("Overview", ""),
     _section("Fleet", "/fleet", "captures"),
     _section("Rollouts", "/rollouts"),
+    _section("Quality", "/quality"),
     _section("Labels", "/data", "import"),
     _section("Models", "/models", "versions", "try"),
     _section("Training", "/training"),

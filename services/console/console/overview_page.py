@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from console import charts, overview_queries, page_context, queries
+from console import charts, overview_queries, page_context, quality_page, quality_queries, queries
 from console.control_api import ControlApi
 from strop_contracts import control, errors, services
 
@@ -26,7 +26,12 @@ async def _read(session: page_context.Session, tools: page_context.Tools, projec
     champion = await overview_queries.champion(session, project)
     counts = await tools.recent.get(("counts", project), lambda: overview_queries.counts(session, project))
     series = {"captures": counts.flow.captures, "uploads": counts.flow.uploads, "labels": counts.labels.done}
+    report = await quality_queries.report(session, project)
+    accuracy = quality_page.arrange(report.estimates) if report else []
     return {
+        "quality": report,
+        "accuracy": next((each.accuracy for each in accuracy if each.accuracy), None),
+        "chart": quality_page.chart(report.history) if report else None,
         "fleet": counts.fleet,
         "flow": counts.flow,
         "labels": counts.labels,
