@@ -25,6 +25,8 @@ from tests.unit.edge import packages
 
 DEVICES = [pytest.param(visits.LAPTOP, id="laptop"), pytest.param(visits.PHONE, id="phone")]
 SERIOUS = {"serious", "critical"}
+PARTS = 4
+"""Tests that share the pages of the console, so that each takes seconds."""
 MANY = 20
 """Labels: enough for a filter, for keys beyond the digits and for lists and tables that scroll."""
 
@@ -213,18 +215,25 @@ async def test_labeling_pages(browser: Browser, runtime: app.Runtime, url: str, 
 
 
 @pytest.mark.parametrize("device", DEVICES)
-async def test_console_pages(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_console_pages(
+    browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any], part: int
+) -> None:
+    pages = {path: path for route, path in VISITED.items() if route.startswith("/console")} | OTHERS
     async with visits.visit(browser, runtime, url, "/console", **device) as page:
         auditor = Auditor(page)
-        for route, path in VISITED.items():
-            if route.startswith("/console"):
-                await page.goto(url + path)
-                await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-                await auditor.audit(path)
-        for what, path in OTHERS.items():
+        for what, path in [*pages.items()][part::PARTS]:
             await page.goto(url + path)
+            await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             await auditor.audit(what)
-        await page.goto(f"{url}{CONSOLE}/data/train")
+
+    assert auditor.found == []
+
+
+@pytest.mark.parametrize("device", DEVICES)
+async def test_a_picture_from_near(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
+    async with visits.visit(browser, runtime, url, f"{CONSOLE}/data/train", **device) as page:
+        auditor = Auditor(page)
         await page.locator(".gallery .picture").first.click()
         await auditor.audit("a picture from near")
 
