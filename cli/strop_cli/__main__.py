@@ -32,6 +32,7 @@ from strop_cli import (
     setup,
     status,
     tokens,
+    trace,
     triggers,
     users,
 )
@@ -66,6 +67,7 @@ cli.command()(users.audit)
 cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)
+cli.command()(trace.trace)
 cli.command()(ledger.ledger)
 cli.command()(doctor.doctor)
 plugins.add(cli)

@@ -104,8 +104,14 @@ TRAINER = Service(
 )
 DEPLOYER = Service(
     "deployer",
-    consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
-    reads=(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+    consumes=(
+        *(events.ModelApproved, events.DeviceReported),
+        *(events.DeploymentRolledBack, events.ProjectDeleted),  # the first: to publish it over MQTT
+    ),
+    reads=(
+        *(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+        *(tables.UsageHour, tables.Evaluation, tables.Capture, tables.GroundTruth),  # to compare models
+    ),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(
@@ -128,7 +134,8 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
-        *(tables.HostedChange, tables.RolloutCheck, tables.UsageHour),
+        *(tables.HostedChange, tables.DatasetVersion, tables.RolloutCheck, tables.UsageHour),
+        *(tables.QualityReport, tables.QualityEstimate),
     ),
     signs_in=True,
     published=8002,

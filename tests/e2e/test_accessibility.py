@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -12,6 +13,7 @@ from console import __main__ as console
 from custom_labels import __main__ as custom_labels
 from deployer import __main__ as deployer
 from labeling_queue import __main__ as labeling_queue
+from router import __main__ as router
 from strop import app
 from strop.settings import Settings
 from strop_contracts import tables
@@ -28,6 +30,7 @@ MANY = 20
 
 CONSOLE = f"/console/projects/{judged.PROJECT}"
 VERSION = f"{CONSOLE}/versions/{judged.VERSION}"
+CAPTURE = UUID(int=7)
 FLEET = "/console/projects/at-work"
 """A project with a fleet."""
 VISITED = {
@@ -41,6 +44,8 @@ VISITED = {
     "/console/projects/{project}/models": f"{CONSOLE}/models",
     "/console/projects/{project}/fleet": f"{FLEET}/fleet",
     "/console/projects/{project}/fleet/{device}": f"{FLEET}/fleet/line-000300",
+    "/console/projects/{project}/captures/{capture}": f"{FLEET}/captures/{CAPTURE}",
+    "/console/projects/{project}/quality": f"{FLEET}/quality",
     "/console/projects/{project}/rollouts": f"{FLEET}/rollouts",
     "/console/projects/{project}/training": f"{CONSOLE}/training",
     "/console/projects/{project}/try": f"{CONSOLE}/try",
@@ -60,6 +65,7 @@ OTHERS = {
     "without anything": "/console/projects/empty",
     "of a fleet at work": FLEET,
     "without rollouts": "/console/projects/empty/rollouts",
+    "without quality": "/console/projects/empty/quality",
     "without devices": "/console/projects/empty/fleet",
     "devices with errors": f"{FLEET}/fleet?errors=true&sort=dropped&descending=true",
     "not judged": f"{CONSOLE}/versions/waiting",
@@ -82,7 +88,7 @@ NO_PAGES = (
     "{path:path}",
 )
 
-BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels, deployer)}
+BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels, deployer, router)}
 
 
 class Auditor:
@@ -113,7 +119,8 @@ async def url(
     port = visits.free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    own = settings.model_copy(update={"control_urls": {"deployer": f"http://127.0.0.1:{port}"}})
+    urls = dict.fromkeys(("deployer", "router"), f"http://127.0.0.1:{port}")
+    own = settings.model_copy(update={"control_urls": urls})
     async with visits.serving(own, BUILDS, port) as served:
         yield served
 
@@ -138,7 +145,9 @@ async def fill(runtime: app.Runtime) -> None:
         await fleet_rows.make(session, "at-work", devices=300, captures=200)
         await factories.make_model(session, 2, "at-work")
         await factories.make_model(session, 3, "at-work")
+        await factories.make_capture(session, factories.picture(7), id=CAPTURE, project="at-work", device="line-000007")
         await fleet_rows.add_rollout(session, "at-work", **fleet_rows.HELD)
+        await fleet_rows.add_quality(session, "at-work")
         await factories.make_project(session)
         ended = {"state": "failed", "trigger": "labels", "error": "the images could not be read; " * 9}
         session.add(tables.TrainingRun(project=factories.PROJECT, **ended))

@@ -25,7 +25,7 @@ _newest = (
     .group_by(_Estimate.project)
     .subquery()
 )
-_parts: list[Select[Any]] = [
+_parts: list[Select[*tuple[Any, ...]]] = [
     select(_Estimate.project, _Estimate.model, literal_column(f"'{name}'").label("part"), column.label("share"))
     .join(_newest, (_newest.c.project == _Estimate.project) & (_newest.c.at == _Estimate.at))
     .where(_Estimate.measure == "accuracy", _Estimate.label == "", _Estimate.device_group == "")
