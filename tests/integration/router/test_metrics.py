@@ -18,6 +18,6 @@ async def test_the_newest_estimates_and_degraded_models_are_exposed(runtime: app
         session.add_all([row, tables.QualityModel(**about, degraded_at=now)])
     await gauges.measure(runtime.sessions, runtime.queues, "router", metrics.GAUGES)
 
-    accuracy = {sample.labels["part"]: sample.value for sample in metrics.FIELD_ACCURACY.collect()[0].samples}
+    accuracy = {sample.labels["part"]: sample.value for sample in next(iter(metrics.FIELD_ACCURACY.collect())).samples}
     assert accuracy == {"estimate": 0.9, "low": 0.8, "high": 0.95}
-    assert [sample.value for sample in metrics.MODELS_DEGRADED.collect()[0].samples] == [1]
+    assert [sample.value for sample in next(iter(metrics.MODELS_DEGRADED.collect())).samples] == [1]
