@@ -26,7 +26,7 @@ _newest = (
     .subquery()
 )
 _parts: list[Select[*tuple[Any, ...]]] = [
-    select(_Estimate.project, _Estimate.model, literal_column(f"'{name}'").label("part"), column.label("value"))
+    select(_Estimate.project, _Estimate.model, literal_column(f"'{name}'").label("part"), column.label("share"))
     .join(_newest, (_newest.c.project == _Estimate.project) & (_newest.c.at == _Estimate.at))
     .where(_Estimate.measure == "accuracy", _Estimate.label == "", _Estimate.device_group == "")
     for name, column in (("estimate", _Estimate.estimate), ("low", _Estimate.low), ("high", _Estimate.high))
