@@ -28,7 +28,7 @@ soak: $(DEV) $(AWSCLI) ## Run the tests that take minutes: outages under load, l
 	$(VENV)/bin/python -m tests.machine mosquitto
 	$(VENV)/bin/pytest tests/soak $(ARGS)
 
-clients: $(DEV) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and the machine's own aws
+clients: $(DEV) $(AWSCLI) ## Run a device made of mosquitto_pub, mosquitto_sub and curl, as docs/wire.md shows it, and the machine's own aws
 	$(VENV)/bin/python -m tests.machine mosquitto mosquitto-clients curl awscli
 	$(VENV)/bin/pytest tests/clients $(ARGS)
 

@@ -1,18 +1,20 @@
-"""The commands of docs/walkthrough-flowers.md, taken out of it and run as a person would, in one shell."""
+"""The commands of the walkthroughs in docs/, taken out of them and run as a person would, in one shell."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from strop_devstack import render
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "walkthrough-flowers.md"
+BEVERAGES = ROOT / "docs" / "walkthrough-beverages.md"
 AWSCLI = ROOT / ".venv" / "awscli" / "bin"
 START = "make up\n"
 
@@ -62,14 +64,20 @@ def up(folder: Path) -> Iterator[None]:
             process.terminate()
 
 
-def run(folder: Path, aws: Path = AWSCLI) -> str:
-    """Run the page's commands in a folder with the images; returns all that they print."""
+def run(folder: Path, aws: Path = AWSCLI, page: Path = PAGE) -> str:
+    """Run a page's commands in a folder with the images; returns all that they print. What they leave running ends."""
     assert (aws / "aws").exists(), "the AWS CLI is missing: `make test` installs it"
     # Nothing of this machine's own: a person's profile, credentials and home are not what the page is about.
     env = {"PATH": f"{aws}:{os.environ['PATH']}", "HOME": str(folder), "AWS_PROFILE": "a-persons-own", "AWS_PAGER": ""}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script(PAGE.read_text())],
-        check=False, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    argv = ["bash", "-euo", "pipefail", "-c", script(page.read_text())]
+    printed = folder / "printed.txt"
+    with printed.open("w") as out:
+        shell = subprocess.Popen(argv, cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True)
+        try:
+            code = shell.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    assert code == 0, printed.read_text()
+    return printed.read_text()

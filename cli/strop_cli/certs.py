@@ -15,8 +15,8 @@ from strop_wire import topics
 
 cli = typer.Typer(no_args_is_help=True, help="Certificates for the MQTT broker, the services and the devices.")
 
-SERVICES = ("strop-ingest", "strop-deployer", "strop-health")
-"""MQTT clients besides the devices; the last is the broker's health check."""
+SERVICES = ("strop-ingest", "strop-deployer", "strop-health", "strop-client")
+"""MQTT clients besides the devices; the last two are the broker's health check, and programs that ask devices to classify."""
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the certificates; made for its owner only.")]
 

@@ -19,10 +19,18 @@ def _path(project: str) -> tuple[str, str, str, str]:
 
 
 @cli.command()
-def add(project: str, names: Names, state: connection.State = None) -> None:
+def add(
+    project: str,
+    names: Names,
+    alias: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a single device: it may also serve /request/classify/NAME.")
+    ] = None,
+    state: connection.State = None,
+) -> None:
     """Enrol devices: all of those named, or none."""
+    wanted = control.NewDevices(names=names, alias=alias)
     with api.opened(state) as client:
-        client.send("POST", control.Devices, *_path(project), body=control.Devices(names=names))
+        client.send("POST", control.NewDevices, *_path(project), body=wanted)
     print(f"enrolled in {project}: {', '.join(names)}")
 
 

@@ -46,4 +46,4 @@ def _decide(project: str, name: str, label: str, state: connection.State) -> Non
     with api.opened(state) as client:
         decision = control.LabelDecision(name=name, label=label)
         decided = client.send("POST", control.Count, *_path(project), body=decision)
-    print(f"{decided.count} images of the folder {name!r} get the label {label!r}")
+    print(f"the folder {name!r} is the label {label!r}; images that waited: {decided.count}")

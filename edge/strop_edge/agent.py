@@ -88,7 +88,9 @@ class Agent:
             on_error=self._note,
         )
         self._classifier = classify.Classifier(self._swapper, self._spool, self._counts, self._note)
-        self._reader = source_reader.SourceReader(source, config.interval, self._swapper, self._classifier, self._note)
+        self._reader = source_reader.SourceReader(
+            source, config.interval, self._swapper, self._classifier, self._note, self._image_taken
+        )
         self.exhausted = self._reader.exhausted  # an event: the source has ended
 
     def _handlers(self) -> dict[str, link.Handler]:
@@ -178,13 +180,23 @@ class Agent:
         self._swapper.take_desired(messages.Desired.loads(payload) if payload else None)
 
     def _take_request(self, reply_to: str, payload: bytes) -> None:
-        self._requests.append(ondemand.read(payload, reply_to))
+        self._requests.append(ondemand.read(payload, reply_to, time.monotonic()))
+        self._reader.hurry()
         self._wake.set()
 
     def _answer_requests(self) -> None:
-        while self._requests:
+        while self._requests and self._is_due(self._requests[0]):
             request = self._requests.popleft()
             self._link.publish(request.reply_to, self._classifier.answer(request, self._config.device).dumps())
+
+    def _image_taken(self) -> None:
+        if self._requests:
+            self._wake.set()
+
+    def _is_due(self, request: ondemand.Request) -> bool:
+        """Whether there is an image from after the request, which was kept by the thresholds like any, or none will come."""
+        no_more = self._reader.exhausted.is_set() or not self._swapper.running
+        return no_more or self._classifier.taken_at >= request.at or time.monotonic() - request.at >= ondemand.FRESH
 
     def _log_progress(self) -> None:
         self._next_line = time.monotonic() + LINE_EVERY

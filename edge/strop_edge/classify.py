@@ -40,6 +40,7 @@ class Classifier:
         self.kept = 0
         self._swapper, self._spool, self._counts, self._on_error = swapper, images, tally, on_error
         self._latest: Seen | None = None
+        self.taken_at = 0.0  # by the monotonic clock: when the latest image came
         self._random = random.Random()
 
     def take(self, data: bytes) -> None:
@@ -51,6 +52,7 @@ class Classifier:
             self._counts.lose("bad-image")
             self._on_error(f"bad-image: {name(data)}: {error}")
             return
+        self.taken_at = time.monotonic()
         seen_after = time.perf_counter() - began
         with self._swapper.switching:  # without the time of waiting for it
             counted = self._classify(self._latest, time.perf_counter() - seen_after)

@@ -7,27 +7,31 @@ from datetime import UTC, datetime
 from strop_edge import choose, manifest
 from strop_wire import ids, messages, topics
 
+FRESH = 2.0
+"""Seconds to wait for an image that is newer than the request; then the latest one is classified again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     id: str | None  # echoed in the answer, when the request carried one
     reply_to: str  # topic
+    at: float = 0.0  # by the monotonic clock: it is answered with an image from then on, if one comes
 
 
 def reply_topics(project: str, device: str, alias: str | None) -> dict[str, str]:
     """Return the topic of the response by that of the request; the alias has the leading slash of the original walkthrough."""
     own = {topics.classify_request(project, device): topics.classify_response(project, device)}
-    return {**own, f"/request/classify/{alias}": f"/response/prediction/{alias}"} if alias else own
+    return {**own, topics.alias_request(alias): topics.alias_response(alias)} if alias else own
 
 
-def read(payload: bytes, reply_to: str) -> Request:
+def read(payload: bytes, reply_to: str, at: float = 0.0) -> Request:
     """Read a request: any payload; a JSON object may have an `id`."""
     try:
         data = json.loads(payload)
     except (ValueError, RecursionError):
         data = None
     found = data.get("id") if isinstance(data, dict) else None
-    return Request(str(found)[:256] if found is not None else None, reply_to)
+    return Request(str(found)[:256] if found is not None else None, reply_to, at)
 
 
 def answer(

@@ -29,9 +29,13 @@ class SourceReader:
         swapper: swap.Swapper,
         classifier: classify.Classifier,
         on_error: Callable[[str], None],
+        on_image: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_image` is called after each image."""
         self.exhausted = threading.Event()  # set when the source has ended
         self._source, self._interval, self._on_error = iter(source), interval, on_error
+        self._on_image = on_image
+        self._hurry = threading.Event()  # the next image is wanted now
         self._failures = source.failures if isinstance(source, folder_scan.Source) else None
         self._watch = source if isinstance(source, watching.Watch) else None
         self._asked: float | None = None  # when the next image was requested, while it has not arrived
@@ -44,9 +48,14 @@ class SourceReader:
     def start(self) -> None:
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Take the next image of the source without waiting for the end of the interval."""
+        self._hurry.set()
+
     def stop(self) -> None:
         """Finish the current image. The thread of a source that blocks is abandoned; images that it still yields are ignored."""
         self._stopping.set()
+        self._hurry.set()
         self._swapper.ready.set()
         with self._busy:
             pass
@@ -78,8 +87,12 @@ class SourceReader:
             with self._busy:
                 if not self._stopping.is_set():
                     self._process(data)
-            self._stopping.wait(IDLE if data is None else self._interval)
+            self._pause(IDLE if data is None else self._interval)
         self.exhausted.set()
+
+    def _pause(self, seconds: float) -> None:
+        if self._hurry.wait(seconds) and not self._stopping.is_set():
+            self._hurry.clear()
 
     def _next(self) -> bytes | None:
         self._asked = time.monotonic()
@@ -100,3 +113,5 @@ class SourceReader:
             self._on_error(f"image: {type(error).__name__}: {error}")
         finally:
             self._since = None
+        if data is not None:
+            self._on_image()

@@ -1,4 +1,4 @@
-"""decisions about the names of label folders, and captures that wait for one"""
+"""decisions about the names of label folders, captures that wait for one, and aliases of devices"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,6 +30,8 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), server_default=now, nullable=False),
         sa.PrimaryKeyConstraint("capture_id", name=op.f("pk_filed_labels")),
     )
+    op.add_column("devices", sa.Column("alias", sa.String(), nullable=True))
+    op.create_unique_constraint(op.f("uq_devices_alias"), "devices", ["alias"])
     for table in sorted(BY_LABEL):
         op.create_index(op.f(f"ix_{table}_project_label"), table, ["project", "label"])
 
@@ -37,5 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in sorted(BY_LABEL):
         op.drop_index(op.f(f"ix_{table}_project_label"), table)
+    op.drop_constraint(op.f("uq_devices_alias"), "devices")
+    op.drop_column("devices", "alias")
     op.drop_table("filed_labels")
     op.drop_table("folder_labels")

@@ -104,8 +104,14 @@ TRAINER = Service(
 )
 DEPLOYER = Service(
     "deployer",
-    consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
-    reads=(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+    consumes=(
+        *(events.ModelApproved, events.DeviceReported),
+        *(events.DeploymentRolledBack, events.ProjectDeleted),  # the first: to publish it over MQTT
+    ),
+    reads=(
+        *(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+        *(tables.UsageHour, tables.Evaluation, tables.Capture, tables.GroundTruth),  # to compare models
+    ),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(

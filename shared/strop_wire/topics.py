@@ -23,12 +23,26 @@ def topic(project: str, device: str, kind: str) -> str:
     return f"strop/{project}/{device}/{kind}"
 
 
+def events(project: str) -> str:
+    """Return the topic of what happened to a project as a whole; devices have no right to it."""
+    return f"strop/{project}/events"
+
+
 def classify_request(project: str, device: str) -> str:
     return f"request/classify/{project}/{device}"
 
 
 def classify_response(project: str, device: str) -> str:
     return f"response/prediction/{project}/{device}"
+
+
+def alias_request(alias: str) -> str:
+    """Return the topic of the original walkthrough, with its leading slash."""
+    return f"/request/classify/{alias}"
+
+
+def alias_response(alias: str) -> str:
+    return f"/response/prediction/{alias}"
 
 
 def parse(text: str) -> Address | None:

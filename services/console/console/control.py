@@ -10,7 +10,7 @@ from console import fleet, ledger, status, trace
 from console import models as listing
 from strop import control, deadletters
 from strop_contracts import control as documents
-from strop_contracts import control_trace, errors, states, tables
+from strop_contracts import control_fleet, control_trace, errors, states, tables
 
 router = control.routes("console")
 
@@ -35,8 +35,8 @@ async def models(project: str, session: control.Session) -> documents.Models:
 
 @router.get("/projects/{project}/fleet")
 async def devices(
-    project: str, session: control.Session, wanted: Annotated[documents.FleetPage, Query()]
-) -> documents.Fleet:
+    project: str, session: control.Session, wanted: Annotated[control_fleet.Page, Query()]
+) -> control_fleet.Fleet:
     """List one page of the devices of a project, with what they last reported and counted."""
     await _require(session, project)
     return await fleet.page(session, project, wanted)

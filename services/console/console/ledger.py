@@ -1,7 +1,7 @@
 """The ledger: which captures are lost or doubled, by the tables and the journals of the devices.
 
 Every announced capture must have exactly one row, one route, one fate of its image and, if the image is stored, one label
-task; and no training run or deployment may exist twice. What waits for an event far beyond the time after which the event is
+task (an image brought by hand has no route); and no training run or deployment may exist twice. What waits for an event far beyond the time after which the event is
 emitted again is stuck. The demo and the tests check the same.
 """
 
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import reconciler
-from strop_contracts import waits
+from strop_contracts import keys, waits
 from strop_contracts.control import Ledger
 
 STUCK = 6
@@ -23,12 +23,12 @@ _WAITS = [wait for kinds in waits.BY_SERVICE.values() for wait in kinds]
 # By hash joins: an index lookup for each of millions of captures would take minutes.
 _WRONG = text(
     """
-    with captured as (select id, count(*) as rows from captures where project = :project group by id),
+    with captured as (select id, device, count(*) as rows from captures where project = :project group by id, device),
          routed as (select capture_id, count(*) as rows from routes where project = :project group by capture_id),
          tasked as (select capture_id, count(*) as rows from label_tasks where project = :project group by capture_id),
          judged as (
              select c.id, greatest(c.rows, r.rows, t.rows) > 1 as doubled,
-                    r.rows is null or u.state is null or u.state = 'granted' or (u.state = 'stored' and t.rows is null)
+                    (r.rows is null and c.device <> :by_hand) or u.state is null or u.state = 'granted' or (u.state = 'stored' and t.rows is null)
                     as unsettled
              from captured c left join routed r on r.capture_id = c.id left join tasked t on t.capture_id = c.id
                   left join uploads u on u.capture_id = c.id)
@@ -79,7 +79,7 @@ async def check(session: AsyncSession, project: str, journals: Mapping[str, str]
 async def look(session: AsyncSession, project: str, journals: Mapping[str, str], after: float = 600) -> Ledger:
     """Like `check`, of devices that may well take the same picture twice."""
     about = {"project": project}
-    wrong = (await session.execute(_WRONG, about)).all()
+    wrong = (await session.execute(_WRONG, {**about, "by_hand": keys.BY_HAND})).all()
     known = {row.id: row.fate for row in await session.execute(_FATES, {**about, "ids": list(journals)})}
     return Ledger(
         captures=await session.scalar(_COUNT, about) or 0,

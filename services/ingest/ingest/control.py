@@ -15,10 +15,10 @@ async def show(project: str, session: control.Session) -> list[documents.Device]
 
 
 @router.post("/projects/{project}/devices", status_code=201)
-async def add(project: str, wanted: documents.Devices, session: control.Session) -> documents.Devices:
+async def add(project: str, wanted: documents.NewDevices, session: control.Session) -> documents.NewDevices:
     """Enrol all of these devices, or none of them."""
     for name in wanted.names:
-        await enrolment.add_device(session, project, name)
+        await enrolment.add_device(session, project, name, wanted.alias)
     return wanted
 
 
@@ -31,5 +31,5 @@ async def group(project: str, wanted: documents.DeviceGroup, session: control.Se
 @router.post("/projects/{project}/devices/remove", status_code=204)
 async def remove(project: str, removed: documents.Devices, session: control.Session) -> None:
     """Refuse the messages of all of these devices from now on, or of none. Their captures stay."""
-    for name in removed.names:
+    for name in sorted(removed.names):  # the order in which ingest locks devices, see `queries.devices.lock`
         await enrolment.remove_device(session, project, name)

@@ -9,7 +9,7 @@ subscribes again, and a removed device is disconnected.
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -37,6 +37,8 @@ PAGE = 500
 """Names in one answer of the plugin: about 35 KB."""
 Device = tuple[str, str]
 """Project and name."""
+Enrolled = Mapping[Device, str | None]
+"""The alias of each enrolled device, which stays as long as the device is enrolled."""
 Command = dict[str, Any]
 
 
@@ -106,36 +108,39 @@ class Plugin:
                         return answers
 
 
-async def reconcile(plugin: Plugin, enrolled: frozenset[Device]) -> None:
+async def reconcile(plugin: Plugin, enrolled: Enrolled) -> None:
     """Make the plugin list exactly the devices that are enrolled.
 
     One message per device, so that the broker serves its clients in between: Mosquitto 2.0 writes its whole list for each command.
     """
     listed = await plugin.listed()
-    for project, device in sorted(listed - enrolled):
+    for project, device in sorted(listed - enrolled.keys()):
         await plugin.send(_removal(project, device), ("Client not found", "Role not found"))
         log.info("device_rights_removed", project=project, device=device)
-    for project, device in sorted(enrolled - listed):
-        await plugin.send(_addition(project, device), ("Role already exists",))
+    for project, device in sorted(enrolled.keys() - listed):
+        await plugin.send(_addition(project, device, enrolled[project, device]), ("Role already exists",))
         log.info("device_rights_added", project=project, device=device)
 
 
-def rights(project: str, device: str) -> list[dict[str, object]]:
+def rights(project: str, device: str, alias: str | None) -> list[dict[str, object]]:
     """What a device may do: publish and subscribe under its own name, to no pattern and so to no shared subscription."""
     publishes = [topics.topic(project, device, kind) for kind in topics.UP]
     publishes.append(topics.classify_response(project, device))
     receives = [topics.topic(project, device, kind) for kind in topics.DOWN]
     receives.append(topics.classify_request(project, device))
+    if alias:
+        publishes.append(topics.alias_response(alias))
+        receives.append(topics.alias_request(alias))
     allowed = [("publishClientSend", topic) for topic in publishes]
     allowed += [(kind, topic) for topic in receives for kind in ("publishClientReceive", "subscribeLiteral")]
     return [{"acltype": kind, "topic": topic, "allow": True} for kind, topic in allowed]
 
 
-def _addition(project: str, device: str) -> list[Command]:
+def _addition(project: str, device: str, alias: str | None = None) -> list[Command]:
     """The last command changes nothing: it makes the broker disconnect a client that was connected without rights."""
     name = f"{project}/{device}"
     return [
-        {"command": "createRole", "rolename": name, "acls": rights(project, device)},
+        {"command": "createRole", "rolename": name, "acls": rights(project, device, alias)},
         {"command": "createClient", "username": name, "roles": [{"rolename": name}]},
         {"command": "modifyClient", "username": name},
     ]
@@ -152,6 +157,7 @@ def _check(answers: Iterable[dict[str, Any]], accepted: Sequence[str]) -> None:
             raise Refused(f"{each['command']}: {error}")
 
 
-async def _enrolled(session: AsyncSession) -> frozenset[Device]:
+async def _enrolled(session: AsyncSession) -> Enrolled:
     table = tables.Device
-    return frozenset((row.project, row.name) for row in await session.execute(select(table.project, table.name)))
+    rows = await session.execute(select(table.project, table.name, table.alias))
+    return {(project, name): alias for project, name, alias in rows}

@@ -9,13 +9,17 @@ from strop_contracts import errors, tables
 from strop_wire import topics
 
 
-async def add_device(session: AsyncSession, project: str, name: str) -> None:
-    """Enrol a device; Refused if the name is invalid or taken, NotFound if the project is unknown."""
+async def add_device(session: AsyncSession, project: str, name: str, alias: str | None = None) -> None:
+    """Enrol a device; Refused if its name or alias is invalid or taken, NotFound if the project is unknown."""
     _check_name("device", name)
+    if alias is not None:
+        _check_name("device", alias)
+        if owner := await queries.enrolment.of_alias(session, alias):
+            raise errors.Refused(f"device {owner.name} of project {owner.project} has the alias {alias}")
     # A project of the Rekognition API may have a name that no topic can contain.
     _check_name("project", project)
     await require_project(session, project)
-    if not await queries.enrolment.add_device(session, project, name):
+    if not await queries.enrolment.add_device(session, project, name, alias):
         raise errors.Refused(f"device {name} of project {project} exists already")
 
 

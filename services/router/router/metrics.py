@@ -3,7 +3,7 @@
 from typing import Any
 
 from prometheus_client import Counter, Gauge
-from sqlalchemy import func, literal_column, select, union_all
+from sqlalchemy import Select, func, literal_column, select, union_all
 
 from strop import gauges
 from strop_contracts import tables
@@ -25,7 +25,7 @@ _newest = (
     .group_by(_Estimate.project)
     .subquery()
 )
-_parts: list[Any] = [
+_parts: list[Select[*tuple[Any, ...]]] = [
     select(_Estimate.project, _Estimate.model, literal_column(f"'{name}'").label("part"), column.label("value"))
     .join(_newest, (_newest.c.project == _Estimate.project) & (_newest.c.at == _Estimate.at))
     .where(_Estimate.measure == "accuracy", _Estimate.label == "", _Estimate.device_group == "")

@@ -21,8 +21,11 @@ class Device(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = created()
     seen_at: Mapped[datetime | None]
-    model: Mapped[str | None]  # the model version that it reported, as all columns below
+    model: Mapped[str | None]  # the model version that it reported, as the columns from `agent` on
     device_group: Mapped[str] = mapped_column(server_default=text("''"))  # set by an operator; '' is no group
+    alias: Mapped[str | None] = mapped_column(
+        unique=True
+    )  # set at enrolment: it also serves `/request/classify/{alias}`
     agent: Mapped[str | None]  # version of its software
     errors: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     spool_items: Mapped[int] = mapped_column(server_default=text("0"))

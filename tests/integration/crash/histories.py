@@ -5,11 +5,11 @@ number, crashes before and after a commit. What must be true is checked after ea
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
@@ -32,28 +32,15 @@ from strop.settings import Settings
 from strop_contracts import control, events, keys, tables
 from strop_wire import messages
 from tests import factories
-from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, World
-
-T = TypeVar("T")
+from tests.integration.crash.world import DEVICES, LABELS, PEOPLE, Loop, World
 
 BODIES = [factories.picture(seed) for seed in range(4)] + [b"this is no image"]
-UNKNOWN = keys.upload(factories.announced(factories.announcement(BODIES[0]), "line-1"))
 SERVICES = ("ingest", "router", "labeling-queue", "trainer", "deployer")
 ONCE = (events.CaptureReceived, events.ImageRequested, events.ImageDeclined, events.ImageStored)
 """Events that may happen once in the life of a capture, however often they are told."""
 
-some, devices, people = st.integers(0, 50), st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
-
-
-class Loop:
-    """The event loop of a world, in a thread of its own: hypothesis calls from a plain one."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(60)
+some = st.integers(0, 50)
+devices, people = st.sampled_from(DEVICES), st.sampled_from(PEOPLE)
 
 
 @contextmanager
@@ -190,11 +177,16 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.said)
     @rule(number=some)
-    def tell_of_an_object_again(self, number: int) -> None:  # also of one that is not there, or not there yet
+    def tell_of_an_object_again(self, number: int) -> None:
+        """Also of one that is not there, or not there yet."""
         device, said, _ = self.nth(number)
         self.world.bucket.tell(keys.upload(factories.announced(said, device)))
 
-    @rule(key=st.sampled_from([UNKNOWN, "odd", "bottles/raw_field_data/a/b"]))
+    @rule(
+        key=st.sampled_from(
+            [keys.upload(factories.announced(factories.announcement(BODIES[0]))), "odd", "bottles/raw_field_data/a/b"]
+        )
+    )
     def tell_of_an_unknown_object(self, key: str) -> None:
         self.world.bucket.tell(key)
 

@@ -7,11 +7,12 @@ to break every habit beyond that.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote_plus
 
 import httpx
@@ -32,10 +33,23 @@ from trainer import handlers as trainer_handlers
 from trainer import settings as trainer_settings
 from trainer import triggers
 
+T = TypeVar("T")
+
 DEVICES = ("line-1", "line-2")
 PEOPLE = ("ann", "bob")
 LABELS = ("can", "mug", 'd\u00e9j\u00e0 "vu"')
 MIN_LABELS = 3
+
+
+class Loop:
+    """The event loop of a world, in a thread of its own: hypothesis calls from a plain one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(60)
 
 
 class Died(Exception):

@@ -170,6 +170,23 @@ def test_requests_are_answered_on_both_topics(cloud: Cloud, start_agent: Start, 
     assert own.confidence > 0.9
 
 
+def test_a_request_takes_a_fresh_image_and_keeps_it_by_the_policy(cloud: Cloud, start_agent: Start) -> None:
+    def camera() -> Iterator[bytes]:
+        yield packages.RED
+        yield packages.GREEN
+
+    agent = start_agent(camera(), interval=3600)
+    cloud.offer(V1, "d1", ALL)
+    until(lambda: len(agent.journal()) == 1)
+
+    cloud.say_raw(f"request/classify/{PROJECT}/{DEVICE}", b"")
+    cloud.wait(lambda: cloud.answers)
+
+    ((_, answer),) = cloud.answers
+    assert answer.label == "green"
+    until(lambda: list(agent.journal().values()) == ["stored", "stored"])
+
+
 def test_a_request_before_the_first_model_or_image_is_answered_at_once(cloud: Cloud, start_agent: Start) -> None:
     start_agent()
     cloud.wait(lambda: cloud.states)

@@ -21,7 +21,12 @@ from tests import brokers, wait
 DEPLOY = Path(__file__).parents[3] / "deploy" / "mosquitto"
 NOTHING = 0.5
 """Seconds after which what has not come will not: what came later on the same way is there by then."""
-ENROLLED = frozenset({("bottles", "line-1"), ("bottles", "line-2"), ("cans", "line-1")})
+ALIAS = "beverage_container"
+ENROLLED: dict[device_rights.Device, str | None] = {
+    ("bottles", "line-1"): ALIAS,
+    ("bottles", "line-2"): None,
+    ("cans", "line-1"): None,
+}
 SETTINGS = Settings.model_validate({"database_url": "postgresql://", "mqtt_url": "mqtt://", "mqtt_group": "secret"})
 
 
@@ -35,7 +40,7 @@ class Broker:
         self._port = chosen["8884"]
         self.devices, self.services = (f"mqtts://127.0.0.1:{port}" for port in chosen.values())
         self._config.write_text(_changed((DEPLOY / "mosquitto.conf").read_text(), folder, chosen))
-        self.rights = folder / "dynamic-security-1.json"
+        self.rights = folder / "dynamic-security-2.json"
         self.rights.write_bytes((DEPLOY / "dynamic-security.json").read_bytes())
 
     def start(self) -> None:
@@ -52,7 +57,7 @@ class Broker:
     def reload(self) -> None:
         self._process.send_signal(signal.SIGHUP)
 
-    async def enrol(self, enrolled: frozenset[device_rights.Device]) -> None:
+    async def enrol(self, enrolled: device_rights.Enrolled) -> None:
         """Do what ingest does for the devices of its table."""
         async with connected(self, "strop-ingest", device_rights.RESPONSE, client_id="rights") as link:
             await device_rights.reconcile(device_rights.Plugin(link), enrolled)

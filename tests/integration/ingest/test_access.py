@@ -138,7 +138,7 @@ async def test_a_device_that_is_not_enrolled_does_nothing(mosquitto: Broker) -> 
 async def test_a_device_connected_before_it_is_enrolled_gets_its_rights(mosquitto: Broker) -> None:
     """The broker disconnects it; it connects and subscribes again."""
     async with attempt(mosquitto, "devices/bottles/new", "strop/bottles/new/grant") as device:
-        await mosquitto.enrol(ENROLLED | {("bottles", "new")})
+        await mosquitto.enrol(ENROLLED | {("bottles", "new"): None})
         async with asyncio.timeout(wait.PATIENCE):
             await device.connected.wait()
         async with connected(mosquitto, "strop-ingest", client_id="ingest-7") as ingest:
@@ -162,7 +162,7 @@ async def test_a_refused_subscription_is_requested_again(mosquitto: Broker, monk
 
 async def test_a_removed_device_is_disconnected_and_without_rights(mosquitto: Broker) -> None:
     grant, capture = "strop/bottles/removed/grant", "strop/bottles/removed/capture"
-    await mosquitto.enrol(ENROLLED | {("bottles", "removed")})
+    await mosquitto.enrol(ENROLLED | {("bottles", "removed"): None})
     async with (
         connected(mosquitto, "strop-ingest", "strop/+/+/capture", client_id="ingest-8") as ingest,
         connected(mosquitto, "devices/bottles/removed", grant) as device,
@@ -181,7 +181,7 @@ async def test_a_removed_device_is_disconnected_and_without_rights(mosquitto: Br
 async def test_a_revoked_device_is_disconnected_and_refused_without_a_restart(mosquitto: Broker) -> None:
     """What an operator does: `devices remove`, `certs revoke`, SIGHUP. The others stay connected."""
     kept = _copied(mosquitto.folder, "lost")
-    await mosquitto.enrol(ENROLLED | {("bottles", "lost")})
+    await mosquitto.enrol(ENROLLED | {("bottles", "lost"): None})
     async with (
         connected(mosquitto, "devices/bottles/line-1") as other,
         connected(mosquitto, "devices/bottles/lost", "strop/bottles/lost/grant") as lost,
@@ -196,7 +196,7 @@ async def test_a_revoked_device_is_disconnected_and_refused_without_a_restart(mo
         await other.publish("strop/bottles/line-1/capture", b"still there")
         assert other.session == 1
     certs.device("bottles", ["lost"], mosquitto.folder)
-    await mosquitto.enrol(ENROLLED | {("bottles", "lost")})
+    await mosquitto.enrol(ENROLLED | {("bottles", "lost"): None})
     assert await granted(mosquitto, "devices/bottles/lost", "strop/bottles/lost/grant") == [True], (
         "with a new certificate"
     )
@@ -256,7 +256,7 @@ async def test_a_second_reconciliation_changes_nothing(mosquitto: Broker) -> Non
 
 async def test_a_list_of_several_pages_is_read_completely(mosquitto: Broker) -> None:
     async with connected(mosquitto, "strop-ingest", device_rights.RESPONSE, client_id="rights") as link:
-        assert await device_rights.Plugin(link, page=1).listed() == ENROLLED
+        assert await device_rights.Plugin(link, page=1).listed() == set(ENROLLED)
 
 
 async def test_the_health_check_reads_the_brokers_clock_and_nothing_else(mosquitto: Broker) -> None:

@@ -93,3 +93,13 @@ async def test_a_device_that_is_not_enrolled_has_no_group(session: AsyncSession)
 
     with pytest.raises(errors.NotFound, match="project bottles has no device line-9"):
         await enrolment.set_group(session, "bottles", ["line-1", "line-9"], "paris")
+
+
+async def test_an_alias_belongs_to_one_device(session: AsyncSession) -> None:
+    await projects.create(session, "bottles")
+    await enrolment.add_device(session, "bottles", "line-1", "camera")
+
+    with pytest.raises(errors.Refused, match="line-1 of project bottles has the alias camera"):
+        await enrolment.add_device(session, "bottles", "line-2", "camera")
+    with pytest.raises(errors.Refused, match="cannot be the name"):
+        await enrolment.add_device(session, "bottles", "line-3", "a/b")

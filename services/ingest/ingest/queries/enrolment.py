@@ -10,9 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strop_contracts import tables
 
 
-async def add_device(session: AsyncSession, project: str, name: str) -> bool:
+async def add_device(session: AsyncSession, project: str, name: str, alias: str | None) -> bool:
     """False when there is one of this name."""
-    return await _add(session, tables.Device, project=project, name=name)
+    return await _add(session, tables.Device, project=project, name=name, alias=alias)
+
+
+async def of_alias(session: AsyncSession, alias: str) -> tables.Device | None:
+    return await session.scalar(select(tables.Device).where(tables.Device.alias == alias))
 
 
 async def remove_device(session: AsyncSession, project: str, name: str) -> bool:

@@ -1,6 +1,7 @@
 // What the labeling page shows, and what keys, clicks and taps do. The work behind it is in tasks.js.
 
 import { read } from "./keys.js";
+import { ask, show as showFolders } from "./folders.js";
 import { NAMES, answer, busy, last, on, skip, start, state, undo } from "./tasks.js";
 
 const KEYS = [..."123456789acdefhijklmopqrtvwxy"]; // of the labels, in order; the other letters mean something below
@@ -25,9 +26,10 @@ on.change = function show() {
     $("stage").classList.remove("zoomed");
   }
   showLabels();
+  showFolders();
   const waits = task ? !state.loaded || !(task.ready || task.broken) || performance.now() < calm : busy();
   $("stage").setAttribute("aria-busy", String(waits));
-  for (const button of document.querySelectorAll(".panel [data-act]:not(#undo)")) {
+  for (const button of document.querySelectorAll(".panel [data-act]:not(#undo, [data-act=folder])")) {
     button.setAttribute("aria-disabled", String(!task)); // not `disabled`: that would take the focus away
   }
   $("about").textContent = task ? `${task.device} · ${ago(task.captured_at)}` : "";
@@ -120,6 +122,7 @@ on.jump = (pause = 600) => {
 function act(name, label = null) {
   if (name === "undo") undo();
   else if (name === "new") state.queue.length && askLabel();
+  else if (name === "folder") ask(label);
   else if (name === "help") $("help").showModal();
   else if (name === "guess") toggleGuess();
   else give(name, label);

@@ -14,6 +14,7 @@ export const state = {
   queue: [], // leased tasks, the first is on show; each has its `img`, and `ready` or `broken` once that is known
   past: [], // {task, name, undo} of what this page did, answers and skips, the latest at the end
   labels: [],
+  folders: [], // {name, images, nearest}: folders of the bucket that may be new labels
   waiting: 0,
   done: 0, // today, by everybody
   loaded: false,
@@ -88,12 +89,14 @@ async function update() {
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
   try {
-    const [labels, { waiting, done }] = await Promise.all([
+    const [labels, folders, { waiting, done }] = await Promise.all([
       call(`${path}/labels`),
+      call(`${path}/labels/waiting`),
       call(`${path}/progress?since=${encodeURIComponent(midnight.toISOString())}`),
       refill(),
     ]);
     addLabels(labels);
+    state.folders = folders;
     Object.assign(state, { waiting, done, loaded: true });
   } catch (error) {
     if (!state.trouble) throw error;
@@ -222,4 +225,14 @@ export function start() {
   look();
   setInterval(look, 1000);
   document.addEventListener("visibilitychange", look);
+}
+
+// Decides what the folder of an unknown label stands for.
+export function decide(name, label) {
+  inLine(async () => {
+    const { images } = await call(`${path}/labels`, { name, label });
+    state.folders = state.folders.filter((folder) => folder.name !== name);
+    addLabels([label]);
+    on.tell(`${images} ${images === 1 ? "image gets" : "images get"} the label ${label}`, true);
+  });
 }

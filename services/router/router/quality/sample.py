@@ -5,7 +5,7 @@ lie in the last bin, so the audits, labelled or not, divide it further.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from strop_contracts import strata
@@ -48,6 +48,11 @@ class Stratum:
     def labelled(self) -> float:
         """The effective number of labelled audits (Kish 1965): their number when all weights are equal."""
         return self.weight**2 / self.squares if self.squares else 0.0
+
+    def calibrated(self) -> "Stratum":
+        """Return it with weights that sum up to its size, whatever share of its audits was lost or is not labelled yet."""
+        factor = self.size / self.weight if self.weight else 0.0
+        return replace(self, weight=self.weight * factor, squares=self.squares * factor**2, hits=self.hits * factor)
 
     def merged(self, other: "Stratum") -> "Stratum":
         """Return the union of two strata; weights keep the estimate free of bias when their probabilities differ."""
@@ -115,11 +120,12 @@ def resize(made: list[Stratum], bins: Sequence[float], weights: Sequence[float])
 
 
 def pooled(cells: Sequence[Stratum], least: float) -> list[Stratum]:
-    """Merge neighbours until each stratum has `least` labelled audits; what remains at the end joins the last one."""
+    """Merge neighbours, calibrated, until each stratum has `least` labelled audits; what remains at the end joins the last one."""
     found: list[Stratum] = []
     waiting: Stratum | None = None
     for stratum in cells:
-        waiting = stratum if waiting is None else waiting.merged(stratum)
+        new = stratum.calibrated()
+        waiting = new if waiting is None else waiting.merged(new)
         if waiting.labelled >= least:
             found.append(waiting)
             waiting = None
