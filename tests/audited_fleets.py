@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from router.quality import estimate, intervals, solver, strata
+from router.quality import estimate, intervals, sample, solver
+from strop_contracts import strata
 
 LABELS = 6
 MIX = (0.30, 0.25, 0.20, 0.12, 0.08, 0.05)
@@ -108,7 +109,7 @@ def draw(fleet: Fleet, dice: np.random.Generator, repeats: int, labels: int, spr
 def by_stratum(counts: Array) -> Array:
     """Sum counts by fleet and stratum."""
     of_point = counts.sum(axis=(1, 3))
-    return np.stack([of_point[:, k == STRATUM].sum(1) for k in range(strata.STRATA)], axis=1)
+    return np.stack([of_point[:, k == STRATUM].sum(1) for k in range(strata.COUNT)], axis=1)
 
 
 def allocation(audits: Array, images: Array, labels: int, spreads: Array) -> Array:
@@ -127,10 +128,10 @@ def cells(sizes: Array, spreads: Array) -> list[solver.Cell]:
     return [solver.Cell(size, spread) for size, spread in zip(sizes.tolist(), spreads.tolist(), strict=True)]
 
 
-def stratify(window: Window, k: int, rows: Sequence[int], kind: int) -> list[strata.Stratum]:
+def stratify(window: Window, k: int, rows: Sequence[int], kind: int) -> list[sample.Stratum]:
     """Return the strata of fleet k and these rows of labels; hits are images of this kind."""
     images, audits, labelled = (each[k][list(rows)].sum(0) for each in (window.images, window.audits, window.labelled))
-    made = strata.empty()
+    made = sample.empty()
     seen = audits.sum(1)
     for number, stratum in enumerate(made):
         inside, weight = number == STRATUM, 1 / max(window.second[k, number], 1e-9)
@@ -141,7 +142,7 @@ def stratify(window: Window, k: int, rows: Sequence[int], kind: int) -> list[str
         stratum.squares = stratum.weight * weight
         stratum.hits = float(labelled[inside, kind].sum() * weight)
     bins = np.bincount(BIN, images.sum(1), minlength=10)
-    strata.resize(made, bins.tolist(), [float(seen[n == STRATUM].sum()) for n in range(strata.STRATA)])
+    sample.resize(made, bins.tolist(), [float(seen[n == STRATUM].sum()) for n in range(strata.COUNT)])
     return made
 
 
@@ -168,7 +169,7 @@ def judge(window: Window, k: int, dice: np.random.Generator) -> list[tuple[bool,
 def simulate(fleet: Fleet, repeats: int, labels: int) -> tuple[float, Array, Array]:
     """Return the accuracy of a fleet, and coverage and mean width of the four intervals in the third window of a plan."""
     dice = np.random.default_rng(labels)
-    spreads = np.tile([max(0.1, (m * (1 - m)) ** 0.5) for m in strata.MIDDLES], (repeats, 1))
+    spreads = np.tile([max(0.1, (m * (1 - m)) ** 0.5) for m in sample.MIDDLES], (repeats, 1))
     for _ in range(2):
         window = draw(fleet, dice, repeats, labels, spreads)
         spreads = np.array([estimate.spreads(stratify(window, k, ALL, 0)) for k in range(repeats)])

@@ -25,12 +25,14 @@ from strop_cli import (
     plugins,
     policy,
     projects,
+    quality,
     registry,
     roles,
     rollout,
     setup,
     status,
     tokens,
+    trace,
     triggers,
     users,
 )
@@ -54,6 +56,7 @@ cli.add_typer(labels.cli, name="labels")
 cli.add_typer(policy.cli, name="policy")
 cli.command()(registry.train)
 cli.command()(triggers.triggers)
+cli.command()(quality.quality)
 cli.add_typer(registry.cli, name="models")
 cli.add_typer(rollout.cli, name="rollout")
 cli.command()(registry.rollback)
@@ -64,6 +67,7 @@ cli.command()(users.audit)
 cli.add_typer(certs.cli, name="certs")
 cli.command()(roles.roles)
 cli.command()(status.status)
+cli.command()(trace.trace)
 cli.command()(ledger.ledger)
 cli.command()(doctor.doctor)
 plugins.add(cli)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from strop_cli import api, connection
-from strop_contracts import control
+from strop_contracts import control_fleet as documents
 
 PAGE = 1000
 """Devices of one request."""
@@ -23,14 +23,14 @@ def fleet(
     model: Annotated[str | None, typer.Option(help="Only devices that run this model, such as v3.")] = None,
     name: Annotated[str, typer.Option(help="Only devices whose name contains this.")] = "",
     only_errors: Annotated[bool, typer.Option("--errors", help="Only devices that reported errors.")] = False,
-    sort: Annotated[control.FleetSort, typer.Option(help="Column to sort by.")] = control.FleetSort.NAME,
+    sort: Annotated[documents.Sort, typer.Option(help="Column to sort by.")] = documents.Sort.NAME,
     descending: Annotated[bool, typer.Option("--descending", help="Greatest first.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Devices to show.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     state: connection.State = None,
 ) -> None:
     """Show the devices of a project: model, last report, spool, dropped images and errors; images and labels of the last 24 hours."""
-    wanted = control.FleetPage(
+    wanted = documents.Page(
         group=group, model=model, name=name, only_errors=only_errors, sort=sort, descending=descending
     )
     with api.opened(state) as client:
@@ -42,22 +42,20 @@ def fleet(
         Console().print(table(devices, total, datetime.now(UTC)))
 
 
-def pages(
-    client: api.Api, project: str, wanted: control.FleetPage, limit: int
-) -> tuple[int, list[control.FleetDevice]]:
+def pages(client: api.Api, project: str, wanted: documents.Page, limit: int) -> tuple[int, list[documents.Device]]:
     """Return how many devices there are, and the first `limit` of them, in requests of `PAGE`."""
-    devices: list[control.FleetDevice] = []
+    devices: list[documents.Device] = []
     while True:
         size = min(PAGE, limit - len(devices))
         page = wanted.model_copy(update={"offset": len(devices), "limit": size})
         query = page.model_dump(mode="json", exclude_none=True)
-        found = client.get(control.Fleet, "console", "projects", project, "fleet", **query)
+        found = client.get(documents.Fleet, "console", "projects", project, "fleet", **query)
         devices += found.devices
         if len(found.devices) < size or len(devices) >= limit:
             return found.total, devices
 
 
-def table(devices: list[control.FleetDevice], total: int, now: datetime) -> Table:
+def table(devices: list[documents.Device], total: int, now: datetime) -> Table:
     """Return one row per device; the caption tells how many are not shown."""
     shown = Table("device", "group", "model", "last report", "spool", "dropped", "images", "labels", "errors")
     for each in devices:
@@ -79,7 +77,7 @@ def ago(seen: datetime | None, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _spool(device: control.FleetDevice) -> str:
+def _spool(device: documents.Device) -> str:
     return f"{device.spool_items:,} ({device.spool_bytes / 1e6:.1f} MB)" if device.spool_items else "empty"
 
 

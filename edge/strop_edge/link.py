@@ -20,6 +20,8 @@ Receipt = Callable[[], bool]
 """Returns whether the broker has acknowledged a message."""
 
 KEEPALIVE = 30
+FIRST_WAIT, LAST_WAIT = (0.5, 2.0), (60.0, 120.0)
+"""Ranges of the first and the longest wait before a reconnect, in seconds."""
 MAX_ON_ITS_WAY = 200
 """Limit of unacknowledged messages on a slow line. Refused ones are published later: captures by the spool, states by the next one."""
 
@@ -105,14 +107,14 @@ class Link:
 
     def _disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         lost = self.connected
-        if lost:  # else the backoff continues to grow
-            _jitter(client)
         self._set_connected(False)
         if reason.is_failure:
             what = "the connection to the broker was lost" if lost else "the broker ended the connection at once"
             self._on_error(f"{what}; trying again")
             if cause := self._takeover.ended():
                 self._on_error(cause)
+        if lost:  # else the backoff continues to grow
+            _jitter(client, self._takeover.excess)
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
         for topic, reason in zip(self._handlers, reasons, strict=False):
@@ -152,6 +154,11 @@ def _is_acknowledged(sent: mqtt.MQTTMessageInfo) -> bool:
     return sent.rc == mqtt.MQTT_ERR_SUCCESS and sent.is_published()
 
 
-def _jitter(client: mqtt.Client) -> None:
-    """Choose a new backoff (seconds; it doubles from the first to the last), so that a fleet does not reconnect at the same moment."""
-    client.reconnect_delay_set(random.uniform(0.5, 2.0), random.uniform(60, 120))  # type: ignore[arg-type]
+def _jitter(client: mqtt.Client, excess: int = 0) -> None:
+    """Choose a new backoff (seconds; it doubles from the first to the last), so that a fleet does not reconnect at the same moment.
+
+    paho starts again with the first after each connection. So that doubles with `excess` short connections: two clients
+    that end each other's connections would reconnect every second.
+    """
+    last = random.uniform(*LAST_WAIT)
+    client.reconnect_delay_set(min(random.uniform(*FIRST_WAIT) * 2 ** min(excess, 10), last), last)  # type: ignore[arg-type]

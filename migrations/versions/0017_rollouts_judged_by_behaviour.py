@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -31,6 +31,7 @@ def upgrade() -> None:
         op.add_column(DEPLOYMENTS, sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column(DEPLOYMENTS, sa.Column("waived", JSONB(), server_default=sa.text("'[]'"), nullable=False))
     op.execute("update deployments set announced_at = finished_at where state = 'rolled_back'")  # no late events
+    op.execute("update deployments set restored_at = coalesce(finished_at, at) where kind = 'rollback'")
     op.create_table(
         "rollout_policies",
         sa.Column("project", sa.String(), nullable=False),

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -83,9 +84,30 @@ async def count_open(session: AsyncSession) -> dict[str, int]:
     return {row.service: row.open for row in await session.execute(counted)}
 
 
-async def list_open(session: AsyncSession, service: str | None, limit: int) -> Sequence[tables.DeadLetter]:
-    """Open letters, of one service or of all, the latest first."""
-    newest = select(tables.DeadLetter).where(*_open(None, service)).order_by(tables.DeadLetter.last_at.desc())
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open letters of one service with the same reason."""
+
+    service: str
+    reason: str
+    letters: int
+    last_at: datetime
+
+
+async def groups(session: AsyncSession, service: str | None, limit: int) -> list[Group]:
+    """Open letters, of one service or of all, by service and reason; the largest groups first."""
+    table, count = tables.DeadLetter, func.count()
+    counted = select(table.service, table.reason, count, func.max(table.last_at)).where(*_open(None, service))
+    largest = counted.group_by(table.service, table.reason).order_by(count.desc(), func.max(table.last_at).desc())
+    return [Group(*row) for row in await session.execute(largest.limit(limit))]
+
+
+async def list_open(
+    session: AsyncSession, service: str | None, limit: int, reason: str | None = None
+) -> Sequence[tables.DeadLetter]:
+    """Open letters, of one service or of all, with one reason or with any, the latest first."""
+    wanted = _open(None, service, reason=reason)
+    newest = select(tables.DeadLetter).where(*wanted).order_by(tables.DeadLetter.last_at.desc())
     return (await session.scalars(newest.limit(limit))).all()
 
 
@@ -106,17 +128,21 @@ async def lock(session: AsyncSession, letters: Collection[UUID]) -> dict[UUID, s
 
 
 async def retry(
-    session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
+    session: AsyncSession,
+    letters: Collection[UUID] | None,
+    service: str | None = None,
+    until: datetime | None = None,
+    reason: str | None = None,
 ) -> int:
-    """Send letters to the queues they came from; returns how many. None: all open ones, of one service or of all, that
-    came `until` then.
+    """Send letters to the queues they came from; returns how many. None: all open ones, of one service or of all, with
+    one reason or with any, that came `until` then.
 
     Marked and put into the outbox in one transaction, without leaving the database: a crash neither loses nor doubles one.
     """
     table = tables.DeadLetter
     marked = (
         update(table)
-        .where(*_open(letters, service, until))
+        .where(*_open(letters, service, until, reason))
         .values(state=states.LetterState.RETRIED)
         .returning(table.service, table.body)
         .cte("marked")
@@ -126,10 +152,18 @@ async def retry(
 
 
 async def drop(
-    session: AsyncSession, letters: Collection[UUID] | None, service: str | None = None, until: datetime | None = None
+    session: AsyncSession,
+    letters: Collection[UUID] | None,
+    service: str | None = None,
+    until: datetime | None = None,
+    reason: str | None = None,
 ) -> int:
     """Give letters up for good, chosen as for `retry`; the rows stay. Returns how many."""
-    dropped = update(tables.DeadLetter).where(*_open(letters, service, until)).values(state=states.LetterState.DROPPED)
+    dropped = (
+        update(tables.DeadLetter)
+        .where(*_open(letters, service, until, reason))
+        .values(state=states.LetterState.DROPPED)
+    )
     return len((await session.execute(dropped.returning(tables.DeadLetter.id))).all())
 
 
@@ -150,7 +184,7 @@ def pretty(body: str) -> str:
 
 
 def _open(
-    letters: Collection[UUID] | None, service: str | None, until: datetime | None = None
+    letters: Collection[UUID] | None, service: str | None, until: datetime | None = None, reason: str | None = None
 ) -> list[ColumnElement[bool]]:
     table = tables.DeadLetter
     wanted = [table.state == states.LetterState.OPEN]
@@ -160,4 +194,6 @@ def _open(
         wanted.append(table.service == service)
     if until is not None:
         wanted.append(table.last_at <= until)
+    if reason is not None:
+        wanted.append(table.reason == reason)
     return wanted

@@ -163,6 +163,28 @@ class ModelApproved(Event):
     model_version: int
 
 
+class DeploymentRolledBack(Event):
+    """A rollout, or the project's current model, was taken back; `deployment_id` is that of the deployment that ended so."""
+
+    deployment_id: UUID
+    model_version: int
+    to_version: int | None  # None: a first rollout was stopped, and nothing can be returned to
+    automatic: bool
+    by: str  # a user, or `states.AUTOMATIC`
+    reason: str
+    devices_reached: int  # that had the model, or its order
+
+
+class QualityDegraded(Event):
+    """A model became significantly worse in the field than in its evaluation. Once, until it has recovered."""
+
+    model: str
+    value: float  # accuracy as estimated from audits, with its interval
+    low: float
+    high: float
+    expected: float  # accuracy on the held-out field images of its evaluation
+
+
 class DeviceReported(Event):
     """A device answered a deployment, or was seen running another model version than before."""
 

@@ -75,7 +75,10 @@ INGEST = Service(
 ROUTER = Service(
     "router",
     consumes=(events.CaptureReceived, events.ProjectDeleted),
-    reads=(*_CALLERS, tables.Project, tables.Capture),
+    reads=(
+        *(*_CALLERS, tables.Project, tables.Capture, tables.Device, tables.UsageHour),
+        *(tables.GroundTruth, tables.LabelTask, tables.Evaluation),
+    ),
 )
 LABELING_QUEUE = Service(
     "labeling-queue",
@@ -83,7 +86,7 @@ LABELING_QUEUE = Service(
         *(events.ImageStored, events.LabelFiled, events.CopyMoved),
         *(events.ImageLabeled, events.ProjectDeleted),
     ),
-    reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.Upload, tables.AuditEntry),
+    reads=(*_HOME, tables.Capture, tables.DatasetItem, tables.Upload, tables.AuditEntry, tables.QualityReport),
     signs_in=True,
     published=8000,
 )
@@ -91,18 +94,24 @@ TRAINER = Service(
     "trainer",
     consumes=(
         *(events.TrainingRequested, events.TrainingOrdered, events.ImageLabeled),
-        *(events.HostedModelDeleted, events.ProjectDeleted),
+        *(events.QualityDegraded, events.HostedModelDeleted, events.ProjectDeleted),
     ),
     reads=(
         *(*_CALLERS, tables.Project, tables.Capture, tables.DatasetItem, tables.GroundTruth),
-        tables.Deployment,
+        *(tables.Deployment, tables.LabelTask, tables.QualityModel),
     ),
     agent=True,  # it evaluates models with the code that runs them on devices
 )
 DEPLOYER = Service(
     "deployer",
-    consumes=(events.ModelApproved, events.DeviceReported, events.ProjectDeleted),
-    reads=(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+    consumes=(
+        *(events.ModelApproved, events.DeviceReported),
+        *(events.DeploymentRolledBack, events.ProjectDeleted),  # the first: to publish it over MQTT
+    ),
+    reads=(
+        *(*_CALLERS, tables.Project, tables.Device, tables.ModelVersion, tables.Policy),
+        *(tables.UsageHour, tables.Evaluation, tables.Capture, tables.GroundTruth),  # to compare models
+    ),
     mqtt=True,
 )
 CUSTOM_LABELS = Service(
@@ -125,7 +134,8 @@ CONSOLE = Service(
         *(tables.DatasetItem, tables.HostedDataset, tables.HostedEntry),
         # For the status and the ledger, which account for a capture in all services.
         *(tables.Capture, tables.Route, tables.Upload, tables.Deployment, tables.DeploymentDevice),
-        *(tables.HostedChange, tables.RolloutCheck, tables.UsageHour),
+        *(tables.HostedChange, tables.DatasetVersion, tables.RolloutCheck, tables.UsageHour),
+        *(tables.QualityReport, tables.QualityEstimate),
     ),
     signs_in=True,
     published=8002,

@@ -22,10 +22,11 @@ class Split(StrEnum):
 
 
 class TaskState(StrEnum):
-    """Whether a label task still needs an answer."""
+    """Whether a label task still needs an answer; an audit that was not sent to labelers has a task that is not sampled."""
 
     OPEN = "open"
     DONE = "done"
+    NOT_SAMPLED = "not_sampled"
 
 
 class AnswerKind(StrEnum):
@@ -81,12 +82,13 @@ class RunState(StrEnum):
 
 
 class RunTrigger(StrEnum):
-    """Why a run was created: new labels, images of a new label, the schedule, new audits of an undecided model, a person, or an
-    order for a hosted model."""
+    """Why a run was created: new labels, images of a new label, the schedule, degradation in the field, new audits of an undecided
+    model, a person, or an order for a hosted model."""
 
     LABELS = "labels"
     NEW_LABEL = "new_label"
     SCHEDULE = "schedule"
+    DEGRADATION = "degradation"
     AUDITS = "audits"
     MANUAL = "manual"
     ORDER = "order"

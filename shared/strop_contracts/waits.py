@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, literal_column, select
+from sqlalchemy.orm import aliased
 
 from strop_contracts import events, keys, services, states, tables
 
@@ -85,6 +86,31 @@ ROLLOUT = Wait(
             _rollout.kind == states.DeploymentKind.ROLLOUT,
         ),
     ),
+)
+
+_back = aliased(tables.Deployment)
+_to_version = (
+    select(_back.model_version)
+    .where(
+        _back.project == _rollout.project,
+        _back.kind == states.DeploymentKind.ROLLBACK,
+        _back.at >= _rollout.finished_at,
+    )
+    .order_by(_back.at)
+    .limit(1)
+    .scalar_subquery()
+)
+ANNOUNCEMENT = Wait(
+    "announcement of a rollback",
+    events.DeploymentRolledBack,
+    select(
+        *(_rollout.finished_at.label("since"), _rollout.project, _rollout.id.label("deployment_id")),
+        *(_rollout.model_version, _to_version.label("to_version")),
+        (_rollout.ended_by == states.AUTOMATIC).label("automatic"),
+        func.coalesce(_rollout.ended_by, "").label("by"),
+        func.coalesce(_rollout.reason, "").label("reason"),
+        func.coalesce(_rollout.reached, 0).label("devices_reached"),
+    ).where(_rollout.state == states.DeploymentState.ROLLED_BACK, _rollout.announced_at.is_(None)),
 )
 
 _order, _device = tables.DeploymentDevice, tables.Device
@@ -182,7 +208,7 @@ BY_SERVICE: Mapping[str, tuple[Wait, ...]] = {
     services.INGEST.name: (DECISION,),
     services.LABELING_QUEUE.name: (TASK, COPY),
     services.TRAINER.name: (TRAINING,),
-    services.DEPLOYER.name: (ROLLOUT, REPORT),
+    services.DEPLOYER.name: (ROLLOUT, REPORT, ANNOUNCEMENT),
     services.CUSTOM_LABELS.name: (
         *(ORDER, TRAINED, NOT_TRAINED, FLEET_VERSION, CHANGE, MODEL_DELETION, PROJECT_DELETION),
     ),
@@ -191,6 +217,7 @@ BY_SERVICE: Mapping[str, tuple[Wait, ...]] = {
 
 ELSEWHERE: Mapping[type[events.Event], str] = {
     events.LabelFiled: "ingest.bucket_sweep finds the file in the folder of another label",
+    events.QualityDegraded: "trainer.triggers evaluates all projects at intervals and reads `quality_models`",
     events.CopyMoved: "ingest.bucket_sweep finds the copy of a capture with a label among those without",
 }
 """Events without a Wait, and what finds their loss."""

@@ -38,8 +38,9 @@ def _section(title: str, path: str, *more: str) -> Section:
 
 SECTIONS = (
     _section("Overview", ""),
-    _section("Fleet", "/fleet"),
+    _section("Fleet", "/fleet", "captures"),
     _section("Rollouts", "/rollouts"),
+    _section("Quality", "/quality"),
     _section("Labels", "/data", "import"),
     _section("Models", "/models", "versions", "try"),
     _section("Training", "/training"),

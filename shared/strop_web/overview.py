@@ -34,6 +34,7 @@ class Accuracy:
     project: str
     version: int
     value: float
+    part: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +134,12 @@ async def _accuracies(session: AsyncSession) -> dict[str, Accuracy]:
     metrics: Any = type_coerce(table.metrics, JSONB)
     # One index look-up per project: the metrics of the other versions, 100 kB each, stay unread.
     newest = (
-        select(table.model_version, metrics["accuracy"]["value"].as_float().label("value"))
+        select(table.model_version, metrics["accuracy"]["value"].as_float().label("value"), table.part)
         .where(table.project == tables.Project.name, metrics["images"].as_integer() > 0)
         .order_by(table.model_version.desc(), table.part.desc())
         .limit(1)
         .correlate(tables.Project)
         .lateral()
     )
-    rows = select(tables.Project.name, newest.c.model_version, newest.c.value).join(newest, true())
+    rows = select(tables.Project.name, newest.c.model_version, newest.c.value, newest.c.part).join(newest, true())
     return {row[0]: Accuracy(*row) for row in await session.execute(rows) if row[2] is not None}

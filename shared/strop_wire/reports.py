@@ -151,7 +151,9 @@ def _numbers(data: dict[str, Any], name: str, length: int) -> list[int]:
     value = data[name]
     if not isinstance(value, list) or len(value) != length:
         raise fields.Malformed(f"{name:.60}: expected {length} numbers")
-    return [fields.whole({name: item}, name, 0, MAX_COUNT) for item in value]
+    if all(type(item) is int and 0 <= item <= MAX_COUNT for item in value):
+        return value
+    return [fields.whole({name: item}, name, 0, MAX_COUNT) for item in value]  # raises with the reason
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:

@@ -31,6 +31,11 @@ class Takeover:
         """There was no connection at all: the broker is down, or the line to it."""
         self._since, self._short = None, 0
 
+    @property
+    def excess(self) -> int:
+        """The number of short connections in a row from the first one that is no accident; 0 below."""
+        return max(0, self._short - TIMES + 1)
+
     def ended(self) -> str | None:
         """The connection was lost. Returns the likely cause when it is to be reported now."""
         now, since = self._clock(), self._since

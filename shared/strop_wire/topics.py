@@ -23,6 +23,11 @@ def topic(project: str, device: str, kind: str) -> str:
     return f"strop/{project}/{device}/{kind}"
 
 
+def events(project: str) -> str:
+    """Return the topic of what happened to a project as a whole; devices have no right to it."""
+    return f"strop/{project}/events"
+
+
 def classify_request(project: str, device: str) -> str:
     return f"request/classify/{project}/{device}"
 

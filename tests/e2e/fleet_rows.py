@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import states, tables
+from strop_contracts import control_quality, states, tables
 from tests import factories
 
 _DEVICES = """
@@ -93,6 +93,59 @@ async def add_rollout(session: AsyncSession, project: str, **changes: Any) -> ta
             about = {"deployment_id": made.id, "look": look, "name": name, "project": project, "stage": 1}
             session.add(tables.RolloutCheck(**about, **numbers, **row, verdict=verdict, sentence=sentence))
     return made
+
+
+async def add_quality(session: AsyncSession, project: str, hours: int = 72, **changes: Any) -> control_quality.Quality:
+    """Add the router's report on v2 and v3, and their accuracy of each hour; `changes` replace fields of the report."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    about = {"labelled": 214, "images": 48_200, "free": 0.957}
+    estimates = [
+        {"model": model, "measure": "accuracy", "value": value, "low": value - 0.024, "high": value + 0.021, **more}
+        for model, value, more in (
+            ("v2", 0.931, about),
+            ("v3", 0.884, {"labelled": 19, "images": 2_100}),
+            ("v2", 0.902, {**about, "device_group": "berlin"}),
+            ("v2", 0.944, {**about, "device_group": "lyon"}),
+        )
+    ]
+    for place, label in enumerate(("bottle", "can", "carton", "cup", "foil")):
+        for measure, value in (("precision", 0.97 - 0.03 * place), ("recall", 0.95 - 0.02 * place)):
+            interval = {
+                "value": value,
+                "low": value - 0.05,
+                "high": value + 0.02,
+                "labelled": 60 - 11 * place,
+                "images": 9_000,
+            }
+            estimates.append({"model": "v2", "measure": measure, "label": label, **interval})
+    drift = {
+        "model": "v2",
+        "kind": "label",
+        "label": "foil",
+        "now": 0.11,
+        "reference": 0.04,
+        "p": 1e-6,
+        "drifted": True,
+    }
+    novelty = {"model": "v2", "kind": "novelty", "now": 0.021, "reference": 0.02, "p": 0.4, "drifted": False}
+    reason = "±2 points need 340 labelled audits a week; 300 may be labelled: ±2.2 points"
+    plan = {"wished": 0.02, "half": 0.022, "met": False, "reason": reason, "audit_rate": 0.012, "labels": 300}
+    worse = {"model": "v3", "since": now, "value": 0.884, "expected": 0.941}
+    report = control_quality.Quality.model_validate({
+        "at": now, "window_hours": 168, "audits": 260, "labelled": 233, "estimates": estimates, "plan": plan,
+        "drift": [drift, novelty], "worse": [worse], **changes,
+    })  # fmt: skip
+    session.add(tables.QualityReport(project=project, report=report))
+    for hour in range(hours):
+        for model, level, first in (("v2", 0.93, hours), ("v3", 0.89, 12)):
+            if hour < first:
+                value = level + 0.008 * ((hour * 7) % 5 - 2) / 2
+                numbers = {"low": value - 0.03, "high": value + 0.025, "labelled": 200, "predictions": 40_000}
+                key = {"project": project, "model": model, "measure": "accuracy", "label": "", "device_group": ""}
+                at = now - timedelta(hours=hour)
+                session.add(tables.QualityEstimate(**key, at=at, window_seconds=604_800, estimate=value, **numbers))
+    await session.flush()
+    return report
 
 
 _ROLLOUT_DEVICES = """

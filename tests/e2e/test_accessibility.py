@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -12,6 +13,7 @@ from console import __main__ as console
 from custom_labels import __main__ as custom_labels
 from deployer import __main__ as deployer
 from labeling_queue import __main__ as labeling_queue
+from router import __main__ as router
 from strop import app
 from strop.settings import Settings
 from strop_contracts import tables
@@ -23,11 +25,14 @@ from tests.unit.edge import packages
 
 DEVICES = [pytest.param(visits.LAPTOP, id="laptop"), pytest.param(visits.PHONE, id="phone")]
 SERIOUS = {"serious", "critical"}
+PARTS = 4
+"""Tests that share the pages of the console, so that each takes seconds."""
 MANY = 20
 """Labels: enough for a filter, for keys beyond the digits and for lists and tables that scroll."""
 
 CONSOLE = f"/console/projects/{judged.PROJECT}"
 VERSION = f"{CONSOLE}/versions/{judged.VERSION}"
+CAPTURE = UUID(int=7)
 FLEET = "/console/projects/at-work"
 """A project with a fleet."""
 VISITED = {
@@ -41,6 +46,8 @@ VISITED = {
     "/console/projects/{project}/models": f"{CONSOLE}/models",
     "/console/projects/{project}/fleet": f"{FLEET}/fleet",
     "/console/projects/{project}/fleet/{device}": f"{FLEET}/fleet/line-000300",
+    "/console/projects/{project}/captures/{capture}": f"{FLEET}/captures/{CAPTURE}",
+    "/console/projects/{project}/quality": f"{FLEET}/quality",
     "/console/projects/{project}/rollouts": f"{FLEET}/rollouts",
     "/console/projects/{project}/training": f"{CONSOLE}/training",
     "/console/projects/{project}/try": f"{CONSOLE}/try",
@@ -60,6 +67,7 @@ OTHERS = {
     "without anything": "/console/projects/empty",
     "of a fleet at work": FLEET,
     "without rollouts": "/console/projects/empty/rollouts",
+    "without quality": "/console/projects/empty/quality",
     "without devices": "/console/projects/empty/fleet",
     "devices with errors": f"{FLEET}/fleet?errors=true&sort=dropped&descending=true",
     "not judged": f"{CONSOLE}/versions/waiting",
@@ -82,7 +90,7 @@ NO_PAGES = (
     "{path:path}",
 )
 
-BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels, deployer)}
+BUILDS = {each.NAME: each.build for each in (labeling_queue, console, custom_labels, deployer, router)}
 
 
 class Auditor:
@@ -113,7 +121,8 @@ async def url(
     port = visits.free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("STROP_CUSTOM_LABELS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    own = settings.model_copy(update={"control_urls": {"deployer": f"http://127.0.0.1:{port}"}})
+    urls = dict.fromkeys(("deployer", "router"), f"http://127.0.0.1:{port}")
+    own = settings.model_copy(update={"control_urls": urls})
     async with visits.serving(own, BUILDS, port) as served:
         yield served
 
@@ -138,7 +147,9 @@ async def fill(runtime: app.Runtime) -> None:
         await fleet_rows.make(session, "at-work", devices=300, captures=200)
         await factories.make_model(session, 2, "at-work")
         await factories.make_model(session, 3, "at-work")
+        await factories.make_capture(session, factories.picture(7), id=CAPTURE, project="at-work", device="line-000007")
         await fleet_rows.add_rollout(session, "at-work", **fleet_rows.HELD)
+        await fleet_rows.add_quality(session, "at-work")
         await factories.make_project(session)
         ended = {"state": "failed", "trigger": "labels", "error": "the images could not be read; " * 9}
         session.add(tables.TrainingRun(project=factories.PROJECT, **ended))
@@ -204,18 +215,25 @@ async def test_labeling_pages(browser: Browser, runtime: app.Runtime, url: str, 
 
 
 @pytest.mark.parametrize("device", DEVICES)
-async def test_console_pages(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_console_pages(
+    browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any], part: int
+) -> None:
+    pages = {path: path for route, path in VISITED.items() if route.startswith("/console")} | OTHERS
     async with visits.visit(browser, runtime, url, "/console", **device) as page:
         auditor = Auditor(page)
-        for route, path in VISITED.items():
-            if route.startswith("/console"):
-                await page.goto(url + path)
-                await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-                await auditor.audit(path)
-        for what, path in OTHERS.items():
+        for what, path in [*pages.items()][part::PARTS]:
             await page.goto(url + path)
+            await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             await auditor.audit(what)
-        await page.goto(f"{url}{CONSOLE}/data/train")
+
+    assert auditor.found == []
+
+
+@pytest.mark.parametrize("device", DEVICES)
+async def test_a_picture_from_near(browser: Browser, runtime: app.Runtime, url: str, device: dict[str, Any]) -> None:
+    async with visits.visit(browser, runtime, url, f"{CONSOLE}/data/train", **device) as page:
+        auditor = Auditor(page)
         await page.locator(".gallery .picture").first.click()
         await auditor.audit("a picture from near")
 

@@ -42,7 +42,7 @@ def settings(prepared: Prepared) -> dict[str, str]:
         "STROP_TRAINER_COOLDOWN": "0",
         "STROP_DEPLOYER_STAGES": "[0.25, 1.0]",
         "STROP_DEPLOYER_SOAK": "5",
-        "STROP_DEPLOYER_MIN_PREDICTIONS": "20",
+        "STROP_DEPLOYER_MIN_PREDICTIONS": "0",
         "STROP_DEPLOYER_STAGE_TIMEOUT": "60",
         "STROP_DEPLOYER_ONLINE_WINDOW": "15",
     }

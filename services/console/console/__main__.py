@@ -12,15 +12,15 @@ from strop_web import failures
 
 NAME = "console"
 
-TRIGGERS_KEPT = 5.0
-"""Seconds for which a trainer's report on the triggers of a project is shown again."""
+KEPT = 5.0
+"""Seconds for which reports and counts of a project are shown again: pages poll as often."""
 
 
 def build(runtime: app.Runtime) -> app.Service:
     settings = Settings()
     rekognition = Rekognition(settings.rekognition_url)
     pictures = Pictures(runtime.storage, settings.thumbnails * 2**20)
-    tools = page_context.Tools(settings, rekognition, pictures, Files(runtime.storage), Recent(TRIGGERS_KEPT))
+    tools = page_context.Tools(settings, rekognition, pictures, Files(runtime.storage), Recent(KEPT))
     return app.Service(
         loops=[rekognition.run],
         routes=page_context.lend(tools, web.router),

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from console import fleet, ledger, status
+from console import fleet, ledger, status, trace
 from console import models as listing
 from strop import control, deadletters
 from strop_contracts import control as documents
-from strop_contracts import errors, states, tables
+from strop_contracts import control_fleet, control_trace, errors, states, tables
 
 router = control.routes("console")
 
@@ -35,11 +35,21 @@ async def models(project: str, session: control.Session) -> documents.Models:
 
 @router.get("/projects/{project}/fleet")
 async def devices(
-    project: str, session: control.Session, wanted: Annotated[documents.FleetPage, Query()]
-) -> documents.Fleet:
+    project: str, session: control.Session, wanted: Annotated[control_fleet.Page, Query()]
+) -> control_fleet.Fleet:
     """List one page of the devices of a project, with what they last reported and counted."""
     await _require(session, project)
     return await fleet.page(session, project, wanted)
+
+
+@router.get("/captures/{capture}")
+async def journey(
+    capture: UUID, session: control.Session, runtime: control.Runtime, caller: control.Caller
+) -> control_trace.Trace:
+    """Return what became of a capture."""
+    project = await trace.project_of(session, capture)
+    caller.require(states.Role.REVIEWER, project)
+    return await trace.trace(runtime, project, capture)
 
 
 @router.post("/projects/{project}/ledger")

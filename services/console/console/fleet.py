@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from strop_contracts import control, errors, tables
+from strop_contracts import control_fleet as documents
+from strop_contracts import errors, tables
 
 WINDOW = timedelta(hours=24)
 """Time over which a device's counts are summed, in whole hours."""
@@ -30,16 +31,16 @@ class Summary:
     groups: dict[str, int]  # "" is no group
 
 
-async def page(session: AsyncSession, project: str, wanted: control.FleetPage) -> control.Fleet:
+async def page(session: AsyncSession, project: str, wanted: documents.Page) -> documents.Fleet:
     """Return one page of the devices, and how many there are on all pages."""
     chosen = _chosen(project, wanted)
     total = await session.scalar(select(func.count()).select_from(chosen.subquery()))
     ordered = chosen.order_by(*_order(wanted), _DEVICE.name)
     rows = (await session.scalars(ordered.offset(wanted.offset).limit(wanted.limit))).all()
-    return control.Fleet(total=total or 0, devices=await _described(session, project, rows))
+    return documents.Fleet(total=total or 0, devices=await _described(session, project, rows))
 
 
-async def device(session: AsyncSession, project: str, name: str) -> control.FleetDevice:
+async def device(session: AsyncSession, project: str, name: str) -> documents.Device:
     """Return one device; NotFound if it is not enrolled."""
     row = await session.get(_DEVICE, (project, name))
     if row is None:
@@ -61,7 +62,7 @@ async def _by(session: AsyncSession, project: str, kind: Any) -> dict[str, int]:
     return {value or "": number for value, number in await session.execute(rows)}
 
 
-def _chosen(project: str, wanted: control.FleetPage) -> Select[tables.Device]:
+def _chosen(project: str, wanted: documents.Page) -> Select[tables.Device]:
     chosen = select(_DEVICE).where(_DEVICE.project == project)
     if wanted.group is not None:
         chosen = chosen.where(_DEVICE.device_group == wanted.group)
@@ -76,10 +77,10 @@ def _with_errors() -> ColumnElement[bool]:
     return func.jsonb_array_length(_DEVICE.errors) > 0
 
 
-def _order(wanted: control.FleetPage) -> list[Any]:
+def _order(wanted: documents.Page) -> list[Any]:
     """Return what to order by: a device that was never seen comes before all others, v2 before v10."""
-    sort = control.FleetSort
-    keys: dict[control.FleetSort, list[Any]] = {
+    sort = documents.Sort
+    keys: dict[documents.Sort, list[Any]] = {
         sort.NAME: [_DEVICE.name],
         sort.GROUP: [_DEVICE.device_group],
         sort.MODEL: [func.length(func.coalesce(_DEVICE.model, "")), _DEVICE.model],
@@ -94,15 +95,16 @@ def _order(wanted: control.FleetPage) -> list[Any]:
 def _dropped() -> ColumnElement[int]:
     each = func.jsonb_each_text(_DEVICE.dropped).table_valued("key", "value").render_derived()
     total = select(func.coalesce(func.sum(cast(each.c.value, BigInteger)), 0)).select_from(each)
-    return total.scalar_subquery()
+    # Most devices have lost nothing: the sum is then not made.
+    return case((_DEVICE.dropped == {}, 0), else_=total.scalar_subquery())
 
 
-async def _described(session: AsyncSession, project: str, rows: Collection[tables.Device]) -> list[control.FleetDevice]:
+async def _described(session: AsyncSession, project: str, rows: Collection[tables.Device]) -> list[documents.Device]:
     """Add what the devices counted to their rows, in the same order."""
     names = [row.name for row in rows]
     sums, labels = await _sums(session, project, names), await _labels(session, project, names)
     return [
-        control.FleetDevice(
+        documents.Device(
             name=row.name,
             group=row.device_group,
             model=row.model,

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 
 from console import charts, device_queries, fleet, page_context, queries
-from strop_contracts import control
+from strop_contracts import control_fleet
 
 pages = page_context.router()
 
@@ -14,13 +14,13 @@ PAGE = 50
 """Devices on a page."""
 
 COLUMNS = (
-    ("Device", control.FleetSort.NAME),
-    ("Group", control.FleetSort.GROUP),
-    ("Model", control.FleetSort.MODEL),
-    ("Last report", control.FleetSort.SEEN),
-    ("Spool", control.FleetSort.SPOOL),
-    ("Lost", control.FleetSort.DROPPED),
-    ("Errors", control.FleetSort.ERRORS),
+    ("Device", control_fleet.Sort.NAME),
+    ("Group", control_fleet.Sort.GROUP),
+    ("Model", control_fleet.Sort.MODEL),
+    ("Last report", control_fleet.Sort.SEEN),
+    ("Spool", control_fleet.Sort.SPOOL),
+    ("Lost", control_fleet.Sort.DROPPED),
+    ("Errors", control_fleet.Sort.ERRORS),
 )
 
 
@@ -29,29 +29,31 @@ async def devices(
     project: str,
     request: Request,
     session: page_context.Session,
+    tools: page_context.With,
     name: Annotated[str, Query(max_length=128)] = "",
     model: str | None = None,
     group: str | None = None,
     errors: bool = False,
-    sort: control.FleetSort = control.FleetSort.NAME,
+    sort: control_fleet.Sort = control_fleet.Sort.NAME,
     descending: bool = False,
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
 ) -> Response:
     """One page of the devices that fit the filters."""
     await queries.require_project(session, project)
-    wanted = control.FleetPage(
+    wanted = control_fleet.Page(
         name=name.strip(), model=model, group=group, only_errors=errors, sort=sort, descending=descending,
         offset=PAGE * (page - 1), limit=PAGE,
     )  # fmt: skip
     found = await fleet.page(session, project, wanted)
+    summary = await tools.recent.get(("fleet", project), lambda: fleet.summary(session, project))
     return page_context.page(
         request, "fleet.html", project=project, found=found, wanted=wanted, page=page, columns=COLUMNS,
-        pages=max(1, -(-found.total // PAGE)), summary=await fleet.summary(session, project), address=_address(wanted),
+        pages=max(1, -(-found.total // PAGE)), summary=summary, address=_address(wanted),
         mixes={each.name: charts.shares(each.labels) for each in found.devices},
     )  # fmt: skip
 
 
-def _address(wanted: control.FleetPage) -> Any:
+def _address(wanted: control_fleet.Page) -> Any:
     """Return a function that makes the query of an address: that of this page with other values."""
     now = {
         "name": wanted.name,

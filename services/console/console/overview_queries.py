@@ -1,17 +1,17 @@
 """What the overview of a project reads. Each statement is bounded by an index and a time, or reads one row per device."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop_contracts import states, tables
 
-WINDOW = timedelta(hours=24)
 HOURS = 24
+"""Hours that are counted: the present one, and those before it."""
 FRESH = timedelta(hours=1)
 """A device whose last state report is older counts as silent."""
 
@@ -63,6 +63,26 @@ class Rollout:
         return self.devices.get(states.InstallState.INSTALLED, 0)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What is counted over many rows."""
+
+    fleet: Fleet
+    flow: Flow
+    labels: Labels
+    rollout: Rollout | None
+
+
+async def counts(session: AsyncSession, project: str) -> Counts:
+    """Count devices, captures, labels and the progress of the rollout."""
+    return Counts(
+        await fleet(session, project),
+        await flow(session, project),
+        await labels(session, project),
+        await rollout(session, project),
+    )
+
+
 async def fleet(session: AsyncSession, project: str) -> Fleet:
     """Count the devices by model and by the age of their last report."""
     table = tables.Device
@@ -89,42 +109,47 @@ async def fleet(session: AsyncSession, project: str) -> Fleet:
 
 async def flow(session: AsyncSession, project: str) -> Flow:
     """Count what the router decided in the last 24 hours."""
-    table = tables.Route
-    hour, count = _hour(table.at), func.count()
+    table, first = tables.Route, _first()
+    hour = func.date_trunc("hour", table.at, "UTC")
     rows = await session.execute(
-        select(hour, table.upload, table.reason, count)
-        .where(table.project == project, table.at > func.now() - WINDOW)
+        select(hour, table.upload, table.reason, func.count())
+        .where(table.project == project, table.at >= first)
         .group_by(hour, table.upload, table.reason)
     )
-    captures, uploads, reasons = [0] * HOURS, [0] * HOURS, dict[str, int]()
-    for age, upload, reason, number in rows:
-        captures[HOURS - 1 - age] += number
-        if upload:
-            uploads[HOURS - 1 - age] += number
-            reasons[reason] = reasons.get(reason, 0) + number
-    return Flow(captures, uploads, sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
+    found = [(*row,) for row in rows]
+    reasons = Counter[str]()
+    for _, upload, reason, number in found:
+        reasons[reason] += number if upload else 0
+    captures = _by_hour(first, ((at, number) for at, _, _, number in found))
+    uploads = _by_hour(first, ((at, number) for at, upload, _, number in found if upload))
+    return Flow(captures, uploads, [each for each in reasons.most_common() if each[1]])
 
 
 async def labels(session: AsyncSession, project: str) -> Labels:
     """Count the open label tasks, and the labels of the last 24 hours."""
     task, truth = tables.LabelTask, tables.GroundTruth
     waiting = select(func.count()).where(task.project == project, task.state == states.TaskState.OPEN)
-    hour = _hour(truth.at)
+    first, hour = _first(), func.date_trunc("hour", truth.at, "UTC")
     recent = (
         select(hour, func.count())
-        .where(truth.project == project, truth.at > func.now() - WINDOW, truth.label.is_not(None))
+        .where(truth.project == project, truth.at >= first, truth.label.is_not(None))
         .group_by(hour)
     )
-    done = [0] * HOURS
-    for age, number in await session.execute(recent):
-        done[HOURS - 1 - age] += number
+    done = _by_hour(first, ((row[0], row[1]) for row in await session.execute(recent)))
     return Labels(await session.scalar(waiting) or 0, done)
 
 
-def _hour(at: Any) -> Any:
-    """Return the age of a time in whole hours, at most 23."""
-    age = func.floor(func.extract("epoch", func.now() - at) / 3600)
-    return func.least(func.greatest(cast(age, Integer), 0), HOURS - 1)
+def _first() -> datetime:
+    """Return the begin of the oldest hour: the present one is the last of 24."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+
+
+def _by_hour(first: datetime, rows: Iterable[tuple[datetime, int]]) -> list[int]:
+    """Return sums by hour from the first on."""
+    counts = [0] * HOURS
+    for hour, number in rows:
+        counts[min(int((hour - first) / timedelta(hours=1)), HOURS - 1)] += number
+    return counts
 
 
 async def rollout(session: AsyncSession, project: str) -> Rollout | None:
@@ -134,8 +159,8 @@ async def rollout(session: AsyncSession, project: str) -> Rollout | None:
     deployment = await session.scalar(newest)
     if deployment is None:
         return None
-    counts = select(device.state, func.count()).where(device.deployment_id == deployment.id).group_by(device.state)
-    rows = await session.execute(counts)
+    installs = select(device.state, func.count()).where(device.deployment_id == deployment.id).group_by(device.state)
+    rows = await session.execute(installs)
     return Rollout(deployment, {row[0]: row[1] for row in rows})
 
 

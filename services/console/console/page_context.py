@@ -25,7 +25,7 @@ class Tools:
     rekognition: Rekognition
     pictures: Pictures
     outcomes: Files
-    triggers: Recent  # the trainer's reports, by project
+    recent: Recent  # reports and counts of projects
 
 
 def lend(tools: Tools, pages: APIRouter) -> APIRouter:

@@ -1,4 +1,4 @@
-"""Reports of other services, kept for some seconds: pages that poll do not repeat the requests."""
+"""Reports of other services and counts of many rows, kept for some seconds: pages that poll do not repeat the work."""
 
 import time
 from collections import OrderedDict

@@ -12,7 +12,7 @@ NAME = "deployer"
 def build(runtime: app.Runtime) -> app.Service:
     own = settings.Settings()
     target = targets.build(own.target, runtime)
-    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime, own))
+    reader = consumer.Consumer(NAME, runtime.sessions, runtime.queues, handlers.table(runtime, own, target))
     settle = loops.every(own.tick, settling.Settling(runtime.sessions, own).tick)
     publish = loops.every(own.tick, publishing.Publishing(runtime.sessions, target, own).tick)
 

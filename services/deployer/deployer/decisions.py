@@ -4,7 +4,7 @@ The deployer itself only holds a rollout or takes it back; what a person has dec
 """
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deployer import queries, rollouts
@@ -44,11 +44,7 @@ async def hold_back(session: AsyncSession, deployment: D, by: str, reason: str) 
     """Mark a rollout as held. The hold of a person is not replaced by an automatic one."""
     if by == states.AUTOMATIC and deployment.held_at:
         return
-    await session.execute(
-        update(D)
-        .where(D.id == deployment.id)
-        .values(held_at=func.clock_timestamp(), held_by=by, held_reason=reason, waits_for=None)
-    )
+    await queries.hold(session, deployment, by, reason)
 
 
 async def resume(session: AsyncSession, project: str, by: str, reason: str) -> None:

@@ -1,12 +1,27 @@
 """Which orders are due, and the leases under which they are published. Nothing here commits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    Uuid,
+    and_,
+    any_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -24,8 +39,10 @@ async def forget_sent(session: AsyncSession) -> None:
     await session.execute(update(DD).where(DD.current, DD.sent_at.is_not(None), ~withdrawn).values(sent_at=None))
 
 
-def _due(resend_after: float) -> Select[Any]:
+def _due(resend_after: float, closed: Collection[str] = ()) -> Select[Any]:
     """Build the select of devices with a due order, and all that the order contains.
+
+    The first order of a rollout waits for devices of groups that are `closed`; the way back does not.
 
     Due is what was never published or forgotten, what was published with an older policy, and, if the device has been seen
     since, what it left unanswered or no longer runs; but no device with an order on the way.
@@ -48,6 +65,12 @@ def _due(resend_after: float) -> Select[Any]:
     leased = exists().where(
         other.project == DD.project, other.device == DD.device, other.leased_until > func.clock_timestamp()
     )
+    waits_for_window = and_(
+        D.kind == states.DeploymentKind.ROLLOUT,
+        D.state != states.DeploymentState.ROLLED_BACK,
+        DD.state == states.InstallState.WAITING,
+        tables.Device.device_group.in_(closed),
+    )
     return (
         select(
             DD.project,
@@ -66,7 +89,7 @@ def _due(resend_after: float) -> Select[Any]:
             and_(tables.ModelVersion.project == D.project, tables.ModelVersion.version == D.model_version),
         )
         .outerjoin(newest, newest.c.project == DD.project)
-        .where(DD.current, or_(DD.sent_at.is_(None), stale), ~leased)
+        .where(DD.current, or_(DD.sent_at.is_(None), stale), ~leased, ~waits_for_window)
     )
 
 
@@ -77,17 +100,28 @@ async def projects(session: AsyncSession, limit: int, resend_after: float) -> Se
 
 
 async def lease(
-    session: AsyncSession, project: str, limit: int, resend_after: float, duration: timedelta
+    session: AsyncSession,
+    project: str,
+    limit: int,
+    resend_after: float,
+    duration: timedelta,
+    closed: Collection[str] = (),
 ) -> tuple[Sequence[Row[Any]], datetime]:
-    """Lease the devices with due orders; returns the orders' contents, and until when they are leased.
+    """Lease the devices with due orders, but none that waits for the window of a `closed` group; returns the orders' contents, and until when they are leased.
 
     That time is the lease's token: the orders are confirmed only while their rows have it.
     """
-    due = _due(resend_after).where(DD.project == project).order_by(DD.sent_at.nulls_first()).limit(limit)
+    wrong = tables.Device.model.is_distinct_from(func.concat("v", D.model_version))  # first: they need the order
+    due = (
+        _due(resend_after, closed)
+        .where(DD.project == project)
+        .order_by(wrong.desc(), DD.sent_at.nulls_first())
+        .limit(limit)
+    )
     rows = (await session.execute(due.with_for_update(of=DD))).all()
     until = (await session.execute(select(func.clock_timestamp() + duration))).scalar_one()
     keys = [(row.deployment_id, row.device) for row in rows]
-    await session.execute(update(DD).where(_key().in_(keys)).values(leased_until=until))
+    await session.execute(update(DD).where(_of(keys), DD.current).values(leased_until=until))
     return rows, until
 
 
@@ -101,7 +135,7 @@ async def confirm(
     rolled_back = D.state == states.DeploymentState.ROLLED_BACK
     await session.execute(
         update(DD)
-        .where(_key().in_(keys), DD.leased_until == until)
+        .where(_of(keys), DD.leased_until == until)
         .where(D.id == DD.deployment_id, rolled_back if withdrawn else ~rolled_back)
         .values(
             sent_at=func.clock_timestamp(),
@@ -113,7 +147,7 @@ async def confirm(
 
 async def release(session: AsyncSession, keys: Sequence[tuple[UUID, str]], until: datetime) -> None:
     """End the leases that have this token."""
-    await session.execute(update(DD).where(_key().in_(keys), DD.leased_until == until).values(leased_until=None))
+    await session.execute(update(DD).where(_of(keys), DD.leased_until == until).values(leased_until=None))
 
 
 async def awaited(session: AsyncSession, limit: int) -> list[base.Assignment]:
@@ -123,5 +157,14 @@ async def awaited(session: AsyncSession, limit: int) -> list[base.Assignment]:
     return [base.Assignment(*row) for row in rows]
 
 
-def _key() -> ColumnElement[Any]:
-    return tuple_(DD.deployment_id, DD.device)
+def _of(keys: Sequence[tuple[UUID, str]]) -> ColumnElement[bool]:
+    """Match rows of these deployments and devices. Arrays, because PostgreSQL compares a list of pairs one by one.
+
+    Rows that combine the deployment of one key and the device of another match too: the caller excludes them by the lease's
+    token, or because a device follows one deployment.
+    """
+    deployments, devices = {deployment for deployment, _ in keys}, [device for _, device in keys]
+    return and_(
+        DD.deployment_id == any_(literal(list(deployments), ARRAY(Uuid))),
+        DD.device == any_(literal(devices, ARRAY(String))),
+    )

@@ -1,6 +1,7 @@
 """A project's rollout policy: versioned; what was never set has the service's default."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -88,6 +89,15 @@ async def newest(session: AsyncSession, project: str, settings: Settings) -> tup
     version, body = await _body(session, project)
     changed = RolloutPolicy.model_validate(body).model_dump(exclude_unset=True)
     return version, defaults(settings).model_copy(update=changed)
+
+
+async def closed_groups(session: AsyncSession, project: str, settings: Settings) -> frozenset[str]:
+    """Return the groups of devices that take no new model now, because their maintenance window is closed."""
+    _, policy = await newest(session, project, settings)
+    if not policy.windows:
+        return frozenset()
+    groups = select(tables.Device.device_group).where(tables.Device.project == project).distinct()
+    return windows.closed(policy.windows, set(await session.scalars(groups)), datetime.now(UTC))
 
 
 async def change(session: AsyncSession, project: str, changes: Mapping[str, str], by: str) -> None:

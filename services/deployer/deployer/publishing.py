@@ -7,11 +7,12 @@ does nothing.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import groupby
 
-from deployer import answers, leases, metrics, orders, queries
+from deployer import answers, leases, metrics, orders, policies, queries
 from deployer.settings import Settings
 from deployer.targets import base
 from strop import db, loops
@@ -21,6 +22,9 @@ TIMEOUT = 10.0
 
 LEASE = timedelta(seconds=15)
 """How long a device is reserved for an order: longer than TIMEOUT, so that no order is on the way when it ends."""
+
+TURN = 5.0
+"""Seconds after which a tick begins no further batch."""
 
 AWAITED = 500
 """Devices without an outcome that a target observes in one tick."""
@@ -34,7 +38,7 @@ class Publishing:
         self._generation: str | None = None
 
     async def tick(self) -> None:
-        """Observe the target, then publish the orders that are due, most `batch` of them. Projects fail one by one."""
+        """Observe the target, then publish the orders that are due. Projects fail one by one."""
         async with self._make() as session:
             awaited = await leases.awaited(session, AWAITED)
         async with asyncio.timeout(TIMEOUT):
@@ -56,20 +60,46 @@ class Publishing:
                 await answers.record_outcome(session, outcome)
 
     async def _publish_due(self) -> None:
-        left = self._settings.batch
+        """Publish batch by batch while they are full and accepted; for TURN seconds, so that the target is observed in between."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + TURN
+        more = True
+        while more and clock() < end:
+            async with self._pace(self._most()):
+                more = await self._publish_batch(self._most())
+
+    def _most(self) -> int:
+        """Return how many orders a batch has at most: those of a second, if their rate is limited."""
+        rate = self._settings.rate
+        return min(self._settings.batch, max(1, int(rate))) if rate else self._settings.batch
+
+    @asynccontextmanager
+    async def _pace(self, orders: int) -> AsyncIterator[None]:
+        """Let the body take as long as the rate allows for so many orders."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (orders / self._settings.rate if self._settings.rate else 0)
+        yield
+        await asyncio.sleep(max(0.0, end - loop.time()))
+
+    async def _publish_batch(self, most: int) -> bool:
+        """Publish due orders of any projects, most `most` of them; returns whether there were as many and all were accepted."""
+        left, refused = most, 0
         async with self._make() as session:
             projects = await leases.projects(session, left, self._settings.resend_after)
         for project in projects:
             with loops.isolated(project=project):
-                left -= await self._publish(project, left)
+                leased, accepted = await self._publish(project, left)
+                left, refused = left - leased, refused + leased - accepted
+        return not (left or refused)
 
-    async def _publish(self, project: str, limit: int) -> int:
-        """Publish the due orders of a project; returns how many devices were leased."""
+    async def _publish(self, project: str, limit: int) -> tuple[int, int]:
+        """Publish the due orders of a project; returns how many devices were leased, and how many orders were accepted."""
         if not limit:
-            return 0
+            return 0, 0
         async with self._make.begin() as session:
             await queries.lock(session, project)
-            rows, until = await leases.lease(session, project, limit, self._settings.resend_after, LEASE)
+            closed = await policies.closed_groups(session, project, self._settings)
+            rows, until = await leases.lease(session, project, limit, self._settings.resend_after, LEASE, closed)
         due = [orders.read(row) for row in rows]
         async with asyncio.timeout(TIMEOUT):
             accepted = set(await self._target.publish([each.order for each in due]))
@@ -81,7 +111,7 @@ class Publishing:
                 await leases.confirm(session, keys, until, policy, withdrawn=withdrawn)
             await leases.release(session, [each.key for each in due], until)
         metrics.DESIRED_SENT.labels(project).inc(len(done))
-        return len(due)
+        return len(due), len(done)
 
 
 def _project(outcome: base.Outcome) -> str:

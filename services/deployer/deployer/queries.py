@@ -6,10 +6,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from deployer import rules
 from strop import db
@@ -94,9 +96,9 @@ async def end(session: AsyncSession, deployment: D, state: str, reason: str | No
     )
 
 
-async def set_stage(session: AsyncSession, deployment: D, stage: int) -> None:
+async def set_stage(session: AsyncSession, deployment: D, stage: int, waits_for: str | None = None) -> None:
     """Set the open stage; its clock starts anew."""
-    opened = {"stage": stage, "stage_at": func.clock_timestamp(), "waits_for": None}
+    opened = {"stage": stage, "stage_at": func.clock_timestamp(), "waits_for": waits_for}
     await session.execute(update(D).where(D.id == deployment.id).values(**opened))
 
 
@@ -113,10 +115,61 @@ async def next_stage(session: AsyncSession, deployment: D) -> int | None:
     return None if deployment.stage == last else (await session.scalar(later) or last)
 
 
-async def taken_back(session: AsyncSession, deployment: D, by: str) -> None:
-    """Record who took a deployment back, and how many devices its orders had reached."""
-    reached = select(func.count()).where(DD.deployment_id == deployment.id, DD.state != states.InstallState.WAITING)
-    await session.execute(update(D).where(D.id == deployment.id).values(ended_by=by, reached=reached.scalar_subquery()))
+async def hold(session: AsyncSession, deployment: D, by: str, reason: str) -> None:
+    """Mark a deployment as held."""
+    held = {"held_at": func.clock_timestamp(), "held_by": by, "held_reason": reason, "waits_for": None}
+    await session.execute(update(D).where(D.id == deployment.id).values(**held))
+
+
+async def taken_back(session: AsyncSession, deployment: D, by: str) -> int:
+    """Record who took a deployment back; returns how many devices its orders had reached."""
+    orders = select(func.count()).where(DD.deployment_id == deployment.id, DD.state != states.InstallState.WAITING)
+    reached = (await session.execute(orders)).scalar_one()
+    await session.execute(update(D).where(D.id == deployment.id).values(ended_by=by, reached=reached))
+    return reached
+
+
+async def announced(session: AsyncSession, deployment_id: UUID) -> None:
+    """Note that the end of a deployment was published."""
+    await session.execute(update(D).where(D.id == deployment_id).values(announced_at=func.clock_timestamp()))
+
+
+async def unrestored(session: AsyncSession) -> list[tuple[UUID, str]]:
+    """Rollbacks that have not restored the devices which the model taken back had reached, with their projects."""
+    rows = select(D.id, D.project).where(
+        D.kind == states.DeploymentKind.ROLLBACK,
+        D.restored_at.is_(None),
+        D.state.in_((states.DeploymentState.RUNNING, states.DeploymentState.SUCCEEDED)),
+    )
+    return [(each.id, each.project) for each in await session.execute(rows)]
+
+
+async def note_restored(session: AsyncSession, rollback: UUID, online_window: float) -> None:
+    """Store when the last device that the model had reached was back; offline devices are not waited for."""
+    back, bad = aliased(DD), aliased(DD)
+    taken = (
+        select(D.id)
+        .where(D.project == select(D.project).where(D.id == rollback).scalar_subquery())
+        .where(
+            D.state == states.DeploymentState.ROLLED_BACK, D.at < select(D.at).where(D.id == rollback).scalar_subquery()
+        )
+        .order_by(D.at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    installed = back.state == states.InstallState.INSTALLED
+    pending = ~installed & tables.Device.seen_at.is_not(None) & _online(online_window)
+    found = (
+        await session.execute(
+            select(func.count(), func.count().filter(pending), func.max(back.answered_at).filter(installed))
+            .join(bad, and_(bad.device == back.device, bad.deployment_id == taken))
+            .join(tables.Device, and_(tables.Device.project == back.project, tables.Device.name == back.device))
+            .where(back.deployment_id == rollback, bad.state != states.InstallState.WAITING)
+        )
+    ).one()
+    reached, missing, last = found
+    if not missing and (last or not reached):
+        await session.execute(update(D).where(D.id == rollback).values(restored_at=func.coalesce(last, D.at)))
 
 
 # --- devices of a deployment ---

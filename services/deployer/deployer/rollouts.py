@@ -5,9 +5,10 @@ from functools import partial
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import metrics, policies, queries, rules
+from deployer import baselines, metrics, policies, queries, rules
 from deployer.settings import Settings
-from strop_contracts import errors, states, tables
+from strop import outbox
+from strop_contracts import errors, events, states, tables
 
 log = structlog.get_logger()
 
@@ -41,7 +42,11 @@ async def start(session: AsyncSession, project: str, version: int, settings: Set
         return
     if running := await queries.running(session, project):
         await end(session, running, states.DeploymentState.SUPERSEDED, f"{rules.model_name(version)} came")
-    await _begin(session, await create(), settings.online_window)
+    deployment = await create()
+    if running and running.held_by not in {None, states.AUTOMATIC}:  # a person's hold outlasts the model that it met
+        await queries.hold(session, deployment, str(running.held_by), str(running.held_reason))
+    await _begin(session, deployment, settings.online_window)
+    await baselines.take(session, deployment)
 
 
 async def roll_back(
@@ -65,7 +70,20 @@ async def roll_back(
     if version is None and not first:
         raise errors.Refused(f"{project} has no earlier good model")
     await end(session, bad, states.DeploymentState.ROLLED_BACK, reason)
-    await queries.taken_back(session, bad, by)
+    reached = await queries.taken_back(session, bad, by)
+    await outbox.add(
+        session,
+        events.DeploymentRolledBack(
+            project=project,
+            deployment_id=bad.id,
+            model_version=bad.model_version,
+            to_version=version,
+            automatic=by == states.AUTOMATIC,
+            by=by,
+            reason=reason,
+            devices_reached=reached,
+        ),
+    )
     if version is None:
         await queries.withdraw(session, bad)
         return None
@@ -130,6 +148,7 @@ async def end(
     session: AsyncSession, deployment: tables.Deployment, state: states.DeploymentState, reason: str | None = None
 ) -> None:
     await queries.end(session, deployment, state, reason)
+    await baselines.drop(session, deployment)
     metrics.DEPLOYMENTS.labels(deployment.project, deployment.kind, state).inc()
     log.info(
         "deployment_ended",

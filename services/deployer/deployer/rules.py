@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from strop_contracts import states
@@ -146,12 +146,30 @@ def _stand_ins(progress: Progress, share: float) -> int:
     return max(1, math.ceil((share * progress.ordered - progress.installed) / (1 - share)))
 
 
-def waits_for(*, held: bool, soaks_until: datetime | None, approval: bool) -> str | None:
+FIRST_LOOK = 30.0
+"""Most seconds until behaviour is checked for the first time; later looks come at growing distances."""
+GROWTH = 0.5
+"""Share of a rollout's age after which it is checked again: every look makes the next ones less sensitive."""
+
+
+def look_due(now: datetime, at: datetime, stage_at: datetime, looked_at: datetime | None, soak: float) -> bool:
+    """Return whether the behaviour of devices is to be checked: at growing distances, and when a stage has soaked."""
+    soaked = stage_at + timedelta(seconds=soak)
+    last = looked_at or stage_at
+    pause = max(min(FIRST_LOOK, soak / 6), GROWTH * (last - at).total_seconds())
+    return (now - last).total_seconds() >= pause or last < soaked <= now
+
+
+def waits_for(
+    *, held: bool, soaks_until: datetime | None, predictions: int, min_predictions: int, approval: bool
+) -> str | None:
     """Return what the next stage waits for, in words, although the devices of this one have installed; None: nothing."""
     if held:
         return "the end of the hold"
     if soaks_until:
         return f"the end of its soak time, {soaks_until:%Y-%m-%d %H:%M:%S} UTC"
+    if predictions < min_predictions:
+        return f"{min_predictions} predictions of the new model; there are {predictions}"
     return "approval" if approval else None
 
 

@@ -33,8 +33,9 @@ class Settings(BaseSettings):
     resend_after: float = Field(
         300, gt=0, description="the order is published again for a device that was seen since and did not answer"
     )
-    batch: int = Field(
-        100, ge=1, le=1000, description="most orders published per tick (AWS IoT Core: 100 a second per connection)"
+    batch: int = Field(1000, ge=1, le=5000, description="most orders that are leased and published together")
+    rate: float = Field(
+        0, ge=0, description="most orders published per second; 0: as many as the broker takes (AWS IoT Core: 100)"
     )
     tick: float = Field(1, gt=0, description="pause between two ticks")
 

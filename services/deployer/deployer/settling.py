@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployer import policies, queries, rollouts, rules
+from deployer import baselines, decisions, looks, policies, queries, rollouts, rules
 from deployer.settings import Settings
 from strop import db, loops
 from strop_contracts import states, tables
@@ -24,6 +24,11 @@ class Settling:
         """Assign late devices and take the next step of every running deployment."""
         async with self._make() as session:
             projects = await queries.unsettled(session)
+            rollbacks = await queries.unrestored(session)
+        for rollback, project in rollbacks:
+            with loops.isolated(project=project):
+                async with self._make.begin() as session:
+                    await queries.note_restored(session, rollback, self._settings.online_window)
         for project in projects:
             with loops.isolated(project=project):
                 async with self._make.begin() as session:
@@ -39,19 +44,35 @@ class Settling:
     async def _act(self, session: AsyncSession, deployment: tables.Deployment) -> None:
         _, policy = await policies.newest(session, deployment.project, self._settings)
         progress = await queries.progress(session, deployment, self._settings.online_window)
+        action = rules.next_action(progress, self._limits)
         held = deployment.held_at is not None
-        match rules.next_action(progress, self._limits):
+        if not isinstance(action, rules.RollBack) and (harm := await looks.take(session, deployment, policy)):
+            await self._stop(session, deployment, policy, f"{harm.name}: {harm.sentence}")
+            return
+        match action:
             case rules.Advance():
                 await self._advance(session, deployment, policy, progress)
             case rules.Widen(count) if not held:
                 await queries.bring_forward(session, deployment, count, self._settings.online_window)
+                await baselines.take(session, deployment)
                 await rollouts.open_stage(session, deployment, deployment.stage)
             case rules.Finish() if not held:
                 await rollouts.end(session, deployment, states.DeploymentState.SUCCEEDED)
             case rules.RollBack(reason):
                 await rollouts.roll_back(session, deployment.project, None, reason, states.AUTOMATIC)
             case rules.Wait() if progress.unsent:  # the clock of a stage starts when all of it has been published
-                await queries.set_stage(session, deployment, deployment.stage)
+                closed = await policies.closed_groups(session, deployment.project, self._settings)
+                waits_for = f"the maintenance windows of {', '.join(sorted(closed))}" if closed else None
+                await queries.set_stage(session, deployment, deployment.stage, waits_for)
+
+    async def _stop(
+        self, session: AsyncSession, deployment: tables.Deployment, policy: policies.RolloutPolicy, reason: str
+    ) -> None:
+        """Take a model that does harm back, or hold its rollout for a person to decide."""
+        if policy.on_breach == "hold":
+            await decisions.hold_back(session, deployment, states.AUTOMATIC, reason)
+        else:
+            await rollouts.roll_back(session, deployment.project, None, reason, states.AUTOMATIC)
 
     async def _advance(
         self,
@@ -61,10 +82,15 @@ class Settling:
         progress: rules.Progress,
     ) -> None:
         """Open the next stage, unless something is still to be waited for."""
-        soak = policy.soak if deployment.previous_version else 0  # a first model has none to be compared with
+        compared = (
+            deployment.previous_version is not None and policy.soak > 0
+        )  # a first model has none to be compared with
+        soak = policy.soak if compared else 0
         waits_for = rules.waits_for(
             held=deployment.held_at is not None,
             soaks_until=deployment.stage_at + timedelta(seconds=soak) if progress.age < soak else None,
+            predictions=deployment.predictions,
+            min_predictions=policy.min_predictions if compared else 0,
             approval=policy.approval == "every" or (policy.approval == "first" and deployment.stage == 0),
         )
         following = await queries.next_stage(session, deployment)

@@ -31,5 +31,5 @@ async def group(project: str, wanted: documents.DeviceGroup, session: control.Se
 @router.post("/projects/{project}/devices/remove", status_code=204)
 async def remove(project: str, removed: documents.Devices, session: control.Session) -> None:
     """Refuse the messages of all of these devices from now on, or of none. Their captures stay."""
-    for name in removed.names:
+    for name in sorted(removed.names):  # the order in which ingest locks devices, see `queries.devices.lock`
         await enrolment.remove_device(session, project, name)

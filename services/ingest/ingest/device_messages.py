@@ -229,15 +229,34 @@ async def _count(session: AsyncSession, received: Sequence[rules.DeviceMessage])
     stored = await queries.usage.get(session, {key[:3] for key in reported})
     changed: dict[usage.Key, tuple[int, reports.Usage]] = {}
     hours: dict[usage.HourKey, dict[str, Any]] = {}
-    for key, (sequence, counts) in reported.items():
+    for key, (sequence, counts) in (await _within_limits(session, reported, stored)).items():
         last, known = stored.get(key, (0, usage.EMPTY))
         if (maximum := usage.maximum(known, counts)) != known:
             changed[key] = max(last, sequence), maximum
             hour_key, more = (*key[:2], *key[3:], hour), usage.increase(known, maximum)
             hours[hour_key] = usage.total(hours[hour_key], more) if hour_key in hours else more
-    if changed:
-        await queries.usage.put(session, changed, at)
-        await queries.usage.add_to_hours(session, hours)
+    await queries.usage.put(session, changed, at)
+    await queries.usage.add_to_hours(session, hours)
+
+
+async def _within_limits(session: AsyncSession, reported: usage.Reported, stored: usage.Reported) -> usage.Reported:
+    """Return what is stored already, and what is new as far as the device has room for more rows.
+
+    Nothing of the others is lost while their boot continues: its next state has their counts too.
+    """
+    new = [key for key in reported if key not in stored]
+    if not new:
+        return reported
+    rows = await queries.usage.rows_of(session, {key[:2] for key in new})
+    refused = set()
+    for key in new:
+        rows[key[:2]] += 1
+        if rows[key[:2]] > usage.MAX_ROWS:
+            refused.add(key)
+    for project, device in {key[:2] for key in refused}:
+        log.warning("usage_limited", project=project, device=device, limit=usage.MAX_ROWS)
+    metrics.USAGE_REFUSED.inc(len(refused))
+    return {key: value for key, value in reported.items() if key not in refused}
 
 
 async def _lost(session: AsyncSession, lost: Collection[tuple[rules.Device, UUID]], result: Result) -> None:

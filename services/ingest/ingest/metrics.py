@@ -15,6 +15,9 @@ MQTT_REFUSED = Counter("strop_mqtt_refused_total", "MQTT messages refused, by re
 CAPTURES = Counter("strop_captures_total", "Captures received for the first time", ["project"])
 IMAGES_STORED = Counter("strop_images_stored_total", "Images verified and stored", ["project"])
 IMAGES_REFUSED = Counter("strop_images_refused_total", "Images that arrived and were refused, by reason", ["reason"])
+USAGE_REFUSED = Counter(
+    "strop_usage_refused_total", "Counts of devices not stored: too many boots, models and policies"
+)
 DEVICES_ONLINE = Gauge("strop_devices_online", "Devices seen within the last five minutes", ["project"])
 IMAGES_MISSING = Gauge(
     "strop_images_missing", "Images with a row and without an object, as of the last sweep of the bucket", ["project"]

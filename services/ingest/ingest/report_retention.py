@@ -13,8 +13,8 @@ PERIOD = 600.0
 """Seconds between two runs."""
 KEEP = 100
 """Boots of a device whose last report is kept; older ones are deleted."""
-KEEP_USAGE = 300
-"""Rows of counts of a device, one for each boot, model and policy; the others are deleted, oldest change first."""
+KEEP_USAGE = 200
+"""Rows of counts of a device that stay; the others are deleted, oldest change first. See `usage.MAX_ROWS`."""
 MAX_AGE = timedelta(days=30)
 """A boot without a report for this time is deleted once a later one has reported."""
 

@@ -4,8 +4,9 @@ The counts of a boot never decrease, so the maximum of two reports is the newer 
 partial report changes nothing that a later one has counted. Sums over hours are made from the increase of the maximum.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from operator import add, sub
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ Boot = tuple[str, str, UUID]
 """Project, device and boot."""
 Key = tuple[str, str, UUID, str, int]
 """Project, device, boot, model and policy."""
+Reported = dict[Key, tuple[int, reports.Usage]]
+"""Counts with the highest sequence number of a state that contained them."""
 HourKey = tuple[str, str, str, int, datetime]
 """Project, device, model, policy and hour."""
 DayKey = tuple[str, str, str, int, date]
@@ -24,18 +27,23 @@ DayKey = tuple[str, str, str, int, date]
 MAX_LABELS = 1000
 """Labels of one row, as many as one prediction may rank; further ones are not stored, so that a row stays small."""
 
+MAX_ROWS = 300
+"""Rows of counts of one device, one for each boot, model and policy: what is above is not stored until old ones are deleted."""
+
 EMPTY = reports.Usage("", 0)
 
 
-def reported(received: Iterable[rules.DeviceMessage]) -> dict[Key, tuple[int, reports.Usage]]:
+def reported(received: Iterable[rules.DeviceMessage]) -> Reported:
     """Return the maximum of what states report for each boot, model and policy, with the highest sequence number."""
-    found: dict[Key, tuple[int, reports.Usage]] = {}
+    found: Reported = {}
     for message in received:
         state = rules.state(message)
         for each in state.usage:
             key = (*message.device, UUID(state.boot), each.model, each.policy)
-            sequence, known = found.get(key, (0, EMPTY))
-            found[key] = max(sequence, state.sequence), maximum(known, each)
+            if key in found:
+                found[key] = max(found[key][0], state.sequence), maximum(found[key][1], each)
+            else:
+                found[key] = state.sequence, each
     return found
 
 
@@ -44,10 +52,10 @@ def maximum(known: reports.Usage, new: reports.Usage) -> reports.Usage:
     return reports.Usage(
         model=new.model,
         policy=new.policy,
-        predictions=_joined(known.predictions, new.predictions, max),
+        predictions=_joined(known.predictions, new.predictions, _maxima),
         rejected=max(known.rejected, new.rejected),
         failed=max(known.failed, new.failed),
-        latency=[*map(max, known.latency, new.latency)],
+        latency=_maxima(known.latency, new.latency),
         kept={name: max(known.kept.get(name, 0), new.kept.get(name, 0)) for name in {**known.kept, **new.kept}},
     )
 
@@ -74,8 +82,8 @@ def total(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]
     """Add the columns of `tables.ingest.Counted` of two rows."""
     return {
         **{name: _limited(first[name] + second[name]) for name in SUMS},
-        "predictions": _joined(first["predictions"], second["predictions"], _add),
-        "latency": [*map(_add, first["latency"], second["latency"])],
+        "predictions": _joined(first["predictions"], second["predictions"], _sums),
+        "latency": _sums(first["latency"], second["latency"]),
     }
 
 
@@ -84,22 +92,32 @@ def columns(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in (*SUMS, "predictions", "latency")}
 
 
-def _joined(first: Mapping[str, Sequence[int]], second: Mapping[str, Sequence[int]], join: Any) -> dict[str, list[int]]:
-    found = {label: list(bins) for label, bins in first.items()}
+Counts = Sequence[int]
+
+
+def _joined(
+    first: Mapping[str, Counts], second: Mapping[str, Counts], join: Callable[[Counts, Counts], Counts]
+) -> dict[str, Any]:
+    found: dict[str, Counts] = dict(first)
     for label, bins in second.items():
         if label in found:
-            found[label] = [*map(join, found[label], bins)]
+            found[label] = join(found[label], bins)
         elif len(found) < MAX_LABELS:
-            found[label] = list(bins)
+            found[label] = bins
     return found
 
 
-def _less(new: Sequence[int], known: Sequence[int] | None) -> list[int]:
-    return [a - b for a, b in zip(new, known, strict=True)] if known else list(new)
+def _maxima(first: Counts, second: Counts) -> list[int]:
+    return [*map(max, first, second)]
 
 
-def _add(first: int, second: int) -> int:
-    return _limited(first + second)
+def _sums(first: Counts, second: Counts) -> list[int]:
+    sums = [*map(add, first, second)]
+    return sums if max(sums) <= reports.MAX_COUNT else [*map(_limited, sums)]
+
+
+def _less(new: Counts, known: Counts | None) -> list[int]:
+    return [*map(sub, new, known)] if known else [*new]
 
 
 def _limited(count: int) -> int:

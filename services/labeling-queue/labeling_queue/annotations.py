@@ -26,7 +26,7 @@ async def submit(
     if repeated:
         return repeated[-1]
     given = [_given(each) for each in standing]
-    rules.check_turn(author, given, holder, is_open=task.state == states.TaskState.OPEN)
+    rules.check_turn(author, given, holder, is_open=task.state != states.TaskState.DONE)
     return await _record(session, task, author, source, answer)
 
 

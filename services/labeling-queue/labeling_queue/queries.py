@@ -52,6 +52,13 @@ async def captures(session: AsyncSession, ids: Collection[UUID]) -> Sequence[tab
     return (await session.scalars(found)).all()
 
 
+async def shares(session: AsyncSession, projects: Collection[str]) -> dict[str, rules.Shares]:
+    """Return the share of audits that is sent to labelers, for each of these projects that does not send all."""
+    table = tables.QualityReport
+    found = await session.execute(select(table.project, table.second).where(table.project.in_(projects)))
+    return {project: second for project, second in found if second}
+
+
 async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTask]) -> None:
     """Make these tasks; a capture that has one keeps it."""
     rows = [
@@ -63,6 +70,9 @@ async def add_tasks(session: AsyncSession, kind: str, tasks: Iterable[base.NewTa
             "device": task.capture.device,
             "sha256": task.capture.sha256,
             "priority": task.priority,
+            "state": states.TaskState.OPEN if task.draw.probability else states.TaskState.NOT_SAMPLED,
+            "probability": task.draw.probability,
+            "extra": task.draw.extra,
         }
         for task in tasks
     ]

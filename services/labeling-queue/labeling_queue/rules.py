@@ -1,12 +1,13 @@
 """What the labeling queue decides: pure functions, no clock, no database."""
 
 import difflib
+import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strop_contracts import errors, keys, states, tables
+from strop_contracts import errors, keys, states, strata, tables
 from strop_wire import fields, messages
 
 LEASE = timedelta(minutes=10)
@@ -54,6 +55,36 @@ def priority(sha256: str, margin: float, *, audit: bool) -> float:
     labelled so far are a random sample of all, whatever their margins.
     """
     return int(sha256[:8], 16) / 16**8 * UNSURE if audit else margin
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Whether a stored capture is sent to labelers."""
+
+    probability: float  # with which it was sent; 0: it is not
+    extra: bool = (
+        False  # an audit outside the even sample: its stratum needs more labels than others, or it is not sent
+    )
+
+
+SENT = Draw(1.0)
+
+Shares = Mapping[str, Sequence[float]]
+"""Share of the audits that is sent to labelers, by predicted label and stratum of confidence; none: all are sent."""
+
+
+def draw(capture: tables.Capture, shares: Shares) -> Draw:
+    """Decide whether a capture is sent to labelers: an audit with the probability of its stratum, anything else always.
+
+    The draw is a hash of the capture's id, so a repeat decides alike. Audits below the smallest share of all strata are an even
+    sample of all audits, and stay one when the others are added.
+    """
+    if not capture.audit or not shares:
+        return SENT
+    number = int.from_bytes(hashlib.sha256(capture.id.bytes).digest()[:8]) / 2**64
+    row = shares.get(capture.label)
+    share = row[strata.of(capture.confidence)] if row else 1.0
+    return Draw(share if number < share else 0.0, extra=number >= min(map(min, shares.values())))
 
 
 def settles(answer: Answer) -> bool:

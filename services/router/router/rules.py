@@ -35,6 +35,15 @@ class Policy(BaseModel):
     )
     device_per_hour: int = Field(200, ge=0, description="uploads of one device in any hour, audits not counted")
     fleet_per_hour: int = Field(5000, ge=0, description="uploads of the whole project in any hour, audits not counted")
+    quality_points: float = Field(
+        0.0, ge=0, le=50, description="wished precision of live accuracy: 2 is ±2 points, and sets audit_rate; 0: none"
+    )
+    quality_label_points: float = Field(
+        0.0, ge=0, le=50, description="the same for the precision of each label, where possible; 0: none"
+    )
+    quality_hours: float = Field(168.0, ge=1, le=192, description="hours of the window of live accuracy")
+    quality_level: float = Field(0.95, ge=0.5, le=0.999, description="confidence level of the wished precision")
+    quality_labels: int = Field(0, ge=0, description="most audits to label in a window; 0: no limit")
 
     @field_validator("thresholds", mode="before")
     @classmethod

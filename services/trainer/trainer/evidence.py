@@ -22,6 +22,7 @@ class Evidence:
     undecided: int | None = None  # the newest undecided model that is newer than the champion
     audits: int = 0  # labelled since its last judgement
     audit_age: float | None = None  # age of the newest of them
+    degraded: str | None = None  # the champion, if it became worse in the field after the last training started
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ def demanded(evidence: Evidence, wanted: ProjectSettings) -> tuple[states.RunTri
     if evidence.new and (label := evidence.new_label) and 0 < wanted.new_label_images <= label[1]:
         reason = f"{label[1]} images of {label[0]}, which no model has; {wanted.new_label_images} asked for"
         return states.RunTrigger.NEW_LABEL, reason
+    if evidence.new and wanted.on_degradation and evidence.degraded:
+        reason = (
+            f"{evidence.degraded} is significantly worse in the field than in its evaluation, and there are new labels"
+        )
+        return states.RunTrigger.DEGRADATION, reason
     if evidence.new and wanted.every_hours and (evidence.since_last or 0) >= wanted.every_hours * _HOUR:
         reason = f"the last training ended {wanted.every_hours:g} hours ago or more, and there are new labels"
         return states.RunTrigger.SCHEDULE, reason
@@ -81,6 +87,7 @@ def progress(evidence: Evidence, wanted: ProjectSettings) -> list[Progress]:
         Progress("new labels", evidence.new, wanted.min_labels, "labels"),
         Progress(f"new label {label}".strip(), images, wanted.new_label_images, "images"),
         Progress("schedule", hours, wanted.every_hours, "hours"),
+        Progress("degradation", float(bool(evidence.degraded)), float(wanted.on_degradation), "degraded champion"),
     ]
     if evidence.undecided is not None:
         rows.append(Progress(f"v{evidence.undecided} undecided", evidence.audits, wanted.judge_audits, "audits"))

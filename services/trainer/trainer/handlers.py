@@ -21,6 +21,11 @@ async def on_images_labeled(batch: Sequence[events.ImageLabeled], session: Async
     await queries.schedule(session, {event.project for event in batch})
 
 
+async def on_quality_degraded(event: events.QualityDegraded, session: AsyncSession) -> None:
+    """Schedule the triggers of the project. What became worse is read from `quality_models` when they are evaluated."""
+    await queries.schedule(session, {event.project})
+
+
 async def on_hosted_model_deleted(event: events.HostedModelDeleted, session: AsyncSession) -> None:
     """Delete the rows of a model that only the Custom Labels API used. Its files stay until the project is deleted."""
     await queries.delete_hosted(session, event.project, event.model_version)
@@ -29,7 +34,11 @@ async def on_hosted_model_deleted(event: events.HostedModelDeleted, session: Asy
 def table(runtime: app.Runtime, settings: Settings) -> consumer.Handlers:
     """Training outlasts a transaction: its handler holds a lease on the run."""
     return consumer.Handlers(
-        one={events.TrainingOrdered: on_training_ordered, events.HostedModelDeleted: on_hosted_model_deleted},
+        one={
+            events.TrainingOrdered: on_training_ordered,
+            events.HostedModelDeleted: on_hosted_model_deleted,
+            events.QualityDegraded: on_quality_degraded,
+        },
         batch={events.ImageLabeled: on_images_labeled},
         long={
             events.TrainingRequested: Runs(runtime, settings).carry_out,

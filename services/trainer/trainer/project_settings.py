@@ -34,6 +34,9 @@ class ProjectSettings(BaseModel):
     every_hours: float = Field(
         0, ge=0, le=_LONGEST, description="hours after which any new label starts a training; 0: no schedule"
     )
+    on_degradation: bool = Field(
+        True, description="new labels start a training when the champion is significantly worse in the field"
+    )
     debounce: float = Field(60, ge=0, le=_LONGEST, description="seconds without a new label before a run starts")
     max_wait: float = Field(1800, ge=0, le=_LONGEST, description="seconds that debounce delays a run at most")
     cooldown: float = Field(

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, false, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from strop import db
 from strop_contracts import documents, states, tables
 from strop_wire import ids
-from trainer import evidence, learning_curve
+from trainer import degradation, evidence, learning_curve
 
 _LABELS = text(
     """
@@ -24,8 +24,9 @@ _LABELS = text(
     ), fresh as (
       select truth.at, row_number() over (order by truth.at) as n
       from last, ground_truth truth join captures on captures.id = truth.capture_id
+      left join label_tasks on label_tasks.capture_id = captures.id
       where truth.project = :project and truth.label is not null and truth.at > coalesce(last.started, '-infinity')
-        and not captures.audit
+        and (not captures.audit or label_tasks.extra)
     )
     select (select count(*) from fresh) as new,
            extract(epoch from now() - (select at from fresh where n = :enough)) as first_age,
@@ -61,7 +62,8 @@ _NEW_LABEL = text(
     )
     select truth.label as label, count(distinct truth.sha256) as images
     from newest, ground_truth truth join captures on captures.id = truth.capture_id
-    where truth.project = :project and truth.label is not null and not captures.audit
+    left join label_tasks on label_tasks.capture_id = captures.id
+    where truth.project = :project and truth.label is not null and (not captures.audit or label_tasks.extra)
       and not jsonb_exists(newest.labels, truth.label)
     group by truth.label order by images desc, truth.label limit 1
     """
@@ -124,8 +126,9 @@ async def gathered(session: AsyncSession, project: str, enough: int) -> evidence
     model = await undecided(session, project)
     audits, audit_age = await _audits(session, model) if model else (0, None)
     version = model.version if model else None
+    worse = await degradation.of_champion(session, project, await champion(session, project))
     return evidence.Evidence(
-        row.new, first_age, last_age, row.running, since_last, new_label, version, audits, audit_age
+        row.new, first_age, last_age, row.running, since_last, new_label, version, audits, audit_age, worse
     )
 
 
@@ -143,12 +146,13 @@ async def undecided(session: AsyncSession, project: str) -> tables.ModelVersion 
 
 async def _audits(session: AsyncSession, model: tables.ModelVersion) -> tuple[int, float | None]:
     """Count the audits that were labelled after a model's last judgement; with the age of the newest in seconds."""
-    truth, capture = tables.GroundTruth, tables.Capture
+    truth, capture, task = tables.GroundTruth, tables.Capture, tables.LabelTask
     age = func.extract("epoch", func.now() - func.max(truth.at))
     found = (
         select(func.count(), age)
         .join(capture, capture.id == truth.capture_id)
-        .where(truth.project == model.project, truth.label.is_not(None), truth.at > model.judged_at, capture.audit)
+        .outerjoin(task, task.capture_id == capture.id)
+        .where(truth.project == model.project, truth.label.is_not(None), truth.at > model.judged_at, _golden())
     )
     count, seconds = (await session.execute(found)).one()
     return count, float(seconds) if seconds is not None else None
@@ -269,16 +273,25 @@ async def base(session: AsyncSession, project: str) -> Sequence[tables.DatasetIt
 
 
 async def field(session: AsyncSession, project: str, until: datetime) -> Sequence[Any]:
-    """Labelled captures as (capture_id, sha256, label, device, day, phash, audit), in the order they were labelled."""
-    truth, capture = tables.GroundTruth, tables.Capture
+    """Labelled captures as (capture_id, sha256, label, device, day, phash, audit), in the order they were labelled.
+
+    An extra audit (`label_tasks.extra`) is none here: its stratum got more labels than others, so it would bend the golden set.
+    """
+    truth, capture, task = tables.GroundTruth, tables.Capture, tables.LabelTask
     day = func.date(func.timezone("UTC", capture.at)).label("day")
     found = (
-        select(truth.capture_id, truth.sha256, truth.label, truth.device, day, capture.phash, capture.audit)
+        select(truth.capture_id, truth.sha256, truth.label, truth.device, day, capture.phash, _golden().label("audit"))
         .join(capture, capture.id == truth.capture_id)
+        .outerjoin(task, task.capture_id == capture.id)
         .where(truth.project == project, truth.label.is_not(None), truth.at <= until)
         .order_by(truth.at, truth.capture_id)
     )
     return (await session.execute(found)).all()
+
+
+def _golden() -> ColumnElement[bool]:
+    """Whether a labelled capture belongs to the even sample of audits; of a capture joined with its task, if it has one."""
+    return and_(tables.Capture.audit, func.coalesce(tables.LabelTask.extra, false()).is_(False))
 
 
 async def number(session: AsyncSession, project: str) -> None:

@@ -35,7 +35,14 @@ from strop_contracts.tables.ingest import (
 )
 from strop_contracts.tables.kernel import AuditEntry, DeadLetter, Inbox, Outbox
 from strop_contracts.tables.labeling_queue import Annotation, FiledLabel, FolderLabel, GroundTruth, LabelTask
-from strop_contracts.tables.router import Policy, Route
+from strop_contracts.tables.router import (
+    Policy,
+    QualityEstimate,
+    QualityHour,
+    QualityModel,
+    QualityReport,
+    Route,
+)
 from strop_contracts.tables.trainer import (
     DatasetVersion,
     Evaluation,
@@ -81,6 +88,10 @@ __all__ = [
     "ProjectPolicy",
     "ProjectSettings",
     "ProjectVersion",
+    "QualityEstimate",
+    "QualityHour",
+    "QualityModel",
+    "QualityReport",
     "RolloutBaseline",
     "RolloutCheck",
     "RolloutDecision",

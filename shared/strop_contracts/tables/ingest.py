@@ -112,7 +112,11 @@ class Capture(Base):
     """One image a device took and kept, with its prediction. Rows are written once."""
 
     __tablename__ = "captures"
-    __table_args__ = (Index(None, "project", "device", "at"), Index(None, "project", "sha256"))
+    __table_args__ = (
+        Index(None, "project", "device", "at"),
+        Index(None, "project", "sha256"),
+        Index("ix_captures_audits", "project", "at", postgresql_where=text("audit")),  # live accuracy reads them
+    )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     project: Mapped[str]
     device: Mapped[str]

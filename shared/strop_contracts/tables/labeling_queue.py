@@ -28,6 +28,10 @@ class LabelTask(Base):
     sha256: Mapped[str]
     state: Mapped[states.TaskState] = mapped_column(server_default=text("'open'"))
     priority: Mapped[float]  # smaller comes first: the margin of the prediction; audits spread evenly
+    probability: Mapped[float] = mapped_column(server_default=text("1"))
+    """Of an audit: probability with which it was sent to labelers; 0: it was not. Live accuracy weighs its label with it."""
+    extra: Mapped[bool] = mapped_column(server_default=text("false"))
+    """An audit outside the even sample of audits: it is not golden, because its stratum got more labels than others."""
     leased_by: Mapped[str | None]
     leased_until: Mapped[datetime | None]
     copy_leased_until: Mapped[datetime | None]  # the copy in the folders is being moved

@@ -11,6 +11,7 @@ import pytest
 from console import __main__ as main
 from custom_labels import __main__ as api
 from deployer import __main__ as deployer
+from router import __main__ as router
 from strop import app
 from strop.settings import Settings
 from tests import users
@@ -42,7 +43,7 @@ async def ask(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 async def served(
     runtime: app.Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A person who asks a console that has the API, the trainer and the deployer behind its buttons: all run."""
+    """A person who asks a console that has the API, trainer, deployer and router behind its buttons: all run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,11 +52,16 @@ async def served(
     for name in ("CUSTOM_LABELS", "TRAINER"):
         monkeypatch.setenv(f"STROP_{name}_CACHE", str(tmp_path_factory.mktemp("cache")))
     stop, ready = asyncio.Event(), asyncio.Event()
-    changed = settings.model_copy(update={"port": port, "control_urls": {"trainer": url, "deployer": url}})
+    changed = settings.model_copy(
+        update={"port": port, "control_urls": dict.fromkeys(("trainer", "deployer", "router"), url)}
+    )
     async with asyncio.timeout(100), asyncio.TaskGroup() as group:
         group.create_task(
             app.serve(
-                changed, {each.NAME: each.build for each in (main, api, trainer, deployer)}, stop=stop, ready=ready
+                changed,
+                {each.NAME: each.build for each in (main, api, trainer, deployer, router)},
+                stop=stop,
+                ready=ready,
             )
         )
         await ready.wait()

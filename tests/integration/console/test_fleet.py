@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from console import fleet
-from strop_contracts import control, errors, tables
+from strop_contracts import control_fleet as documents
+from strop_contracts import errors, tables
 from tests import factories
 
 NOW = datetime.now(UTC)
@@ -46,7 +47,7 @@ async def three(session: AsyncSession) -> None:
 
 
 async def names(session: AsyncSession, **wanted: Any) -> list[str]:
-    found = await fleet.page(session, factories.PROJECT, control.FleetPage(**wanted))
+    found = await fleet.page(session, factories.PROJECT, documents.Page(**wanted))
     return [each.name for each in found.devices]
 
 
@@ -63,7 +64,7 @@ async def names(session: AsyncSession, **wanted: Any) -> list[str]:
         ("errors", ["line-1", "line_3", "line-2"]),
     ],
 )
-async def test_devices_are_sorted(session: AsyncSession, sort: control.FleetSort, expected: list[str]) -> None:
+async def test_devices_are_sorted(session: AsyncSession, sort: documents.Sort, expected: list[str]) -> None:
     assert await names(session, sort=sort) == expected
     assert (await names(session, sort=sort, descending=True))[-1] == expected[0] or sort == "errors"
 
@@ -86,7 +87,7 @@ async def test_devices_are_filtered(session: AsyncSession, wanted: dict[str, Any
 
 @pytest.mark.usefixtures("three")
 async def test_a_page_has_its_devices_and_the_total(session: AsyncSession) -> None:
-    found = await fleet.page(session, factories.PROJECT, control.FleetPage(offset=1, limit=1))
+    found = await fleet.page(session, factories.PROJECT, documents.Page(offset=1, limit=1))
 
     assert ([each.name for each in found.devices], found.total) == (["line-2"], 3)
 

@@ -28,7 +28,7 @@ async def test_a_fleet_at_work_is_counted_in_each_part_of_the_loop(ask: Ask, run
 
     fleet, captures, uploads, labels, _, model = figures(page)
     assert (fleet, model) == ("100 devices", "v1 champion")
-    assert captures.removesuffix(" in 24 h") in {"239", "240"}  # the oldest is a day old
+    assert 200 < int(captures.removesuffix(" in 24 h")) <= 240  # some were before the first hour
     assert 0 < int(uploads.removesuffix(" in 24 h")) < 240
     assert int(labels.removesuffix(" waiting")) > 0
     assert "v2</a> undecided" in page

@@ -1,15 +1,17 @@
 """What people decide about a rollout, and what the deployer does between decisions."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from deployer import __main__ as deployer
 from deployer import decisions
 from strop import app
-from strop_contracts import errors, states
+from strop_contracts import errors, states, tables
 from tests import roles, users
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish, turn
@@ -72,6 +74,18 @@ async def test_a_held_rollout_opens_no_stage_until_it_is_resumed(
         resumed = await show()
         assert (resumed["stage"], resumed["held_by"]) == (2, None)
         assert [each["action"] for each in resumed["decisions"]] == ["hold", "resume"]
+
+
+async def test_a_hold_of_a_person_outlasts_the_model_that_it_met(
+    lab: labs.Lab, ticking: labs.Ticking, post: Any, show: Any
+) -> None:
+    async with lab.fleet(4) as fleet:
+        await second(lab, ticking, fleet)
+        await post("hold")
+        await lab.approve(3)
+
+        newest = await show()
+        assert (newest["version"], newest["held_by"], newest["held_reason"]) == (3, "ada", "because of hold")
 
 
 async def test_a_stage_that_soaks_waits_and_an_approval_opens_the_next(
@@ -144,6 +158,29 @@ async def test_a_policy_is_versioned_and_a_wrong_value_is_refused(lab: labs.Lab,
 
         for wrong in ({"stages": "0.5"}, {"windows": "line=never"}, {"soak": "-1"}, {"colour": "1"}):
             assert (await client.patch(policy, json={"values": wrong})).status_code == 409
+
+
+async def test_a_closed_window_delays_a_new_model_and_not_the_way_back(
+    lab: labs.Lab, ticking: labs.Ticking, runtime: app.Runtime, client: httpx.AsyncClient, show: Any
+) -> None:
+    now = datetime.now(UTC)
+    closed = f"line={now + timedelta(hours=2):%H:%M}-{now + timedelta(hours=3):%H:%M} UTC"
+    async with lab.fleet(2) as fleet:
+        await lab.approve(1, [1.0])
+        await finish(lab, ticking, fleet)
+        async with roles.arranging(runtime).begin() as session:
+            await session.execute(update(tables.Device).values(device_group="line"))
+        await client.patch(f"{ROUTE.format(lab.project)}/policy", json={"values": {"windows": closed}})
+        await lab.approve(2, [1.0])
+        await turn(ticking)
+        await turn(ticking)
+        assert {row.state for row in (await lab.rows()).values()} == {"waiting"}
+        assert (await show())["waits_for"] == "the maintenance windows of line"
+
+        await lab.roll_back()
+        await turn(ticking)
+
+        assert [(await device.hears()).model for device in fleet] == ["v1", "v1"]
 
 
 async def test_without_a_rollout_there_is_nothing_to_decide(lab: labs.Lab, runtime: app.Runtime) -> None:

@@ -9,9 +9,9 @@ from deployer import answers, targets
 from deployer.targets import base, recording
 from deployer.targets import mqtt as mqtt_target
 from strop import app, mqtt
-from strop_contracts import states
-from strop_wire import messages
-from tests import brokers
+from strop_contracts import errors, events, states
+from strop_wire import messages, topics
+from tests import brokers, wait
 from tests.integration.deployer import lab as labs
 from tests.integration.deployer.lab import finish
 
@@ -78,6 +78,39 @@ async def test_an_empty_desired_clears_what_the_embedded_broker_retains(forgetfu
 
             assert await device.hears() == labs.DESIRED
             assert device.heard() == []
+
+
+def rolled_back(project: str) -> events.DeploymentRolledBack:
+    return events.DeploymentRolledBack(
+        project=project,
+        deployment_id=UUID(int=1),
+        model_version=2,
+        to_version=1,
+        automatic=True,
+        by=states.AUTOMATIC,
+        reason="labels: …",
+        devices_reached=4,
+    )
+
+
+async def test_an_event_is_published_to_those_who_follow_the_project(
+    lab: labs.Lab, target: mqtt_target.MqttTarget
+) -> None:
+    topic, event = topics.events(lab.project), rolled_back(lab.project)
+    async with mqtt.connect(lab.url, labs.unique_client_id(), [topic]) as follower:
+        await follower.connected.wait()
+        await target.announce(event)
+        (message,) = await wait.within(follower.batch(), wait.PATIENCE)
+
+    assert message.topic == topic
+    assert events.loads(message.payload.decode()) == event
+
+
+async def test_an_event_is_retried_while_the_broker_is_unreachable(forgetful: brokers.Broker) -> None:
+    forgetful.kill()
+    async with mqtt.connect(forgetful.url, labs.unique_client_id()) as client:
+        with pytest.raises(errors.RetryLater):
+            await mqtt_target.MqttTarget(client).announce(rolled_back("cans"))
 
 
 def order(device: labs.PahoDevice, desired: messages.Desired | None) -> base.Order:

@@ -170,6 +170,15 @@ def test_devices_whose_names_join_to_the_same_are_two_clients(broker: brokers.Br
 
 
 @brokers.each
+def test_two_devices_with_one_client_id_reconnect_more_and_more_slowly(
+    broker: brokers.Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "FIRST_WAIT", (0.01, 0.02))
+    with linked(broker.url) as (one, _, _heard), linked(broker.url) as (other, _, _also):
+        until(lambda: max(each._client._reconnect_min_delay for each in (one, other)) >= 0.01 * 2**4)
+
+
+@brokers.each
 def test_two_devices_with_one_client_id_are_reported(broker: brokers.Broker) -> None:
     with linked(broker.url) as (_, at_one, _heard), linked(broker.url) as (_, at_other, _also):
         until(lambda: any(error.startswith("another client is connected with the client id p:d") for error in at_one))

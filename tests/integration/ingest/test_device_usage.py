@@ -147,3 +147,31 @@ async def test_devices_and_hours_have_their_own_rows(
     found: dict[Any, int] = {row.hour: row.classified for row in await all_rows(runtime, tables.UsageHour)}
     assert found.pop(datetime(2100, 1, 1, 5, tzinfo=UTC)) == 2
     assert list(found.values()) == [10]
+
+
+async def test_a_device_that_names_a_new_boot_in_each_state_fills_no_table(
+    runtime: app.Runtime, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.usage.MAX_ROWS", 3)
+    first = ids.new_id()
+    await store(message(counting(first, 1, v1=1)), *(message(counting(ids.new_id(), 1, v1=1)) for _ in range(9)))
+    await store(*(message(counting(ids.new_id(), 1, **{f"v{number}": 1 for number in range(9)})) for _ in range(9)))
+
+    await store(message(counting(first, 2, v1=5)))
+
+    assert len(await all_rows(runtime, tables.DeviceUsage)) == 3
+    assert await classified(runtime) == {"v1": 3 + 4}
+
+
+async def test_counts_above_the_limit_are_stored_once_there_is_room(
+    runtime: app.Runtime, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = ids.new_id()
+    monkeypatch.setattr("ingest.usage.MAX_ROWS", 0)
+    await store(message(counting(boot, 1, v1=4)))
+    assert await classified(runtime) == {}
+
+    monkeypatch.setattr("ingest.usage.MAX_ROWS", 1)
+    await store(message(counting(boot, 2, v1=6)))
+
+    assert await classified(runtime) == {"v1": 6}

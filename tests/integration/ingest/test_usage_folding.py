@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select, update
 
 from ingest import usage_folding
@@ -85,10 +86,12 @@ async def test_more_hours_are_added_to_a_day_that_exists(runtime: app.Runtime) -
 @pytest.mark.usefixtures("devices")
 async def test_all_batches_are_folded_by_two_replicas(runtime: app.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_folding, "BATCH", 4)
-    await store(runtime, *(hour(f"cam-{number % 2}", number) for number in range(20)))
+    await store(runtime, *(hour(f"cam-{number % 2}", number) for number in range(20)))  # the last batch is empty
 
-    await asyncio.gather(*(usage_folding.fold(runtime.sessions) for _ in range(2)))
+    with structlog.testing.capture_logs() as logs:
+        await asyncio.gather(*(usage_folding.fold(runtime.sessions) for _ in range(2)))
 
+    assert logs == []
     assert [row.classified for row in await days(runtime)] == [60]
 
 

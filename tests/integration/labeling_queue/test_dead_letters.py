@@ -135,3 +135,22 @@ async def test_another_site_decides_nothing(ask: Ask, runtime: app.Runtime) -> N
 
     assert answer.status_code == 403
     assert await states(runtime) == ["open"]
+
+
+async def test_letters_are_grouped_by_reason_and_a_group_is_decided_on_as_a_whole(
+    ask: Ask, runtime: app.Runtime
+) -> None:
+    letters = await arrange(runtime, *["router"] * 3, "trainer")
+    async with roles.arranging(runtime).begin() as session:
+        for letter in letters[:2]:
+            (await session.get_one(tables.DeadLetter, letter.id)).reason = "no label"
+    ada = await ask("ada")
+
+    page = (await ada.get("/dead-letters")).text
+    group = (await ada.get("/dead-letters?service=router&reason=no+label&project=bottles")).text
+    answer = await ada.post("/dead-letters/all/drop?service=router&reason=no+label&project=bottles")
+
+    assert "<b>2</b><span>router</span>" in page
+    assert "Retry all 2" in group
+    assert answer.headers["location"] == "/dead-letters?service=router&project=bottles"
+    assert await states(runtime) == ["dropped", "dropped", "open", "open"]

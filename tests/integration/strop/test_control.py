@@ -194,8 +194,8 @@ async def test_slow_service_is_reported_with_the_uncertain_outcome(
 async def test_status_models_fleet_and_ledger_are_read_with_the_consoles_rights(forwarded: httpx.AsyncClient) -> None:
     status = await forwarded.get("/api/control/console/status")
     models = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/models")
-    query: dict[str, str | int | bool] = {"group": "", "sort": "dropped", "descending": True, "limit": 5}
-    fleet = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/fleet", params=query)
+    query = "group=&sort=dropped&descending=true&limit=5"
+    fleet = await forwarded.get(f"/api/control/console/projects/{factories.PROJECT}/fleet?{query}")
     ledger = await forwarded.post(f"/api/control/console/projects/{factories.PROJECT}/ledger", json={})
 
     assert [project["name"] for project in status.json()["projects"]] == [factories.PROJECT]

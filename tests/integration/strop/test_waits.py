@@ -73,6 +73,15 @@ async def unanswered_order(session: AsyncSession) -> Fields:
     return {"device": DEVICE, "model": "v3", "deployment_id": None}
 
 
+async def unannounced_rollback(session: AsyncSession) -> Fields:
+    about = {"project": PROJECT, "stages": [1.0], "at": LONG_AGO, "finished_at": LONG_AGO}
+    bad = {"kind": "rollout", "state": "rolled_back", "ended_by": "ada", "reason": "labels: …", "reached": 4}
+    taken_back = tables.Deployment(id=ids.uuid7(), model_version=3, **about, **bad)
+    session.add_all([taken_back, tables.Deployment(model_version=2, kind="rollback", state="succeeded", **about)])
+    fields = {"deployment_id": taken_back.id, "model_version": 3, "to_version": 2, "automatic": False}
+    return fields | {"by": "ada", "reason": "labels: …", "devices_reached": 4}
+
+
 async def version(session: AsyncSession, **columns: Any) -> tables.ProjectVersion:
     made = tables.ProjectVersion(id=ids.uuid7(), project=PROJECT, name="mine", at=LONG_AGO, output={}, **columns)
     session.add(made)
@@ -134,6 +143,7 @@ CASES: list[tuple[str, waits.Wait, Arrange]] = [
     ("trainer", waits.TRAINING, requested_run),
     ("deployer", waits.ROLLOUT, approved_model),
     ("deployer", waits.REPORT, unanswered_order),
+    ("deployer", waits.ANNOUNCEMENT, unannounced_rollback),
     ("custom-labels", waits.ORDER, ordered_version),
     ("custom-labels", waits.TRAINED, trained_version),
     ("custom-labels", waits.NOT_TRAINED, failed_version),

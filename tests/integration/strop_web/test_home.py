@@ -38,7 +38,7 @@ async def test_home_shows_the_state_of_a_project(ask: Ask, runtime: app.Runtime)
 
     page = (await (await ask()).get("/")).text
 
-    assert "75.0 % <small>v2</small>" in page  # of field images, of the newest version with test images
+    assert "75.0 % <small>v2 on field images</small>" in page  # of field images, of the newest version with test images
     assert "v2 <small>on 1</small>" in page
     assert "first <small>hosted</small>" in page
     assert "<dt>Devices</dt><dd>2</dd>" in page

@@ -36,6 +36,19 @@ async def test_base_and_field_are_kept_apart_and_audits_are_held_out(lab):
     assert sorted(i.part for i in items.values() if i.origin == "base") == ["train"] * 4 + ["valid"] * 2
 
 
+async def test_an_extra_audit_is_trained_on_and_not_golden(lab):
+    """The golden set stays an even sample of all audits."""
+    extra, even = [await lab.label("ring", shapes.picture("ring", seed), audit=True) for seed in (50, 51)]
+    async with roles.arranging(lab.runtime).begin() as session:
+        for capture in (extra, even):
+            about = {"project": labs.PROJECT, "device": capture.device, "sha256": capture.sha256, "priority": 0.0}
+            task = tables.LabelTask(capture_id=capture.id, state="done", extra=capture is extra, **about)
+            session.add(task)
+
+    parts = {item.sha256: item.part for item in await gather(lab)}
+    assert [parts[each.sha256] for each in (extra, even)] == ["train", "golden"]
+
+
 async def test_only_usable_labels_of_this_project_up_to_the_moment_count(lab):
     await lab.label("ring", shapes.picture("ring", 50))
     await lab.label(None, shapes.picture("ring", 51))

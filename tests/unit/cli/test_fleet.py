@@ -8,19 +8,19 @@ import pytest
 from rich.console import Console
 
 from strop_cli import access, api, fleet
-from strop_contracts import control
+from strop_contracts import control_fleet as documents
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def device(name: str, **changes: object) -> control.FleetDevice:
+def device(name: str, **changes: object) -> documents.Device:
     plain = {"group": "", "model": "v3", "agent": "1", "seen_at": NOW, "spool_items": 0, "spool_bytes": 0}
-    return control.FleetDevice.model_validate(
+    return documents.Device.model_validate(
         {**plain, "name": name, "dropped": {}, "errors": [], "labels": {}, **changes}
     )
 
 
-def answering(devices: list[control.FleetDevice], asked: list[dict[str, str]]) -> api.Api:
+def answering(devices: list[documents.Device], asked: list[dict[str, str]]) -> api.Api:
     """Return a client of a project with these devices, which notes the queries of its requests."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -28,7 +28,7 @@ def answering(devices: list[control.FleetDevice], asked: list[dict[str, str]]) -
         query = dict(request.url.params)
         asked.append(query)
         start = int(query["offset"])
-        page = control.Fleet(total=len(devices), devices=devices[start : start + int(query["limit"])])
+        page = documents.Fleet(total=len(devices), devices=devices[start : start + int(query["limit"])])
         return httpx.Response(200, text=page.model_dump_json())
 
     return api.Api(access.Access("http://strop", "token"), httpx.MockTransport(answer))
@@ -39,7 +39,7 @@ def test_pages_are_requested_up_to_the_limit(monkeypatch: pytest.MonkeyPatch, li
     monkeypatch.setattr(fleet, "PAGE", 3)
     devices, asked = [device(f"line-{number}") for number in range(8)], list[dict[str, str]]()
 
-    total, found = fleet.pages(answering(devices, asked), "cans", control.FleetPage(group="paris"), limit)
+    total, found = fleet.pages(answering(devices, asked), "cans", documents.Page(group="paris"), limit)
 
     assert (total, found) == (8, devices[:limit])
     assert [query["limit"] for query in asked] == sizes

@@ -50,6 +50,7 @@ COMMANDS = [
     "models reject",
     "projects settings",
     "triggers",
+    "quality",
 ]
 
 

@@ -1,11 +1,12 @@
 import random
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from labeling_queue import rules
 from strop import storage
-from strop_contracts import errors, keys, states
+from strop_contracts import errors, keys, states, tables
 from strop_wire import fields
 from tests import factories
 
@@ -109,3 +110,39 @@ def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_dev
 )
 def test_the_nearest_label_is_the_one_spelled_most_alike(name: str, expected: str | None) -> None:
     assert rules.nearest(name, ["can", "caf\u00e9", "milk bottle", "water bottle"]) == expected
+
+
+SHARES = {"can": [0.5] * 5 + [0.2] * 5}
+
+
+def captured(number: int, confidence: float, *, audit: bool = True, label: str = "can") -> tables.Capture:
+    return tables.Capture(id=UUID(int=number), label=label, confidence=confidence, audit=audit)
+
+
+def test_audits_are_sent_with_the_probability_of_their_stratum() -> None:
+    unsure = [rules.draw(captured(k, 0.55), SHARES) for k in range(2000)]
+    sure = [rules.draw(captured(k, 0.999), SHARES) for k in range(2000)]
+
+    assert {each.probability for each in unsure} == {0.5, 0.0}
+    assert {each.probability for each in sure} == {0.2, 0.0}
+    assert sum(each.probability > 0 for each in unsure) == pytest.approx(1000, abs=100)
+    assert sum(each.probability > 0 for each in sure) == pytest.approx(400, abs=80)
+
+
+@pytest.mark.parametrize("capture", [captured(k, c) for k, c in enumerate((0.2, 0.55, 0.999) * 30)])
+def test_audits_that_are_not_extra_are_an_even_sample(capture: tables.Capture) -> None:
+    drawn = rules.draw(capture, SHARES)
+    even = rules.draw(captured(capture.id.int, 0.999), SHARES)
+
+    assert (not drawn.extra) == (not even.extra)
+    assert drawn.extra or drawn.probability
+
+
+def test_a_repeat_is_drawn_alike() -> None:
+    assert rules.draw(captured(7, 0.55), SHARES) == rules.draw(captured(7, 0.55), SHARES)
+
+
+def test_without_a_plan_and_for_other_captures_all_are_sent() -> None:
+    assert {rules.draw(captured(k, 0.55), {}) for k in range(50)} == {rules.SENT}
+    assert {rules.draw(captured(k, 0.55, audit=False), SHARES) for k in range(50)} == {rules.SENT}
+    assert {rules.draw(captured(k, 0.55, label="jar"), SHARES).probability for k in range(50)} == {1.0}

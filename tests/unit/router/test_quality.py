@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from router.quality import estimate, intervals, solver, strata
+from router.quality import estimate, intervals, sample, solver
+from strop_contracts import strata
 from tests import audited_fleets as fleets
 
 BINS = [0, 0, 0, 0, 0, 100, 100, 100, 200, 500]
 
 
-def audits(confidence: float, right: int, wrong: int, **changed: float) -> list[strata.Audit]:
+def audits(confidence: float, right: int, wrong: int, second: float = 1.0) -> list[sample.Audit]:
     return [
-        strata.Audit("can", confidence, 20.0, "can" if k < right else "jar", **changed) for k in range(right + wrong)
+        sample.Audit("can", confidence, 20.0, "can" if k < right else "jar", second=second)
+        for k in range(right + wrong)
     ]
 
 
@@ -27,18 +29,18 @@ def test_the_quantile_of_student_agrees_with_tables(freedom: float, quantile: fl
 
 def test_every_confidence_lies_in_the_stratum_of_its_bin() -> None:
     assert [strata.of(c) for c in (0.0, 0.29, 0.3, 0.55, 0.8, 0.9, 0.98, 0.995, 1.0)] == [0, 0, 1, 2, 5, 6, 7, 8, 9]
-    made = strata.stratify(BINS, [])
+    made = sample.stratify(BINS, [])
     assert sum(each.size for each in made) == sum(BINS)
 
 
 def test_the_last_bin_is_divided_as_its_audits_are() -> None:
-    made = strata.stratify(BINS, [*audits(0.95, 3, 0), *audits(0.999, 1, 0)])
+    made = sample.stratify(BINS, [*audits(0.95, 3, 0), *audits(0.999, 1, 0)])
     assert [each.size for each in made[6:]] == [375, 0, 0, 125]
 
 
 def test_strata_count_by_their_size_not_by_their_labels() -> None:
     low, high = audits(0.55, 20, 20), audits(0.95, 10, 0)
-    found = estimate.accuracy(strata.stratify([0] * 5 + [100] + [0] * 3 + [900], [*low, *high]))
+    found = estimate.accuracy(sample.stratify([0] * 5 + [100] + [0] * 3 + [900], [*low, *high]))
     assert found
     assert found.value == pytest.approx(0.1 * 0.5 + 0.9 * 1.0)
     assert found.low < found.value <= found.high
@@ -46,21 +48,21 @@ def test_strata_count_by_their_size_not_by_their_labels() -> None:
 
 def test_labels_with_a_small_probability_count_for_more() -> None:
     rare, common = audits(0.95, 10, 0, second=0.1), audits(0.95, 0, 10, second=1.0)
-    found = estimate.accuracy(strata.stratify([0] * 9 + [1000], [*rare, *common]))
+    found = estimate.accuracy(sample.stratify([0] * 9 + [1000], [*rare, *common]))
     assert found
     assert found.value == pytest.approx(100 / 110)
     assert found.labelled == pytest.approx(110**2 / (10 * 100 + 10))
 
 
 def test_nothing_is_estimated_without_labels_or_images() -> None:
-    assert estimate.accuracy(strata.stratify(BINS, [])) is None
-    assert estimate.accuracy(strata.stratify([0] * 10, audits(0.95, 3, 1))) is None
-    assert estimate.recall(strata.stratify(BINS, []), strata.stratify(BINS, [])) is None
+    assert estimate.accuracy(sample.stratify(BINS, [])) is None
+    assert estimate.accuracy(sample.stratify([0] * 10, audits(0.95, 3, 1))) is None
+    assert estimate.recall(sample.stratify(BINS, []), sample.stratify(BINS, [])) is None
 
 
 def test_recall_counts_the_images_that_other_predictions_hide() -> None:
-    own = strata.stratify([0] * 9 + [900], audits(0.95, 20, 0))
-    others = strata.stratify([0] * 9 + [1000], [])
+    own = sample.stratify([0] * 9 + [900], audits(0.95, 20, 0))
+    others = sample.stratify([0] * 9 + [1000], [])
     for stratum in others[6:7]:
         stratum.size, stratum.weight, stratum.squares, stratum.hits = 1000, 20, 20, 2
     for stratum in others[7:]:
@@ -135,7 +137,7 @@ def test_the_interval_that_a_plan_promises_is_the_one_that_results() -> None:
         solver.Cell(
             60_000 * share[inside].sum(), float((spreads * share)[inside].sum() / max(share[inside].sum(), 1e-9))
         )
-        for inside in (k == fleets.STRATUM for k in range(strata.STRATA))
+        for inside in (k == fleets.STRATUM for k in range(strata.COUNT))
     ]
     given = solver.allocate(by_stratum, 400, [each.images * 0.05 for each in by_stratum])
     assert width[0] / 2 == pytest.approx(solver.half_width(by_stratum, given, 0.95), rel=0.12)

@@ -47,3 +47,12 @@ def test_a_broker_that_cannot_be_reached_in_between_is_no_loop(line: Line) -> No
 
 def test_an_attempt_that_was_refused_is_no_connection(line: Line) -> None:
     assert [line.watch.ended() for _ in range(10)] == [None] * 10
+
+
+def test_short_connections_in_a_row_are_counted_until_one_lasts(line: Line) -> None:
+    excess = []
+    for seconds in (1, 1, 1, 1, 1, 60, 1):
+        line.lost_after(seconds)
+        excess.append(line.watch.excess)
+
+    assert excess == [0, 0, 1, 2, 3, 0, 0]

@@ -123,3 +123,14 @@ def test_audits_that_are_still_coming_in_are_waited_for():
 
 def test_a_training_comes_before_a_judgement():
     assert decide(gathered(undecided=4, audits=20, audit_age=61.0)).run == "labels"
+
+
+def test_a_champion_worse_in_the_field_trains_on_fewer_labels():
+    found = gathered(new=3, first_age=None, degraded="v2")
+    assert decide(found).run == states.RunTrigger.DEGRADATION
+    assert "v2 is significantly worse in the field" in decide(found).reasons[0]
+
+
+def test_degradation_starts_nothing_when_it_is_off_or_labels_are_missing():
+    assert decide(gathered(new=3, first_age=None, degraded="v2"), on_degradation=False).run is None
+    assert decide(gathered(new=0, first_age=None, last_age=None, degraded="v2")).run is None

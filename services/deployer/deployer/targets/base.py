@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-from strop_contracts import states
+from strop_contracts import errors, events, states
 from strop_wire import messages
 
 Installed = Literal[states.InstallState.INSTALLED, states.InstallState.FAILED]
+
+
+class Unreachable(errors.RetryLater):
+    """The target did not accept what was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,9 @@ class Target(Protocol):
 
         An order that is not returned is published again. The call is cancelled after `publishing.TIMEOUT` seconds.
         """
+
+    async def announce(self, event: events.Event) -> None:
+        """Publish an event to those who follow its project; it may be repeated. Unreachable when it was not accepted."""
 
     async def observe(self, awaited: Sequence[Assignment]) -> Observation:
         """Check the target, and these devices, whose orders were published and have no outcome yet."""

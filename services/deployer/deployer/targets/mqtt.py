@@ -13,6 +13,7 @@ import structlog
 
 from deployer.targets import base
 from strop import app, crash, mqtt
+from strop_contracts import events
 from strop_wire import ids, topics
 
 log = structlog.get_logger()
@@ -57,6 +58,13 @@ class MqttTarget:
             return False
         crash.point("deployer:published")
         return True
+
+    async def announce(self, event: events.Event) -> None:
+        """Publish the event as queues carry it, on `strop/{project}/events`, not retained."""
+        try:
+            await self._client.publish(topics.events(event.project), event.dumps().encode())
+        except OSError as error:  # TimeoutError is one too
+            raise base.Unreachable(f"the event was not accepted: {error!r}") from error
 
     async def observe(self, awaited: Sequence[base.Assignment]) -> base.Observation:  # noqa: ARG002 - see above
         """A reconnect is a new generation: the broker may have restarted without what it retained."""

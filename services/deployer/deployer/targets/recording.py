@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from deployer.targets import base
+from strop_contracts import events
 
 
 class RecordingTarget:
@@ -11,6 +12,7 @@ class RecordingTarget:
 
     def __init__(self) -> None:
         self.published: list[base.Order] = []
+        self.announced: list[events.Event] = []
         self.generation: str | None = "1"
         self.outcomes: list[base.Outcome] = []
 
@@ -24,6 +26,9 @@ class RecordingTarget:
     async def publish(self, orders: Sequence[base.Order]) -> list[base.Assignment]:
         self.published += orders
         return [order.assignment for order in orders]
+
+    async def announce(self, event: events.Event) -> None:
+        self.announced.append(event)
 
     async def observe(self, awaited: Sequence[base.Assignment]) -> base.Observation:
         """Report once each outcome that is awaited."""

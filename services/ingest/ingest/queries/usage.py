@@ -1,5 +1,6 @@
 """Counts of devices: their maximum for each boot, and sums by the hour. The caller holds the locks of the devices."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,19 +10,25 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ingest import usage
+from ingest import rules, usage
+from ingest.queries import pairs
 from strop import db
 from strop_contracts import tables
-from strop_wire import reports
 
 
-async def get(session: AsyncSession, boots: Collection[usage.Boot]) -> dict[usage.Key, tuple[int, reports.Usage]]:
+async def get(session: AsyncSession, boots: Collection[usage.Boot]) -> usage.Reported:
     """Return what is stored of these boots, with the highest sequence number."""
-    rows = await session.scalars(_USAGE, _arrays(boots))
+    rows = await session.execute(_USAGE, _arrays(boots))
     return {(row.project, row.device, row.boot, row.model, row.policy): (row.sequence, row.usage) for row in rows}
 
 
-async def put(session: AsyncSession, stored: Mapping[usage.Key, tuple[int, reports.Usage]], at: datetime) -> None:
+async def rows_of(session: AsyncSession, devices: Collection[rules.Device]) -> Counter[rules.Device]:
+    """Return how many rows of counts each of these devices has."""
+    rows = await session.execute(_ROWS, pairs.parameters(devices))
+    return Counter({(project, device): count for project, device, count in rows})
+
+
+async def put(session: AsyncSession, stored: usage.Reported, at: datetime) -> None:
     names = ("project", "device", "boot", "model", "policy")
     rows = [
         {**dict(zip(names, key, strict=True)), "sequence": sequence, "at": at, "usage": counts}
@@ -46,8 +53,10 @@ async def _add(
     stored: Select[Any],
     more: Mapping[tuple[Any, ...], Mapping[str, Any]],
 ) -> None:
+    if not more:
+        return
     names = [column.name for column in table.__mapper__.primary_key]
-    rows = await session.scalars(stored, _arrays(more))
+    rows = await session.execute(stored, _arrays(more))
     known = {tuple(getattr(row, name) for name in names): usage.columns(row) for row in rows}
     added = [
         {**dict(zip(names, key, strict=True)), **(usage.total(known[key], new) if key in known else new)}
@@ -68,8 +77,10 @@ def _arrays(rows: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
 
 
 _STORED = tables.DeviceUsage
-_USAGE = select(_STORED).where(_among(_STORED.project, _STORED.device, _STORED.boot))
+_USAGE = select(*_STORED.__table__.c).where(_among(_STORED.project, _STORED.device, _STORED.boot))
+_DEVICE = _STORED.project, _STORED.device
+_ROWS = select(*_DEVICE, func.count()).where(pairs.among(*_DEVICE)).group_by(*_DEVICE)
 _HOURS, _DAYS = (
-    select(table).where(_among(*(getattr(table, column.name) for column in table.__mapper__.primary_key)))
+    select(*table.__table__.c).where(_among(*(getattr(table, column.name) for column in table.__mapper__.primary_key)))
     for table in (tables.UsageHour, tables.UsageDay)
 )

@@ -15,6 +15,7 @@ class NewTask:
 
     capture: tables.Capture
     priority: float
+    draw: rules.Draw = rules.SENT  # whether it is sent to labelers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.quality import intervals, strata
-from router.quality.strata import Stratum
+from router.quality import intervals, sample
+from router.quality.sample import Stratum
 
 LEVEL = 0.95
 PRIOR = 2.0
@@ -17,6 +17,8 @@ PRIOR = 2.0
 would count as free of errors."""
 DOUBT = 0.1
 """How far these priors are drawn to their mean: confidences may separate right from wrong less than they state."""
+LOST = 1.5
+"""Labels of a stratum that its variance counts for less: one for the mean, and more since the smoothed share is often too near 1."""
 LEAST = 8
 """Labels of a stratum; smaller ones are merged with their neighbours."""
 
@@ -45,7 +47,7 @@ class _Part:
         """The variance of `share`, with the correction for a finite number of images."""
         labelled = self.stratum.labelled
         rest = max(0.0, 1 - labelled / self.stratum.size) if self.stratum.size else 0.0
-        return self.smoothed * (1 - self.smoothed) / max(labelled - 1, 0.5) * rest
+        return self.smoothed * (1 - self.smoothed) / max(labelled - LOST, 0.5) * rest
 
 
 Odds = Callable[[Stratum], float]
@@ -113,7 +115,7 @@ def _estimate(
 
 def _parts(cells: Sequence[Stratum], prior: Odds) -> list[_Part]:
     """Return the strata, pooled until each has enough labels, with their shares; none without a label."""
-    merged = strata.pooled([each for each in cells if each.size or each.weight], LEAST)
+    merged = sample.pooled([each for each in cells if each.size], LEAST)
     if not sum(each.weight for each in merged):
         return []
     shift = _shift(merged, prior)

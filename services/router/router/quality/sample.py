@@ -4,36 +4,32 @@ The size of a stratum comes from the counts of all devices, which know ten bins 
 lie in the last bin, so the audits, labelled or not, divide it further.
 """
 
-import bisect
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from strop_contracts import strata
 from strop_wire import reports
 
-EDGES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 0.99, 0.998)
-"""Confidences at which the next stratum begins: ten strata."""
-STRATA = len(EDGES) + 1
-MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *EDGES), (*EDGES, 1.0), strict=True))
-_BINS = tuple(bisect.bisect_right(EDGES, (k + 0.5) / reports.BINS) for k in range(reports.BINS - 1))
+MIDDLES = tuple((low + high) / 2 for low, high in pairwise((0.0, *strata.EDGES, 1.0)))
+_BINS = tuple(strata.of((k + 0.5) / reports.BINS) for k in range(reports.BINS - 1))
 """The stratum that contains each bin of the counts but the last."""
-_DIVIDED = range(_BINS[-1] + 1, STRATA)
+_DIVIDED = range(_BINS[-1] + 1, strata.COUNT)
 """The strata that divide the last bin."""
-
-
-def of(confidence: float) -> int:
-    """Return the number of the stratum of a confidence, 0 for the lowest."""
-    return bisect.bisect_right(EDGES, confidence)
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """An audit: an image that a device chose at random, with its prediction and, if people labelled it, the truth."""
+    """Audits, images that a device chose at random, of equal prediction and truth, and of one stratum."""
 
     label: str  # predicted
-    confidence: float
+    confidence: float  # mean
     weight: float  # 1 / the probability that it is an audit
     truth: str | None = None  # None: not labelled
-    second: float = 1.0  # probability that it is sent to labelers, once it is an audit
+    second: float | None = (
+        1.0  # probability with which it was sent to labelers; 0: it was not; None: it is not stored yet
+    )
+    count: int = 1
 
 
 @dataclass(slots=True)
@@ -52,6 +48,11 @@ class Stratum:
     def labelled(self) -> float:
         """The effective number of labelled audits (Kish 1965): their number when all weights are equal."""
         return self.weight**2 / self.squares if self.squares else 0.0
+
+    def calibrated(self) -> "Stratum":
+        """Return it with weights that sum up to its size, whatever share of its audits was lost or is not labelled yet."""
+        factor = self.size / self.weight if self.weight else 0.0
+        return replace(self, weight=self.weight * factor, squares=self.squares * factor**2, hits=self.hits * factor)
 
     def merged(self, other: "Stratum") -> "Stratum":
         """Return the union of two strata; weights keep the estimate free of bias when their probabilities differ."""
@@ -73,15 +74,22 @@ def empty() -> list[Stratum]:
     return [Stratum(divided=k in _DIVIDED, confidence=middle) for k, middle in enumerate(MIDDLES)]
 
 
-def stratify(bins: Sequence[float], audits: Iterable[Audit]) -> list[Stratum]:
-    """Return the ten strata of images with these counts by bin, and with these audits; `hits` are the right ones."""
+Hit = Callable[[Audit], bool]
+
+
+def right(audit: Audit) -> bool:
+    return audit.truth == audit.label
+
+
+def stratify(bins: Sequence[float], audits: Iterable[Audit], hit: Hit = right) -> list[Stratum]:
+    """Return the ten strata of images with these counts by bin, and with these audits; `hit`: the variable in question."""
     made = empty()
-    first = [(0.0, 0.0, 0.0)] * STRATA
+    first = [(0.0, 0.0, 0.0)] * strata.COUNT
     for audit in audits:
-        k = of(audit.confidence)
+        k = strata.of(audit.confidence)
         first[k] = _added(first[k], audit)
         if audit.truth is not None:
-            _label(made[k], audit)
+            _label(made[k], audit, hit)
     for stratum, (weight, squares, confidence) in zip(made, first, strict=True):
         if weight:
             stratum.audits, stratum.confidence = weight**2 / squares, confidence / weight
@@ -91,14 +99,15 @@ def stratify(bins: Sequence[float], audits: Iterable[Audit]) -> list[Stratum]:
 
 def _added(sums: tuple[float, float, float], audit: Audit) -> tuple[float, float, float]:
     weight, squares, confidence = sums
-    return weight + audit.weight, squares + audit.weight**2, confidence + audit.weight * audit.confidence
+    new = audit.count * audit.weight
+    return weight + new, squares + new * audit.weight, confidence + new * audit.confidence
 
 
-def _label(stratum: Stratum, audit: Audit) -> None:
-    weight = audit.weight / audit.second
-    stratum.weight += weight
-    stratum.squares += weight**2
-    stratum.hits += weight * (audit.truth == audit.label)
+def _label(stratum: Stratum, audit: Audit, hit: Hit) -> None:
+    each = audit.weight / (audit.second or 1.0)
+    stratum.weight += audit.count * each
+    stratum.squares += audit.count * each**2
+    stratum.hits += audit.count * each * hit(audit)
 
 
 def resize(made: list[Stratum], bins: Sequence[float], weights: Sequence[float]) -> None:
@@ -110,12 +119,13 @@ def resize(made: list[Stratum], bins: Sequence[float], weights: Sequence[float])
         made[k].size = bins[-1] * (weights[k] / total if total else 1 / len(_DIVIDED))
 
 
-def pooled(strata: Sequence[Stratum], least: float) -> list[Stratum]:
-    """Merge neighbours until each stratum has `least` labelled audits; what remains at the end joins the last one."""
+def pooled(cells: Sequence[Stratum], least: float) -> list[Stratum]:
+    """Merge neighbours, calibrated, until each stratum has `least` labelled audits; what remains at the end joins the last one."""
     found: list[Stratum] = []
     waiting: Stratum | None = None
-    for stratum in strata:
-        waiting = stratum if waiting is None else waiting.merged(stratum)
+    for stratum in cells:
+        new = stratum.calibrated()
+        waiting = new if waiting is None else waiting.merged(new)
         if waiting.labelled >= least:
             found.append(waiting)
             waiting = None
