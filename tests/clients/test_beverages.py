@@ -17,5 +17,5 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in printed.splitlines() if line.startswith('{"') and '"label"' in line]
     assert [(answer["model"], answer["request"]) for answer in answers] == [("v1", "1"), ("v1", None), ("v2", None)]
     assert [answer["label"] for answer in answers[:2]] == ["soda-can"] * 2
-    assert "soda-cann (new?)" in printed
-    assert "the folder 'soda-cann' is the label 'soda-can'; images that waited: 1" in printed
+    assert "soda-cans (new?)" in printed
+    assert "the folder 'soda-cans' is the label 'soda-can'; images that waited: 1" in printed

@@ -12,7 +12,7 @@ from tests.e2e.labeling import Place, at_work
 
 async def test_a_reviewer_decides_on_the_page_what_a_folder_stands_for(browser: Browser, place: Place) -> None:
     first, second, third = await place.store(3)
-    for capture, label in ((first, "cann"), (second, "jug")):
+    for capture, label in ((first, "cans"), (second, "jug")):
         async with place.runtime.sessions.begin() as session:
             filed = events.LabelFiled(project=capture.project, capture_id=capture.id, label=label)
             await outbox.add(session, filed)
@@ -20,7 +20,7 @@ async def test_a_reviewer_decides_on_the_page_what_a_folder_stands_for(browser: 
         partial(place.count, tables.FiledLabel.project == factories.PROJECT, tables.FiledLabel.label == "jug")
     )
     async with at_work(browser, place) as page:
-        await page.get_by_role("button", name="cann").click()
+        await page.get_by_role("button", name="cans").click()
         await expect(page.locator("#folder-name")).to_have_value("can")
         await page.get_by_role("button", name="Use this label").click()
         await expect(page.locator("#toast")).to_have_text("1 image gets the label can")

@@ -98,7 +98,7 @@ class WaitingLabel(BaseModel, from_attributes=True):
 class LabelDecision(BaseModel):
     """What the name of a folder stands for."""
 
-    name: str = Field(description="Name of the folder, as listed.", examples=["watter bottle"])
+    name: str = Field(description="Name of the folder, as listed.", examples=["water bottles"])
     label: str = Field(
         description="A label of the project; or the name itself, a new label.", examples=["water bottle"]
     )

@@ -153,18 +153,18 @@ async def test_a_file_moved_on_and_back_has_the_last_label(person: Person, runti
 async def test_a_misspelled_folder_is_no_label_until_somebody_decides(
     person: Person, runtime: app.Runtime, write: Write
 ) -> None:
-    hashes = [write(f"tree/watter_botle/{seed}.jpg", seed) for seed in range(2)]
+    hashes = [write(f"tree/water_bottles/{seed}.jpg", seed) for seed in range(2)]
     await person.aws("sync tree BUCKET/labeled_field_data")
 
     async def waiting() -> list[tuple[str, int, str | None]]:
         async with roles.arranging(runtime)() as session:
             return [(each.name, each.images, each.nearest) for each in await labels.waiting(session, PROJECT)]
 
-    await becomes(waiting, [("watter_botle", 2, "water bottle")])
+    await becomes(waiting, [("water_bottles", 2, "water bottle")])
     assert await person.labels() == {}
 
     async with roles.arranging(runtime).begin() as session:
-        await labels.decide(session, PROJECT, "watter_botle", "water bottle", "ada")
+        await labels.decide(session, PROJECT, "water_bottles", "water bottle", "ada")
     await becomes(person.labels, dict.fromkeys(hashes, "water bottle"))
     await becomes(lambda: folders(person), ["water bottle"] * 2)
     await becomes(waiting, [])

@@ -164,11 +164,11 @@ async def test_an_undo_during_our_move_is_not_filed_again(runtime: app.Runtime, 
 async def test_the_folder_of_an_unknown_label_waits_for_a_decision(runtime: app.Runtime, store: Store) -> None:
     first, second = await store(0), await store(1)
     for capture in (first, second, second):
-        await put(runtime, capture, "Cann")
-        await file(runtime, capture, "Cann")
+        await put(runtime, capture, "Cans")
+        await file(runtime, capture, "Cans")
 
     assert await truth(runtime, first) == "nobody said"
-    assert await listed(runtime) == [("Cann", 2, "can")]
+    assert await listed(runtime) == [("Cans", 2, "can")]
 
 
 async def test_a_confirmed_label_is_given_to_what_waits_and_to_what_comes(runtime: app.Runtime, store: Store) -> None:
@@ -186,17 +186,17 @@ async def test_a_confirmed_label_is_given_to_what_waits_and_to_what_comes(runtim
 
 async def test_a_mapped_folder_is_emptied_into_that_of_its_label(runtime: app.Runtime, store: Store) -> None:
     first, second = await store(0), await store(1)
-    await put(runtime, first, "cann")
-    await file(runtime, first, "cann")
-    await decide(runtime, "cann", "can")
-    await put(runtime, second, "cann")
-    await file(runtime, second, "cann")
+    await put(runtime, first, "cans")
+    await file(runtime, first, "cans")
+    await decide(runtime, "cans", "can")
+    await put(runtime, second, "cans")
+    await file(runtime, second, "cans")
     for capture in (first, second):
         await move(runtime, capture)
 
     assert [await truth(runtime, each) for each in (first, second)] == ["can", "can"]
     for capture in (first, second):
-        assert await runtime.storage.size(rules.copy_key(capture, "cann")) is None
+        assert await runtime.storage.size(rules.copy_key(capture, "cans")) is None
         assert await runtime.storage.size(rules.copy_key(capture, "can"))
     assert await listed(runtime) == []
 
@@ -204,7 +204,7 @@ async def test_a_mapped_folder_is_emptied_into_that_of_its_label(runtime: app.Ru
 async def test_a_file_that_is_moved_on_waits_no_more(runtime: app.Runtime, store: Store) -> None:
     first, second, third = [await store(seed) for seed in range(3)]
     for capture in (first, second, third):
-        await file(runtime, capture, "cann", at=datetime.now(UTC) - timedelta(minutes=1))
+        await file(runtime, capture, "cans", at=datetime.now(UTC) - timedelta(minutes=1))
 
     await file(runtime, first, "can")
     await answer(runtime, second, "mug")
@@ -217,22 +217,22 @@ async def test_a_file_that_is_moved_on_waits_no_more(runtime: app.Runtime, store
 
 async def test_a_late_report_of_an_earlier_folder_does_not_end_the_wait(runtime: app.Runtime, store: Store) -> None:
     capture = await store()
-    await file(runtime, capture, "cann", at=datetime.now(UTC))
+    await file(runtime, capture, "cans", at=datetime.now(UTC))
 
     await file(runtime, capture, "can", at=datetime.now(UTC) - timedelta(minutes=1))
 
     assert await truth(runtime, capture) == "nobody said"
-    assert await listed(runtime) == [("cann", 1, "can")]
+    assert await listed(runtime) == [("cans", 1, "can")]
 
 
 @pytest.mark.parametrize(
     ("name", "label", "error"),
-    [("jug", "jug", "no image .* 'jug'"), ("cann", "mugg", "no label 'mugg': is it 'mug'?"), ("cann", "\t", "empty")],
+    [("jug", "jug", "no image .* 'jug'"), ("cans", "mugg", "no label 'mugg': is it 'mug'?"), ("cans", "\t", "empty")],
 )
 async def test_a_decision_that_cannot_be_made_is_refused(
     runtime: app.Runtime, store: Store, name: str, label: str, error: str
 ) -> None:
-    await file(runtime, await store(), "cann")
+    await file(runtime, await store(), "cans")
 
     async with runtime.sessions.begin() as session:
         with pytest.raises((errors.Refused, errors.NotFound), match=error.replace("?", r"\?")):

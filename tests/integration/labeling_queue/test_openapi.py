@@ -36,7 +36,7 @@ CHECKS = [  # those that look at the answer; others ask again in other ways, whi
 BODIES = {
     "post /api/tasks/{task}/answer": {"answer": "label", "label": "can"},
     "post /api/annotations/undo": {"project": factories.PROJECT},
-    "post /api/projects/{project}/labels": {"name": "watter", "label": "can"},
+    "post /api/projects/{project}/labels": {"name": "water", "label": "can"},
 }
 """What has its good answer at least once: of bodies that are made up, one that fits what is there may never come."""
 
@@ -88,7 +88,7 @@ async def test_every_response_is_one_of_the_document(runtime: app.Runtime, site:
     for seed in range(3):
         capture = await store(seed)
     async with runtime.sessions.begin() as session:
-        session.add(tables.FiledLabel(project=capture.project, capture_id=capture.id, label="watter"))
+        session.add(tables.FiledLabel(project=capture.project, capture_id=capture.id, label="water"))
     url, headers = site
     async with httpx.AsyncClient(base_url=url, headers=headers) as ada:
         tasks = (await ada.post(f"/api/projects/{factories.PROJECT}/tasks/next?count=3")).json()

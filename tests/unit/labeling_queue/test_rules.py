@@ -100,7 +100,7 @@ def test_a_copy_lies_in_the_folder_of_its_label_or_among_the_raw_ones_of_its_dev
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("watter_botle", "water bottle"),
+        ("water_bottles", "water bottle"),
         ("Water Bottle", "water bottle"),
         ("cafe", "caf\u00e9"),
         ("CAN", "can"),
