@@ -38,7 +38,13 @@ async def three(session: AsyncSession) -> None:
     session.add(tables.Project(name=factories.PROJECT))
     await session.flush()
     await enrol(
-        session, "line-1", model="v10", device_group="paris", spool_bytes=5, dropped={"full": 2, "disk": 9}, seen_at=NOW
+        session,
+        "line-1",
+        model="v10",
+        device_group="paris",
+        spool_bytes=5,
+        dropped={"full": 2, "disk": 9},
+        seen_at=datetime.now(UTC),
     )
     await enrol(
         session, "line-2", model="v2", device_group="rome", errors=["disk full"], seen_at=NOW - timedelta(hours=1)
