@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncpg
 import structlog
-from sqlalchemy import String, func, literal, select
+from sqlalchemy import BigInteger, String, column, func, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,6 +41,12 @@ QUIET = 2.0
 
 UNREACHABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What an unreachable database or broker raises; TimeoutError is an OSError."""
+
+_HELD = text(
+    "select (classid::bigint << 32) | objid::bigint from pg_locks where locktype = 'advisory' and objsubid = 1 "
+    "and database = (select oid from pg_database where datname = current_database())"
+).columns(column("key", BigInteger))
+"""Keys of the advisory locks of one bigint that are held in this database, as PostgreSQL shows them in pg_locks."""
 
 Receive = Callable[[str, asyncio.Event], Awaitable[None]]
 
@@ -101,10 +107,10 @@ class Replicas:
                     self._due[client_id] = time.monotonic() + RECHECK
 
     async def _free(self) -> set[str]:
-        """Return the client ids whose lock is free; the locks that this takes end with its transaction."""
+        """Return the client ids whose lock is not held. It takes none itself, so a replica that starts meanwhile finds them free."""
         client_ids = literal(self._client_ids, postgresql.ARRAY(String))
         listed = func.unnest(client_ids).table_valued("id").render_derived()
-        free = select(listed.c.id).where(func.pg_try_advisory_xact_lock(db.lock_key(listed.c.id)))
+        free = select(listed.c.id).where(db.lock_key(listed.c.id).not_in(_HELD))
         async with self._sessions.begin() as session:
             return set(await session.scalars(free))
 

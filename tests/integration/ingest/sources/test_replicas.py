@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from ingest import grant_publisher, receiver
 from ingest.sources import mqtt as mqtt_source
 from ingest.sources import replicas
-from strop import app, mqtt
+from strop import app, db, mqtt
 from strop_contracts import tables
 from tests import device, factories, roles, wait
 from tests.integration.ingest import conftest
@@ -220,3 +220,15 @@ async def test_no_message_is_lost_when_the_database_restarts_and_a_replica_is_re
 
     for client_id in client_ids:
         await device.forget(settings.mqtt_url, client_id)
+
+
+async def test_a_scan_finds_the_numbers_that_are_not_held(runtime: app.Runtime) -> None:
+    replica = Replica(runtime).replicas
+    held, free = replica._client_ids[::2], replica._client_ids[1::2]
+
+    async with AsyncExitStack() as stack:
+        for client_id in held:
+            assert await stack.enter_async_context(db.hold(runtime.sessions, client_id))
+
+        assert await replica._free() == set(free)
+    assert await replica._free() == {*held, *free}
