@@ -1,4 +1,4 @@
-"""Real agents, ingest and deployer: models that do harm are taken back by the counts of the first device."""
+"""Real agents, ingest and deployer: models that do harm are taken back by the counts of the first devices."""
 
 import asyncio
 import random
@@ -20,8 +20,9 @@ from strop_edge.config import Config
 from tests import factories, wait
 from tests.unit.edge import misbehaving, packages
 
-DEVICES = tuple(f"cam-{n}" for n in range(5))
-POLICY = {"stages": "0.2,1", "soak": "4", "min_predictions": "100"}
+DEVICES = tuple(f"cam-{n}" for n in range(12))
+CANARIES = 4
+POLICY = {"stages": "0.33,1", "soak": "6", "min_predictions": "400"}
 EVALUATED = documents.Metrics(
     images=100,
     right=90,
@@ -52,7 +53,7 @@ def agents(url: str, project: str, folder: Path) -> Iterator[None]:
     stopping = threading.Event()
     running = [
         Agent(
-            Config(url, project, device, folder / device, interval=0.04, state_every=0.5),
+            Config(url, project, device, folder / device, interval=0.08, state_every=0.5),
             scenes(n, stopping),
         )
         for n, device in enumerate(DEVICES)
@@ -126,13 +127,15 @@ class Fleet:
                 await asyncio.sleep(0.2)
         return ended
 
-    async def has_counted(self, images: int) -> None:
-        """Wait until every device has counted so many images."""
+    async def has_counted(self, images: int, model: str) -> None:
+        """Wait until every device has counted so many images with a model."""
         H = tables.UsageHour  # noqa: N806 - a table
 
         async def look() -> bool:
             async with self.runtime.sessions() as session:
-                rows = await session.execute(select(H.device, H.classified).where(H.project == self.project))
+                rows = await session.execute(
+                    select(H.device, H.classified).where(H.project == self.project, H.model == model)
+                )
                 return sum(count >= images for _, count in rows) >= len(DEVICES)
 
         await wait.until(look)
@@ -153,11 +156,12 @@ async def test_real_agents_are_taken_back_from_each_bad_model_and_keep_the_good_
     async with platform(runtime):
         with agents(runtime.settings.mqtt_url, fleet.project, tmp_path):
             assert (await fleet.ended(await fleet.approve(made["first"]))).state == "succeeded"
-            await fleet.has_counted(60)
+            await fleet.has_counted(100, "v1")
             good = await fleet.ended(await fleet.approve(made["good"]))
             assert (good.state, good.reason) == ("succeeded", None)
+            await fleet.has_counted(100, "v2")
             for harm in ("labels", "doubt", "slower"):
                 bad = await fleet.ended(await fleet.approve(made[harm]))
-                assert (bad.state, bad.stage, bad.reached, bad.ended_by) == ("rolled_back", 0, 1, "strop")
+                assert (bad.state, bad.stage, bad.reached, bad.ended_by) == ("rolled_back", 0, CANARIES, "strop")
                 assert bad.reason is not None
                 assert bad.reason.startswith(f"{harm}: ")
