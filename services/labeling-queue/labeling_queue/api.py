@@ -150,7 +150,7 @@ async def label_list(project: Project, me: Me, session: Session) -> list[str]:
 
 @router.get("/projects/{project}/labels/waiting", summary="List possible new labels", responses={404: NOT_FOUND})
 async def waiting_labels(project: Project, me: Me, session: Session) -> list[schemas.WaitingLabel]:
-    """Folders below `labeled_field_data/` into which somebody moved images, and that no label of the project names."""
+    """Folders below `labeled_field_data/` that contain images and whose names are not labels of the project."""
     await queries.require_project(session, project)
     found = await labels.waiting(session, project)
     return [schemas.WaitingLabel.model_validate(each) for each in found]

@@ -46,7 +46,7 @@ class Filing:
         """Record a file in the folder of a label as an answer.
 
         A copy that appears in the folder of an earlier label, while the one in the folder of the current label is still
-        there, is no answer: somebody uploaded an old state of the folders again.
+        there, is no answer: it is an old state of the folders, uploaded again.
         """
         try:
             label = fields.label(event.label)

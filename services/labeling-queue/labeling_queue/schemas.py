@@ -88,7 +88,7 @@ class Undone(BaseModel):
 
 
 class WaitingLabel(BaseModel, from_attributes=True):
-    """The name of a folder that no label has. Its images count for nothing until somebody decides."""
+    """The name of a folder that is not a label. Its images have no label until the name is confirmed or mapped."""
 
     name: str = Field(description="Name of the folder below `labeled_field_data/`.")
     images: int = Field(description="How many images lie there.")
